@@ -1,0 +1,101 @@
+# Every target sets itself up: it needs Python 3.11 or 3.12 and make, no more.
+# Packages go to .venv, at the versions that requirements/*.lock pin. A stamp
+# named after everything the set-up depends on makes the next call start at
+# once, and a changed lock file, interpreter or folder set up anew.
+
+PYTHON ?= $(shell for p in python3.12 python3.11 python3 python; do \
+  $$p -c 'import sys; sys.exit(sys.version_info[:2] not in [(3,11),(3,12)])' \
+  2>/dev/null && { echo $$p; break; }; done)
+VIDEO ?=
+TARGET ?=
+RECORDS ?= records
+RUNS ?= runs
+
+VENV := .venv
+PY := $(VENV)/bin/python
+KEY := $(shell { echo '$(CURDIR)'; cat requirements/dev.lock \
+  requirements/run.lock setup.py; } | cksum | cut -d' ' -f1)
+RUN := $(VENV)/.run-$(KEY)
+DEV := $(VENV)/.dev-$(KEY)
+
+# A video's name may hold spaces: it reaches the command by the environment.
+export VIDEO TARGET
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help install demo test lint bench records train-tiny compile-tpu clean
+
+help:  ## Lists the targets.
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
+
+install: $(RUN)  ## Sets up .venv with the `speedflow` command.
+
+demo: $(RUN)  ## Shows how fast real clips play (or VIDEO=file): demo/index.html
+	@$(PY) -m speedflow.inference.demo $${VIDEO:+"$$VIDEO"}
+
+test: $(DEV)  ## Runs the tests.
+	$(PY) -m pytest -n 2 --dist loadfile
+
+lint: $(DEV)  ## Checks format, style and types.
+	$(PY) -m ruff format --check .
+	$(PY) -m ruff check .
+	$(PY) -m mypy .
+
+bench: $(DEV)  ## Measures the speed of the input pipeline and the estimator.
+	$(PY) -m experiments.speed_estimator.bench
+
+records: $(DEV)  ## Builds training records from $SPEEDFLOW_DATA in RECORDS=.
+	@test -n "$$SPEEDFLOW_DATA" || { \
+	  echo "make: SPEEDFLOW_DATA is not set; it names the folder that" \
+	    "holds clips.csv and clips/" >&2; exit 2; }
+	$(PY) -m speedflow.cli data build "$$SPEEDFLOW_DATA" "$(RECORDS)"
+
+train-tiny: $(DEV)  ## Trains and evaluates a small estimator: minutes on a CPU.
+	$(PY) -m speedflow.cli train --config=configs/speed_estimator.py:tiny \
+	  --workdir="$(RUNS)/tiny"
+	$(PY) -m speedflow.cli eval --config=configs/speed_estimator.py:tiny \
+	  --workdir="$(RUNS)/tiny"
+
+compile-tpu: $(VENV)-tpu/.done-$(KEY)  ## Compiles every experiment for TPUs.
+	$(VENV)-tpu/bin/python -m speedflow.training.compile_tpu \
+	  $${TARGET:+--target="$$TARGET"}
+
+clean:  ## Removes .venv and everything that was made, but no records or runs.
+	rm -rf $(VENV) $(VENV)-tpu build dist demo *.egg-info .pytest_cache \
+	  .mypy_cache .ruff_cache .hypothesis
+
+# $(call venv,folder,lock file): makes the environment and installs the lock
+# file's packages and this project. What pip builds from source is built with
+# the locked setuptools, too.
+define venv
+@test -n "$(PYTHON)" || { echo "make: no Python 3.11 or 3.12 found; install" \
+  "one, or name it: make PYTHON=/path/to/python3.12 ..." >&2; exit 2; }
+@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+  echo "make: $(PYTHON) lacks venv and ensurepip; on Debian or Ubuntu:" \
+    "apt install $$($(PYTHON) -c 'import sys; \
+      print("python%d.%d-venv" % sys.version_info[:2])')" >&2; exit 2; }
+@$(1)/bin/python -m pip --version >/dev/null 2>&1 || \
+  $(PYTHON) -m venv --clear $(1)
+@echo "Setting up $(1) ($(2)): the first time takes some minutes." >&2
+@sed -n 's/^\(setuptools==[^ ]*\).*/\1/p' requirements/dev.lock \
+  > $(1)/build.txt
+@export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_CONSTRAINT=$(1)/build.txt \
+  PIP_BUILD_CONSTRAINT=$(1)/build.txt && \
+  $(1)/bin/python -m pip install --quiet --require-hashes -r $(2) && \
+  $(1)/bin/python -m pip install --quiet --no-deps -e .
+@rm -f $(1)/.run-* $(1)/.dev-* $(1)/.done-*
+endef
+
+$(RUN):
+	$(call venv,$(VENV),requirements/run.lock)
+	@touch $@
+
+# dev.lock holds all of run.lock, at the same versions.
+$(DEV):
+	$(call venv,$(VENV),requirements/dev.lock)
+	@touch $(RUN) $@
+
+# Apart, since libtpu must not be where ordinary programs find it.
+$(VENV)-tpu/.done-$(KEY):
+	$(call venv,$(VENV)-tpu,requirements/tpu.lock)
+	@touch $@
