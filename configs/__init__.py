@@ -1,0 +1,1 @@
+"""One `get_config(arg)` per experiment: numbers, not logic."""

@@ -1,0 +1,1 @@
+"""One folder per experiment: its Experiment class, evaluation and results."""

@@ -1,0 +1,1 @@
+"""One training loop for every experiment, on one device or thousands."""
