@@ -3,8 +3,9 @@
 # named after everything the set-up depends on makes the next call start at
 # once, and a changed lock file, interpreter or folder set up anew.
 
+VERSIONS := [(3, 11), (3, 12)]
 PYTHON ?= $(shell for p in python3.12 python3.11 python3 python; do \
-  $$p -c 'import sys; sys.exit(sys.version_info[:2] not in [(3,11),(3,12)])' \
+  $$p -c 'import sys; sys.exit(sys.version_info[:2] not in $(VERSIONS))' \
   2>/dev/null && { echo $$p; break; }; done)
 VIDEO ?=
 TARGET ?=
@@ -23,6 +24,7 @@ export VIDEO TARGET
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
+.NOTPARALLEL:
 .PHONY: help install demo test lint bench records train-tiny compile-tpu clean
 
 help:  ## Lists the targets.
@@ -70,6 +72,9 @@ clean:  ## Removes .venv and everything that was made, but no records or runs.
 define venv
 @test -n "$(PYTHON)" || { echo "make: no Python 3.11 or 3.12 found; install" \
   "one, or name it: make PYTHON=/path/to/python3.12 ..." >&2; exit 2; }
+@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] not in $(VERSIONS))' \
+  || { echo "make: $(PYTHON) is not Python 3.11 or 3.12; name one that is:" \
+    "make PYTHON=/path/to/python3.12 ..." >&2; exit 2; }
 @$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
   echo "make: $(PYTHON) lacks venv and ensurepip; on Debian or Ubuntu:" \
     "apt install $$($(PYTHON) -c 'import sys; \
@@ -81,7 +86,8 @@ define venv
   > $(1)/build.txt
 @export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_CONSTRAINT=$(1)/build.txt \
   PIP_BUILD_CONSTRAINT=$(1)/build.txt && \
-  $(1)/bin/python -m pip install --quiet --require-hashes -r $(2) && \
+  $(1)/bin/python -m pip install --quiet --use-pep517 \
+    --require-hashes -r $(2) && \
   $(1)/bin/python -m pip install --quiet --no-deps -e .
 @rm -f $(1)/.run-* $(1)/.dev-* $(1)/.done-*
 endef
