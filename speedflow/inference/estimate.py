@@ -1,0 +1,161 @@
+"""What the estimator answers about one video.
+
+Speeds are playback speed factors: 2.0 plays twice as fast as the world, 0.25
+four times slowed. Intervals hold the true speed with 80 % probability.
+"""
+
+import dataclasses
+import math
+from typing import Any, Literal
+
+import numpy as np
+
+Status = Literal["ok", "uncertain", "error"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Segment:
+  """A span of a video that plays at about one speed.
+
+  Attributes:
+    start_s: start of the span, in seconds of playback.
+    end_s: its end.
+    speed: the span's speed factor.
+    speed_low: lower end of the 80 % interval.
+    speed_high: upper end of the 80 % interval.
+  """
+
+  start_s: float
+  end_s: float
+  speed: float
+  speed_low: float
+  speed_high: float
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class SpeedCurve:
+  """Speed over time.
+
+  Attributes:
+    time_s: float64 [n], seconds of playback, increasing.
+    speed: float64 [n], speed factors.
+    speed_low: float64 [n], lower ends of the 80 % intervals.
+    speed_high: float64 [n], upper ends of the 80 % intervals.
+  """
+
+  time_s: np.ndarray
+  speed: np.ndarray
+  speed_low: np.ndarray
+  speed_high: np.ndarray
+
+  def __post_init__(self):
+    shapes = {getattr(self, f.name).shape for f in dataclasses.fields(self)}
+    if len(shapes) != 1 or len(next(iter(shapes))) != 1:
+      raise ValueError(f"A curve wants four arrays of one length, not {shapes}")
+
+  def at(self, time_s: float) -> float:
+    """The speed at one time, interpolated on the logarithmic scale."""
+    return float(np.exp2(np.interp(time_s, self.time_s, np.log2(self.speed))))
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Estimate:
+  """How fast one video plays.
+
+  Attributes:
+    file: the path as it was given, or "" for frames in memory.
+    status: "ok"; "uncertain" when the picture does not tell, with `reason`;
+      "error" when the file could not be read, with `error`.
+    error: the one line that says what is wrong with the file, or None.
+    reason: why the estimate is uncertain, as the end of a sentence that
+      begins "cannot tell how fast it plays:", or None.
+    duration_s: length in seconds of playback, or None.
+    fps: average frames per second of playback, or None.
+    speed: the one number for the whole video, or None.
+    speed_low: lower end of its 80 % interval, or None.
+    speed_high: upper end of its 80 % interval, or None.
+    segments: spans of about constant speed, in order.
+    curve: speed over time, or None.
+    rounds: the summary speed after each round of iterative inference.
+  """
+
+  file: str
+  status: Status
+  error: str | None = None
+  reason: str | None = None
+  duration_s: float | None = None
+  fps: float | None = None
+  speed: float | None = None
+  speed_low: float | None = None
+  speed_high: float | None = None
+  segments: tuple[Segment, ...] = ()
+  curve: SpeedCurve | None = None
+  rounds: tuple[float, ...] = ()
+
+  @classmethod
+  def failed(cls, file: str, error: str) -> "Estimate":
+    """The answer about a file that could not be read."""
+    return cls(file=file, status="error", error=error)
+
+  def to_json(self) -> dict[str, Any]:
+    """The answer as JSON-ready values; numbers that are not known are None."""
+    return {
+      "file": self.file,
+      "status": self.status,
+      "error": self.error,
+      "duration_s": _seconds(self.duration_s),
+      "fps": _seconds(self.fps),
+      "speed": _factor(self.speed),
+      "speed_low": _factor(self.speed_low),
+      "speed_high": _factor(self.speed_high),
+      "segments": [
+        {
+          "start_s": _seconds(s.start_s),
+          "end_s": _seconds(s.end_s),
+          "speed": _factor(s.speed),
+          "speed_low": _factor(s.speed_low),
+          "speed_high": _factor(s.speed_high),
+        }
+        for s in self.segments
+      ],
+    }
+
+  def in_words(self) -> str:
+    """The answer as a sentence without its subject."""
+    if self.status == "error":
+      return f"could not be read: {self.error}"
+    if self.status == "uncertain" or self.speed is None:
+      return (
+        "cannot tell how fast it plays: "
+        f"{self.reason or 'the picture does not say'}"
+      )
+    interval = f"{self.speed_low:.2g}-{self.speed_high:.2g}"
+    speeds = [s.speed for s in self.segments]
+    # Half an octave apart: a change that a viewer sees.
+    if speeds and max(speeds) > min(speeds) * math.sqrt(2):
+      return (
+        f"changes speed, between {min(speeds):.2g}x and {max(speeds):.2g}x; "
+        f"{self.speed:.2g}x over all ({interval})"
+      )
+    if 0.9 < self.speed < 1.1:
+      return f"plays at about normal speed, {self.speed:.2g}x ({interval})"
+    if self.speed > 1:
+      return f"plays about {self.speed:.2g}x fast ({interval})"
+    return (
+      f"plays about {1 / self.speed:.2g}x slowed down, "
+      f"at {self.speed:.2g}x ({interval})"
+    )
+
+
+def _seconds(value: float | None) -> float | None:
+  """Rounded to milliseconds; JSON has no word for infinity."""
+  if value is None or not math.isfinite(value):
+    return None
+  return round(float(value), 3)
+
+
+def _factor(value: float | None) -> float | None:
+  """Rounded to four digits; JSON has no word for infinity."""
+  if value is None or not math.isfinite(value):
+    return None
+  return float(f"{value:.4g}")
