@@ -1,0 +1,1 @@
+"""Real and procedural video as records, and records as training batches."""
