@@ -28,7 +28,8 @@ def default_training() -> ml_collections.ConfigDict:
   """
   config = ml_collections.ConfigDict()
 
-  # The folder experiments/<experiment>/ that holds experiment.py.
+  # The folder experiments/<experiment>/ that holds experiment.py; a dotted
+  # name is a module elsewhere.
   config.experiment = ""
   # Seeds the parameters, the order of the data and the loss's randomness.
   config.seed = 0

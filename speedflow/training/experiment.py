@@ -2,8 +2,9 @@
 
 import importlib
 import importlib.util
+import pathlib
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import grain
 import jax
@@ -87,27 +88,44 @@ class Experiment(Protocol):
     """
     ...
 
-  # An experiment that ships weights also has
-  #   def export(self, model: nnx.Module, path: pathlib.Path) -> None
-  # which writes them; `speedflow eval --export=PATH` calls it.
+
+@runtime_checkable
+class Exports(Protocol):
+  """An experiment that ships weights; `speedflow eval --export=PATH`."""
+
+  def export(self, model: nnx.Module, path: pathlib.Path) -> None:
+    """Writes the weights of a model, with what is needed to build it."""
+    ...
+
+
+@runtime_checkable
+class NamesData(Protocol):
+  """An experiment that can name the contents of its data, for run.json."""
+
+  def data_fingerprint(self) -> str:
+    """A digest that changes whenever the data change."""
+    ...
 
 
 def load_experiment(config: ml_collections.ConfigDict) -> Experiment:
   """Builds the experiment that a configuration names.
 
+  Args:
+    config: whose `experiment` is a folder of experiments/, or the dotted name
+      of a module elsewhere that holds an `Experiment` class.
+
   Raises:
-    SpeedflowError: experiments/<config.experiment>/ does not exist.
+    SpeedflowError: there is no such experiment.
   """
   name = config.experiment
-  module = f"experiments.{name}.experiment"
+  module = name if "." in name else f"experiments.{name}.experiment"
   try:
     found = importlib.util.find_spec(module) if name else None
   except ModuleNotFoundError:
     found = None
   if found is None:
     raise errors.SpeedflowError(
-      f"config.experiment is {name!r}, and there is no "
-      f"experiments/{name or 'NAME'}/experiment.py; name one of the folders "
-      "in experiments/"
+      f"config.experiment is {name!r}, and there is no module {module}; name "
+      "one of the folders in experiments/"
     )
   return importlib.import_module(module).Experiment(config)

@@ -1,0 +1,328 @@
+"""The training loop. Reads top to bottom; the order of events is below.
+
+At every step, in this order:
+  1. log      means since the last log; a value that is not finite stops here
+  2. evaluate the averaged parameters
+  3. save     the state and the place in the data
+  4. stop     at the last step, or when the machine is about to be taken
+  5. pull     the next batch
+  6. update   the parameters
+Everything is saved *before* the next batch is pulled. So a checkpoint of step
+n has seen exactly n batches, and a run that is killed and resumed ends in the
+same bits as one that never was.
+"""
+
+import contextlib
+import pathlib
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import jax
+import ml_collections
+import numpy as np
+from absl import flags
+
+from speedflow import errors
+from speedflow.training import experiment as experiment_lib
+from speedflow.training import metrics as metrics_lib
+from speedflow.training import run_record, sharding
+from speedflow.training.checkpoint import Checkpointer
+from speedflow.training.state import TrainState
+from speedflow.training.step import TrainProgram
+
+
+class PreemptedError(errors.SpeedflowError):
+  """The machine was taken; all is saved, and the run can go on."""
+
+
+def train(
+  config: ml_collections.ConfigDict, workdir: str | pathlib.Path
+) -> dict[str, float]:
+  """Trains, or goes on from the newest checkpoint in the folder.
+
+  Args:
+    config: see `speedflow.training.config.default_training`.
+    workdir: the run's folder: checkpoints/, metrics.jsonl, tensorboard/ and
+      run.json. Every process of a run sees the same one.
+
+  Returns:
+    The last metrics: "train/..." and, by split, those of the evaluation.
+
+  Raises:
+    SpeedflowError: a configuration, checkpoint or batch that does not fit, or
+      a loss that is no longer finite.
+    PreemptedError: SIGTERM or the cluster asked to stop, and all is saved.
+  """
+  workdir = pathlib.Path(workdir)
+
+  # -- Experiment, devices, program ------------------------------------------
+  _prepare_libraries(config)
+  main_process = jax.process_index() == 0
+  experiment = experiment_lib.load_experiment(config)
+  program = TrainProgram(experiment, config, sharding.make_mesh(config))
+  data = iter(
+    experiment.dataset(
+      "train",
+      seed=config.seed,
+      process_index=jax.process_index(),
+      process_count=jax.process_count(),
+    )
+  )
+
+  # -- State: from the checkpoint, or new ------------------------------------
+  checkpointer = Checkpointer(workdir / "checkpoints", config)
+  first_step = checkpointer.latest_step or 0
+  if first_step:
+    state = checkpointer.restore(program.abstract_state, data)
+  else:
+    state = program.init()
+  step = first_step
+
+  # -- Compilation, ahead of the first batch ---------------------------------
+  started = time.perf_counter()
+  train_step = program.lower_step().compile()
+  compile_seconds = time.perf_counter() - started
+
+  # -- Where the run reports to ----------------------------------------------
+  record = writer = None
+  if main_process:
+    record = run_record.RunRecord(
+      workdir,
+      config,
+      first_step,
+      experiment.data_fingerprint()
+      if isinstance(experiment, experiment_lib.NamesData)
+      else "",
+    )
+    record.update(
+      params=sum(leaf.size for leaf in jax.tree.leaves(state.params)),
+      compile_seconds=round(compile_seconds, 1),
+      flops_per_step_and_device=_flops(train_step),
+    )
+    writer = metrics_lib.MetricWriter(workdir, first_step)
+  progress = metrics_lib.Progress(
+    config.num_steps, first_step, shown=main_process
+  )
+  clock = metrics_lib.Clock()
+  profiler = _Profiler(config.profile, workdir / "profile", first_step)
+  scalars: dict[str, float] = {}
+  pending: list[dict[str, jax.Array]] = []
+  status = "failed"
+
+  # -- The loop --------------------------------------------------------------
+  with contextlib.ExitStack() as stack:
+    if record:
+      # Late, so that it sees how the run ended.
+      finish = record.finish
+      stack.callback(lambda: finish(status, step, scalars))
+    if writer:
+      stack.callback(writer.close)
+    stack.callback(checkpointer.close)
+    stack.callback(profiler.stop)
+    stack.enter_context(progress)
+    terminated = stack.enter_context(_termination())
+    progress.log(
+      f"{workdir}: step {first_step} of {config.num_steps}, on "
+      f"{jax.device_count()} x {jax.devices()[0].device_kind}, compiled in "
+      f"{compile_seconds:.1f} s"
+    )
+
+    while True:
+      fresh = step > first_step
+      last = step >= config.num_steps
+      preempted = terminated() or checkpointer.reached_preemption(step)
+      evaluating = last or (
+        fresh and not preempted and _due(step, config.eval_every)
+      )
+      saving = fresh and (
+        last or preempted or _due(step, config.checkpoint_every)
+      )
+
+      # 1. Log. Always before saving, so that no checkpoint holds a NaN.
+      if pending and (evaluating or saving or _due(step, config.log_every)):
+        train_scalars = _mean(pending)
+        pace = clock.lap(len(pending))
+        pending = []
+        metrics_lib.require_finite(step, train_scalars, workdir)
+        scalars |= {
+          f"train/{name}": value
+          for name, value in (train_scalars | pace).items()
+        }
+        if writer:
+          writer.write(step, _only(scalars, "train/"))
+        progress.report(step, train_scalars["loss"], pace)
+
+      # 2. Evaluate.
+      evaluated = {}
+      if evaluating:
+        with clock.paused():
+          model = program.evaluation_model(state)
+          evaluated = experiment.evaluate(model, progress.log)
+        prefix = f"{config.eval_split}/"
+        scalars |= {prefix + name: value for name, value in evaluated.items()}
+        if writer:
+          writer.write(step, _only(scalars, prefix))
+        progress.log(f"step {step}: {_format(_only(scalars, prefix))}")
+
+      # 3. Save.
+      if saving:
+        with clock.paused():
+          checkpointer.save(step, state, data, evaluated)
+
+      # 4. Stop.
+      if last:
+        status = "finished"
+        break
+      if preempted:
+        status = "preempted"
+        raise PreemptedError(
+          f"{workdir}: asked to stop, saved at step {step}; run the same "
+          "command again to go on"
+        )
+
+      # 5. Pull the next batch.
+      with clock.waiting():
+        local_batch = next(data, None)
+      if local_batch is None:
+        raise errors.SpeedflowError(
+          f"the data ended after {step} of {config.num_steps} batches; repeat "
+          "it without end in dataset()"
+        )
+      batch = sharding.global_batch(local_batch, program.abstract_batch)
+
+      # 6. Update. All inputs are on the devices; a transfer would be a bug.
+      profiler.before(step, state)
+      with (
+        jax.transfer_guard("disallow"),
+        jax.profiler.StepTraceAnnotation("train", step_num=step),
+      ):
+        state, step_metrics = train_step(state, batch)
+      pending.append(step_metrics)
+      step += 1
+      progress.advance(step)
+  return scalars
+
+
+def evaluate(
+  config: ml_collections.ConfigDict,
+  workdir: str | pathlib.Path,
+  split: str,
+  *,
+  step: int | None = None,
+  export: str | pathlib.Path | None = None,
+) -> dict[str, float]:
+  """Evaluates a checkpoint.
+
+  Args:
+    config: the configuration that trained it.
+    workdir: the folder of the run.
+    split: becomes `config.eval_split`.
+    step: which checkpoint; the newest when None.
+    export: where the experiment writes the model's weights, if anywhere.
+
+  Returns:
+    What `Experiment.evaluate` returns.
+
+  Raises:
+    SpeedflowError: no such checkpoint, or one of another configuration.
+  """
+  config = config.copy_and_resolve_references()
+  config.eval_split = split
+  _prepare_libraries(config)
+  experiment = experiment_lib.load_experiment(config)
+  program = TrainProgram(experiment, config, sharding.make_mesh(config))
+  checkpointer = Checkpointer(pathlib.Path(workdir) / "checkpoints", config)
+  state = checkpointer.restore(program.abstract_state, step=step)
+  checkpointer.close()
+  model = program.evaluation_model(state)
+  if export is not None:
+    if not isinstance(experiment, experiment_lib.Exports):
+      raise errors.SpeedflowError(
+        f"experiment {config.experiment!r} has no export(); leave --export out"
+      )
+    experiment.export(model, pathlib.Path(export))
+  progress = metrics_lib.Progress(0, 0, shown=jax.process_index() == 0)
+  return experiment.evaluate(model, progress.log)
+
+
+def _prepare_libraries(config: ml_collections.ConfigDict) -> None:
+  # Grain reads absl flags, which nobody has parsed in notebooks and tests.
+  if not flags.FLAGS.is_parsed():
+    flags.FLAGS.mark_as_parsed()
+  if config.compilation_cache:
+    jax.config.update(
+      "jax_compilation_cache_dir",
+      str(pathlib.Path(config.compilation_cache).expanduser()),
+    )
+
+
+def _due(step: int, every: int) -> bool:
+  return every > 0 and step % every == 0
+
+
+def _mean(pending: list[dict[str, jax.Array]]) -> dict[str, float]:
+  """Means over steps, fetched from the devices in one go."""
+  fetched = jax.device_get(pending)
+  return {
+    name: float(np.mean([metrics[name] for metrics in fetched]))
+    for name in fetched[0]
+  }
+
+
+def _only(scalars: dict[str, float], prefix: str) -> dict[str, float]:
+  return {k: v for k, v in scalars.items() if k.startswith(prefix)}
+
+
+def _format(scalars: dict[str, float]) -> str:
+  return ", ".join(f"{name} {value:.4g}" for name, value in scalars.items())
+
+
+def _flops(compiled: jax.stages.Compiled) -> float:
+  return float((compiled.cost_analysis() or {}).get("flops", 0.0))
+
+
+@contextlib.contextmanager
+def _termination() -> Iterator[Callable[[], bool]]:
+  """Turns SIGTERM into a question that the loop asks at every step."""
+  received = threading.Event()
+  # With several processes JAX listens to the signal and agrees on a common
+  # last step; Python delivers signals to the main thread alone.
+  if (
+    jax.process_count() > 1
+    or threading.current_thread() is not threading.main_thread()
+  ):
+    yield received.is_set
+    return
+  before = signal.signal(signal.SIGTERM, lambda *_: received.set())
+  try:
+    yield received.is_set
+  finally:
+    signal.signal(signal.SIGTERM, before)
+
+
+class _Profiler:
+  """Records `config.profile.num_steps` steps, for `tensorboard --logdir`."""
+
+  def __init__(self, fields: ml_collections.ConfigDict, folder, first_step):
+    self._folder = folder
+    self._start = first_step + fields.start_step
+    self._stop = self._start + fields.num_steps
+    self._running = False
+
+  def before(self, step: int, state: TrainState) -> None:
+    """To be called before each update; starts and stops when it is time."""
+    if step == self._start < self._stop:
+      jax.profiler.start_trace(str(self._folder))
+      self._running = True
+    if step == self._stop:
+      # Steps run behind the calls; the trace wants them whole.
+      jax.block_until_ready(state)
+      self.stop()
+
+  def stop(self) -> None:
+    """Writes what was recorded, if anything."""
+    if self._running:
+      jax.profiler.stop_trace()
+      self._running = False

@@ -1,0 +1,129 @@
+"""WORKDIR/run.json: what ran, on what, from which code and data."""
+
+import datetime
+import importlib.metadata
+import json
+import os
+import pathlib
+import platform
+import subprocess
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import ml_collections
+
+from speedflow import atomic
+
+_PACKAGES = (
+  "speedflow",
+  "jax",
+  "jaxlib",
+  "flax",
+  "optax",
+  "orbax-checkpoint",
+  "grain",
+  "numpy",
+)
+
+
+class RunRecord:
+  """Keeps run.json up to date from the start of a run to its end.
+
+  A run that is resumed keeps the records of its earlier parts, under
+  "earlier", so that the wall times can be added up.
+
+  Args:
+    workdir: the folder of the run.
+    config: the whole configuration.
+    step: where the run starts or goes on.
+    data_fingerprint: names the contents of the data; "" when unknown.
+  """
+
+  def __init__(
+    self,
+    workdir: pathlib.Path,
+    config: ml_collections.ConfigDict,
+    step: int,
+    data_fingerprint: str,
+  ):
+    self._path = workdir / "run.json"
+    self._start = _now()
+    earlier = []
+    if step and self._path.exists():
+      last = json.loads(self._path.read_text())
+      earlier = [*last.pop("earlier"), last]
+    self._record: dict[str, Any] = {
+      "command": sys.argv,
+      "config": config.to_dict(),
+      "seed": config.seed,
+      "versions": {
+        "python": platform.python_version(),
+        **{name: importlib.metadata.version(name) for name in _PACKAGES},
+      },
+      "devices": {
+        "kind": jax.devices()[0].device_kind,
+        "platform": jax.default_backend(),
+        "count": jax.device_count(),
+        "processes": jax.process_count(),
+        "host_cpus": os.cpu_count(),
+      },
+      "data_fingerprint": data_fingerprint,
+      "git": _git_state(),
+      "first_step": step,
+      "earlier": earlier,
+    }
+    self.update(status="running", start=self._start.isoformat())
+
+  def update(self, **fields: Any) -> None:
+    """Adds fields, and writes the file."""
+    self._record |= fields
+    with atomic.atomic_path(self._path) as temporary:
+      temporary.write_text(json.dumps(self._record, indent=2) + "\n")
+
+  def finish(
+    self, status: str, step: int, metrics: Mapping[str, float]
+  ) -> None:
+    """Records the end.
+
+    Args:
+      status: "finished", "preempted" or "failed".
+      step: updates made.
+      metrics: the last ones.
+    """
+    end = _now()
+    self.update(
+      status=status,
+      last_step=step,
+      metrics=dict(metrics),
+      end=end.isoformat(),
+      wall_seconds=(end - self._start).total_seconds(),
+    )
+
+
+def _now() -> datetime.datetime:
+  return datetime.datetime.now(datetime.UTC).replace(microsecond=0)
+
+
+def _git_state() -> dict[str, Any]:
+  """The commit that runs, and whether tracked files differ from it."""
+  folder = pathlib.Path(__file__).parent
+
+  def git(*words: str) -> str:
+    return subprocess.run(
+      ["git", *words],
+      cwd=folder,
+      capture_output=True,
+      text=True,
+      check=True,
+    ).stdout.strip()
+
+  try:
+    return {
+      "commit": git("rev-parse", "HEAD"),
+      "dirty": bool(git("status", "--porcelain", "--untracked-files=no")),
+    }
+  except (OSError, subprocess.CalledProcessError):
+    # Installed without its repository: the version must do.
+    return {"commit": None, "dirty": None}

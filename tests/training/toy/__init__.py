@@ -1,0 +1,1 @@
+"""A tiny experiment on random numbers, for the tests of the loop."""
