@@ -41,7 +41,7 @@ test: $(DEV)  ## Runs the tests.
 lint: $(DEV)  ## Checks format, style and types.
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
-	$(PY) -m mypy .
+	$(PY) -m mypy --explicit-package-bases .
 
 bench: $(DEV)  ## Measures the speed of the input pipeline and the estimator.
 	$(PY) -m experiments.speed_estimator.bench

@@ -1,0 +1,267 @@
+"""The `speedflow` command.
+
+Each subcommand imports what it needs when it runs, so that `--help` answers
+at once. Results go to standard output, all else to standard error. Exit
+codes: 0 success, 2 a problem that the user can mend, 130 interrupted, 141
+the reader of the output went away.
+"""
+
+import argparse
+import contextlib
+import csv
+import io
+import json
+import os
+import pathlib
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import speedflow
+from speedflow import errors
+
+if TYPE_CHECKING:
+  from speedflow.inference import estimate as estimate_lib
+
+# These read their own arguments, `--config.x.y=` among them.
+_LAUNCHED = ("train", "eval", "sweep")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+  """Runs the command and returns its exit code.
+
+  Args:
+    argv: the arguments after the command's name; by default the process's.
+  """
+  argv = list(sys.argv[1:] if argv is None else argv)
+  for stream in (sys.stdout, sys.stderr):
+    if isinstance(stream, io.TextIOWrapper):
+      # A file may have any bytes as its name.
+      stream.reconfigure(errors="backslashreplace")
+  try:
+    if argv and argv[0] in _LAUNCHED:
+      code = _launch(*argv)
+    else:
+      args = _parser().parse_args(argv)
+      code = args.run(args)
+    sys.stdout.flush()
+  except errors.SpeedflowError as error:
+    print(f"speedflow: {error}", file=sys.stderr)
+    return 2
+  except KeyboardInterrupt:
+    print("speedflow: interrupted", file=sys.stderr)
+    return 130
+  except BrokenPipeError:
+    # Python flushes standard output once more at exit.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 141
+  return code
+
+
+def _parser() -> argparse.ArgumentParser:
+  parser = argparse.ArgumentParser(
+    prog="speedflow",
+    description="See, measure and control the flow of time in video.",
+  )
+  parser.add_argument(
+    "--version", action="version", version=f"speedflow {speedflow.__version__}"
+  )
+  commands = parser.add_subparsers(
+    title="commands", metavar="COMMAND", required=True
+  )
+
+  estimate = commands.add_parser(
+    "estimate",
+    help="how fast does a video play?",
+    description="Estimates how fast videos play: 2 is twice as fast as the "
+    "world, 0.25 four times slowed. Intervals hold the truth with 80 % "
+    "probability.",
+  )
+  estimate.add_argument("files", nargs="+", metavar="FILE")
+  estimate.add_argument(
+    "--json", action="store_true", help="print one JSON object per file"
+  )
+  estimate.add_argument(
+    "--csv", metavar="OUT", help="write one row per segment"
+  )
+  estimate.add_argument(
+    "--plot",
+    type=_picture,
+    metavar="OUT.png|OUT.html",
+    help="draw speed over time, as a picture or as a page with film strips",
+  )
+  estimate.set_defaults(run=_estimate)
+
+  data = commands.add_parser("data", help="build and inspect training records")
+  data_commands = data.add_subparsers(metavar="COMMAND", required=True)
+  build = data_commands.add_parser(
+    "build", help="turn a folder of videos into records"
+  )
+  build.add_argument("source", metavar="SRC", help="folder of videos")
+  build.add_argument("out", metavar="OUT", help="folder for the records")
+  build.add_argument(
+    "--short-side",
+    type=int,
+    default=256,
+    help="pixels of the stored frames' short side (default: %(default)s)",
+  )
+  build.add_argument(
+    "--format", choices=["tfrecord", "array_record"], default="tfrecord"
+  )
+  build.set_defaults(run=_build)
+  inspect = data_commands.add_parser(
+    "inspect", help="show what a folder of records holds"
+  )
+  inspect.add_argument("out", metavar="OUT", help="folder of records")
+  inspect.set_defaults(run=_inspect)
+
+  # Only listed here: `main` hands them on before this parser reads them.
+  for name, text in zip(
+    _LAUNCHED,
+    [
+      "train an experiment: --config=FILE.py[:VARIANT] --workdir=DIR",
+      "evaluate a trained experiment",
+      "print or run one command per combination of settings",
+    ],
+    strict=True,
+  ):
+    commands.add_parser(name, help=text)
+  return parser
+
+
+def _picture(path: str) -> str:
+  if not path.lower().endswith((".png", ".html")):
+    raise argparse.ArgumentTypeError(
+      f"{path} ends neither in .png nor in .html"
+    )
+  return path
+
+
+def _estimate(args: argparse.Namespace) -> int:
+  from speedflow.inference import estimate as estimate_lib
+  from speedflow.inference import estimator as estimator_lib
+
+  estimator = estimator_lib.load_estimator()
+  estimates = []
+  with _progress(len(args.files)) as advance:
+    for file in args.files:
+      try:
+        found = estimator.estimate(file, on_progress=advance(file))
+      except (errors.SpeedflowError, OSError) as error:
+        found = estimate_lib.Estimate.failed(file, _one_line(error))
+        print(f"speedflow: {found.error}", file=sys.stderr)
+      estimates.append(found)
+      if args.json:
+        print(json.dumps(found.to_json(), allow_nan=False), flush=True)
+  if not args.json:
+    _print_table(estimates)
+  if args.csv:
+    _write_csv(estimates, args.csv)
+  if args.plot:
+    from speedflow.inference import report
+
+    report.write(estimates, args.plot)
+  return 2 if any(e.status == "error" for e in estimates) else 0
+
+
+def _one_line(error: Exception) -> str:
+  return " ".join(str(error).split())
+
+
+@contextlib.contextmanager
+def _progress(
+  total: int,
+) -> Iterator[Callable[[str], Callable[[float], None]]]:
+  """A bar on standard error, when that is a terminal.
+
+  Args:
+    total: how many files there will be.
+
+  Yields:
+    A function that begins the next file and returns what takes the fraction
+    of it that is done.
+  """
+  if not sys.stderr.isatty():
+    yield lambda file: lambda done: None
+    return
+  from rich import console, progress
+
+  with progress.Progress(
+    progress.TextColumn("{task.description}", markup=False),
+    progress.BarColumn(),
+    progress.TaskProgressColumn(),
+    progress.TimeRemainingColumn(),
+    console=console.Console(stderr=True),
+    transient=True,
+  ) as bar:
+    task = bar.add_task("", total=total)
+    begun = 0
+
+    def begin(file: str) -> Callable[[float], None]:
+      nonlocal begun
+      before, begun = begun, begun + 1
+      name = pathlib.Path(file).name
+      bar.update(task, description=name, completed=before)
+      return lambda done: bar.update(task, completed=before + done)
+
+    yield begin
+
+
+def _print_table(estimates: Sequence["estimate_lib.Estimate"]) -> None:
+  from rich import box, console, table, text
+
+  rows = table.Table(box=box.SIMPLE_HEAD, pad_edge=False)
+  rows.add_column("file", overflow="fold")
+  for name in ("length", "fps", "speed", "80 % interval"):
+    rows.add_column(name, justify="right", no_wrap=True)
+  rows.add_column("in words", overflow="fold")
+  for found in estimates:
+    numbers = ["", "", "", ""]
+    if found.duration_s is not None:
+      numbers[0] = f"{found.duration_s:.1f} s"
+    if found.fps is not None:
+      numbers[1] = f"{found.fps:.5g}"
+    if found.status == "ok":
+      numbers[2] = f"{found.speed:.3g}x"
+      numbers[3] = f"{found.speed_low:.2g}-{found.speed_high:.2g}"
+    # Text, since a file name may look like rich's markup.
+    rows.add_row(text.Text(found.file), *numbers, text.Text(found.in_words()))
+  console.Console(file=sys.stdout).print(rows)
+
+
+def _write_csv(estimates: Sequence["estimate_lib.Estimate"], path: str) -> None:
+  from speedflow import atomic
+
+  with (
+    atomic.atomic_path(path) as temporary,
+    temporary.open("w", newline="", errors="surrogateescape") as out,
+  ):
+    rows = csv.writer(out)
+    rows.writerow(
+      ["file", "start_s", "end_s", "speed", "speed_low", "speed_high", "status"]
+    )
+    for found in estimates:
+      answer = found.to_json()
+      for segment in answer["segments"] or [{}]:
+        rows.writerow(
+          [found.file]
+          + [segment.get(k) for k in ("start_s", "end_s", "speed")]
+          + [segment.get(k) for k in ("speed_low", "speed_high")]
+          + [found.status]
+        )
+
+
+def _build(args: argparse.Namespace) -> int:
+  raise NotImplementedError
+
+
+def _inspect(args: argparse.Namespace) -> int:
+  raise NotImplementedError
+
+
+def _launch(command: str, *argv: str) -> int:
+  raise NotImplementedError
+
+
+if __name__ == "__main__":
+  sys.exit(main())
