@@ -1,0 +1,85 @@
+"""Opening a media file, with every refusal said in one line."""
+
+import os
+import pathlib
+
+import av
+from av.container import InputContainer
+from av.stream import Disposition
+from av.video.stream import VideoStream
+
+from speedflow.errors import SpeedflowError
+
+# FFmpeg draws text files as terminal art; nobody means that as a video.
+_TEXT_FORMATS = frozenset({"tty", "bin", "xbin", "adf", "idf"})
+
+
+def open_container(path: str | os.PathLike[str]) -> InputContainer:
+  """Opens a local media file for reading.
+
+  Args:
+    path: the file.
+
+  Returns:
+    An open container; the caller closes it.
+
+  Raises:
+    SpeedflowError: the file is missing, a folder, empty, unreadable, or not a
+      sound or moving picture that FFmpeg knows.
+  """
+  file = pathlib.Path(path)
+  try:
+    if file.is_dir():
+      raise SpeedflowError(
+        f"{file}: a folder, where one video file was wanted; name a file in it"
+      )
+    if not file.is_file():
+      raise SpeedflowError(f"{file}: no such file; check the path")
+    if file.stat().st_size == 0:
+      raise SpeedflowError(f"{file}: empty (0 bytes); copy or record it again")
+    # The prefix keeps FFmpeg from reading a colon in the name as a protocol.
+    container = av.open(f"file:{file}")
+  except PermissionError as error:
+    raise SpeedflowError(
+      f"{file}: may not be read; give yourself read permission"
+    ) from error
+  except (av.FFmpegError, OSError) as error:
+    raise SpeedflowError(
+      f"{file}: not a readable video ({reason(error)}); wanted a whole file in"
+      " a format that FFmpeg reads, such as MP4; copy or convert it again"
+    ) from error
+  name = container.format.name
+  if name in _TEXT_FORMATS:
+    container.close()
+    raise SpeedflowError(
+      f"{file}: text, where a video was wanted; name a video file"
+    )
+  if name == "image2" or name.endswith("_pipe"):
+    container.close()
+    raise SpeedflowError(
+      f"{file}: a still picture, where a video was wanted; name a video file"
+    )
+  return container
+
+
+def video_stream(container: InputContainer) -> VideoStream | None:
+  """The main moving picture of a file; a sound file's cover is none."""
+  streams = [
+    stream
+    for stream in container.streams.video
+    if stream.codec_context is not None
+    and not stream.disposition & Disposition.attached_pic
+  ]
+  best = container.streams.best("video")
+  if best in streams:
+    return best
+  return streams[0] if streams else None
+
+
+def reason(error: Exception) -> str:
+  """FFmpeg's own words for an error, on one line and without the path."""
+  words = getattr(error, "strerror", None) or str(error)
+  log = getattr(error, "log", None)
+  if log:
+    words = f"{words}: {log[2]}"
+  return " ".join(words.split())

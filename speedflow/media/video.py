@@ -1,0 +1,501 @@
+"""Reading video: frames one after another, each with its exact time."""
+
+import contextlib
+import dataclasses
+import functools
+import itertools
+import os
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Literal, NamedTuple, Self
+
+import av
+import cv2
+import numpy as np
+from av.container import InputContainer
+from av.filter import Graph
+from av.sidedata.sidedata import Type as SideDataType
+from av.video.frame import VideoFrame
+from av.video.reformatter import (
+  ColorRange,
+  Colorspace,
+  Interpolation,
+  VideoReformatter,
+)
+from av.video.stream import VideoStream
+
+from speedflow.errors import SpeedflowError
+from speedflow.media import container as media_container
+
+# AVColorSpace: what a file says that does not say its matrix coefficients.
+_UNSPECIFIED_COLOURSPACE = 2
+# A file that ends this much before its header says has been cut.
+_CUT_S = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class VideoInfo:
+  """What a video file says about itself, after one look at its first frames.
+
+  Attributes:
+    path: the file.
+    width: pixels across, as shown (after rotation).
+    height: pixels down, as shown (after rotation).
+    fps: average frames per second, exact.
+    time_base: seconds per tick; every frame time is a multiple of it.
+    frames: number of frames as the header counts them; 0 where it does not.
+    duration_s: seconds of picture as the header says; 0 where it does not.
+    codec: FFmpeg's name of the codec, such as "h264".
+    pixel_format: FFmpeg's name of the stored pixel format.
+    bit_depth: bits per sample of the stored picture.
+    rotation: degrees clockwise, a multiple of 90, by which the stored picture
+      is turned for showing. Frames from `VideoReader` are turned already.
+    interlaced: whether the frames are flagged as two fields.
+    colour_range: "limited" (16..235 in 8 bits) or "full", as stored.
+    has_audio: whether there is a sound track.
+  """
+
+  path: str
+  width: int
+  height: int
+  fps: Fraction
+  time_base: Fraction
+  frames: int
+  duration_s: float
+  codec: str
+  pixel_format: str
+  bit_depth: int
+  rotation: int
+  interlaced: bool
+  colour_range: Literal["limited", "full"]
+  has_audio: bool
+
+  @functools.cached_property
+  def variable_frame_rate(self) -> bool:
+    """Whether frame intervals differ by more than rounding and 2 % jitter.
+
+    Reads every packet of the file once, without decoding, when first asked.
+
+    Raises:
+      SpeedflowError: the file can no longer be opened.
+    """
+    with media_container.open_container(self.path) as container:
+      stream = media_container.video_stream(container)
+      assert stream is not None  # It had one when it was probed.
+      stamps = []
+      # A damaged file is judged by what stands before the damage.
+      with contextlib.suppress(av.FFmpegError):
+        for packet in container.demux(stream):
+          if packet.pts is not None:
+            stamps.append(packet.pts)
+    intervals = np.diff(np.sort(stamps))
+    if intervals.size == 0:
+      return False
+    return bool(np.ptp(intervals) > max(1, 0.02 * np.median(intervals)))
+
+
+class Frame(NamedTuple):
+  """One picture and when it is shown.
+
+  Attributes:
+    image: uint8 [height, width, 3] (rgb24) or [height, width] (gray).
+    time: presentation time in seconds on the file's clock, exact.
+  """
+
+  image: np.ndarray
+  time: Fraction
+
+
+def probe(path: str | os.PathLike[str]) -> VideoInfo:
+  """Says what a video file is, from its header and first two frames.
+
+  Raises:
+    SpeedflowError: as `VideoReader`.
+  """
+  with VideoReader(path) as reader:
+    return reader.info
+
+
+class VideoReader:
+  """Reads a video frame by frame; memory does not grow with its length.
+
+  A context manager and an iterator, read once from start to end:
+
+    with VideoReader("clip.mp4", short_side=64, pixel_format="gray") as reader:
+      for image, time in reader:
+        ...
+
+  Pictures come as they are shown: turned by the file's rotation flag,
+  deinterlaced (yadif) where flagged, and at full range 0..255 whatever the
+  stored range and bit depth. High dynamic range is not tone-mapped, and the
+  sample aspect ratio is not applied. A stream that changes its size midway is
+  scaled to the first size.
+
+  Times are exact. A missing time stamp, or one that does not exceed the one
+  before it, is replaced by the one before it plus one average interval, so
+  times always rise.
+
+  Reading begins at the first whole picture and ends at the first damage after
+  it; `damage` then says what was found.
+
+  Attributes:
+    info: what the file is.
+    width: pixels across of the images given.
+    height: pixels down of the images given.
+    damage: one line on why reading ended early; None while all is well.
+  """
+
+  def __init__(
+    self,
+    path: str | os.PathLike[str],
+    *,
+    short_side: int | None = None,
+    size: tuple[int, int] | None = None,
+    pixel_format: Literal["rgb24", "gray"] = "rgb24",
+    start_s: float | Fraction | None = None,
+  ):
+    """Opens the file and decodes its first two frames.
+
+    Args:
+      path: the file.
+      short_side: pixels of the shorter side to scale down to, keeping the
+        shape; a picture that is smaller already is left as it is.
+      size: (width, height) in pixels to scale to, up or down.
+      pixel_format: "rgb24" for colour or "gray" for luma.
+      start_s: seconds on the file's clock; frames before it are passed over.
+
+    Raises:
+      SpeedflowError: not a video, no frame can be decoded, or only one.
+      ValueError: both `short_side` and `size` are given.
+    """
+    if short_side is not None and size is not None:
+      raise ValueError("give short_side or size, not both")
+    self.damage: str | None = None
+    self._path = os.fspath(path)
+    self._pixel_format = pixel_format
+    self._reformatter = VideoReformatter()
+    self._interlaced = False
+    self._container = media_container.open_container(path)
+    try:
+      self._stream = self._find_stream()
+      pictures: Iterator[VideoFrame] = self._progressive(self._whole_pictures())
+      first = list(itertools.islice(pictures, 2))
+      self._require_two(first)
+      self._orientation = _Orientation.of(first[0])
+      self.info = self._describe(first)
+      self.width, self.height = _target_size(self.info, short_side, size)
+      if start_s is None:
+        pictures = itertools.chain(first, pictures)
+      else:
+        pictures = self._from(start_s)
+    except BaseException:
+      self._container.close()
+      raise
+    self._frames = self._convert(pictures, start_s)
+
+  def __enter__(self) -> Self:
+    return self
+
+  def __exit__(self, *unused_exception: object) -> None:
+    self.close()
+
+  def __iter__(self) -> Self:
+    return self
+
+  def __next__(self) -> Frame:
+    return next(self._frames)
+
+  def close(self) -> None:
+    """Closes the file; reading further is an error."""
+    self._container.close()
+
+  def _find_stream(self) -> VideoStream:
+    stream = media_container.video_stream(self._container)
+    if stream is None:
+      kind = "sound only" if self._container.streams.audio else "no stream"
+      raise SpeedflowError(
+        f"{self._path}: no video stream ({kind}); name a file with a picture"
+      )
+    stream.thread_type = "AUTO"
+    return stream
+
+  def _require_two(self, first: list[VideoFrame]) -> None:
+    why = f" ({self.damage})" if self.damage else ""
+    if not first:
+      raise SpeedflowError(
+        f"{self._path}: no frame could be decoded{why}; copy, repair or convert"
+        " the file again"
+      )
+    if len(first) == 1:
+      raise SpeedflowError(
+        f"{self._path}: one frame only{why}, where a video of two or more was"
+        " wanted; give a longer file"
+      )
+
+  def _describe(self, first: list[VideoFrame]) -> VideoInfo:
+    stream, picture = self._stream, first[0]
+    time_base = stream.time_base or picture.time_base or Fraction(1, 1000)
+    width, height = picture.width, picture.height
+    if self._orientation.transpose:
+      width, height = height, width
+    return VideoInfo(
+      path=self._path,
+      width=width,
+      height=height,
+      fps=_average_fps(stream, first),
+      time_base=time_base,
+      frames=stream.frames,
+      duration_s=float(
+        _promised_s(self._container, stream)
+        or Fraction(self._container.duration or 0, av.time_base)
+      ),
+      codec=stream.codec_context.codec.canonical_name,
+      pixel_format=picture.format.name,
+      bit_depth=max(part.bits for part in picture.format.components),
+      rotation=round(-picture.rotation / 90) * 90 % 360,
+      interlaced=self._interlaced,
+      colour_range="full" if _is_full_range(picture) else "limited",
+      has_audio=any(
+        stream.codec_context is not None
+        for stream in self._container.streams.audio
+      ),
+    )
+
+  def _from(self, start_s: float | Fraction) -> Iterator[VideoFrame]:
+    # Some formats index decoding times, which run ahead of showing times.
+    target = max(Fraction(start_s) - 1, Fraction(0)) / self.info.time_base
+    try:
+      self._container.seek(int(target), stream=self._stream)
+    except av.FFmpegError:
+      # A format without seeking: begin again and pass over the frames.
+      self._container.close()
+      self._container = media_container.open_container(self._path)
+      self._stream = self._find_stream()
+    self.damage = None
+    return self._progressive(self._whole_pictures())
+
+  def _note_damage(self, what: str) -> None:
+    self.damage = f"{self._path}: damaged ({what}); read up to there"
+
+  def _packets(self) -> Iterator[av.Packet | None]:
+    """Packets up to the first damage, then one that empties the decoder."""
+    started = False
+    try:
+      for packet in self._container.demux(self._stream):
+        if packet.is_corrupt and started:
+          self._note_damage("cut or broken packet")
+          break
+        started = started or not packet.is_corrupt
+        yield packet
+      else:
+        return
+    except av.FFmpegError as error:
+      self._note_damage(media_container.reason(error))
+    yield None
+
+  def _whole_pictures(self) -> Iterator[VideoFrame]:
+    """Decoded frames, from the first whole one to the first damage."""
+    end = None
+    for packet in self._packets():
+      try:
+        pictures = self._stream.decode(packet)
+      except av.FFmpegError as error:
+        self._note_damage(media_container.reason(error))
+        if end is None:
+          continue
+        return
+      for picture in pictures:
+        if picture.is_corrupt:
+          self._note_damage("a picture with missing parts")
+          if end is None:
+            continue
+          return
+        if end is None:
+          self.damage = None
+        end = picture.pts
+        yield picture
+    self._check_not_cut(end)
+
+  def _check_not_cut(self, end: int | None) -> None:
+    promised = _promised_s(self._container, self._stream)
+    if self.damage or promised is None or end is None:
+      return
+    start = self._stream.start_time or 0
+    shown = (end - start) * (self._stream.time_base or 0) + 1 / self.info.fps
+    missing = promised - shown
+    if missing > max(Fraction(_CUT_S), promised / 20):
+      self._note_damage(f"ends {float(missing):.1f} s before its header says")
+
+  def _progressive(
+    self, pictures: Iterator[VideoFrame]
+  ) -> Iterator[VideoFrame]:
+    """Passes frames through; from the first interlaced one, by yadif."""
+    graph = None
+    for picture in pictures:
+      if graph is None and picture.interlaced_frame:
+        self._interlaced = True
+        graph = _deinterlacer(picture)
+      if graph is None:
+        yield picture
+      else:
+        graph.vpush(picture)
+        yield from _pull(graph)
+    if graph is not None:
+      graph.vpush(None)
+      yield from _pull(graph)
+
+  def _convert(
+    self, pictures: Iterator[VideoFrame], start_s: float | Fraction | None
+  ) -> Iterator[Frame]:
+    time_base = self.info.time_base
+    interval = max(1, round(1 / (self.info.fps * time_base)))
+    ticks = None
+    for picture in pictures:
+      stamp = _ticks(picture, time_base)
+      if stamp is None or (ticks is not None and stamp <= ticks):
+        stamp = 0 if ticks is None else ticks + interval
+      ticks = stamp
+      time = ticks * time_base
+      if start_s is None or time >= start_s:
+        yield Frame(self._image(picture), time)
+
+  def _image(self, picture: VideoFrame) -> np.ndarray:
+    width, height = self.width, self.height
+    if self._orientation.transpose:
+      width, height = height, width
+    smaller = width <= picture.width and height <= picture.height
+    colourspace = picture.colorspace
+    if colourspace == _UNSPECIFIED_COLOURSPACE:
+      # What players assume: high definition is BT.709, smaller is BT.601.
+      high_definition = min(picture.width, picture.height) >= 720
+      colourspace = Colorspace.ITU709 if high_definition else Colorspace.ITU601
+    try:
+      shown = self._reformatter.reformat(
+        picture,
+        width,
+        height,
+        self._pixel_format,
+        src_colorspace=colourspace,
+        # Averaging over areas, so that big reductions do not alias.
+        interpolation=Interpolation.AREA if smaller else Interpolation.BICUBIC,
+        src_color_range=ColorRange.JPEG
+        if _is_full_range(picture)
+        else ColorRange.MPEG,
+        dst_color_range=ColorRange.JPEG,
+        threads=1,
+      )
+    except av.FFmpegError as error:
+      raise SpeedflowError(
+        f"{self._path}: pixel format {picture.format.name} cannot be turned"
+        f" into {self._pixel_format} ({media_container.reason(error)});"
+        " convert the file to yuv420p"
+      ) from error
+    return self._orientation.apply(shown.to_ndarray())
+
+
+class _Orientation(NamedTuple):
+  """One of the eight ways to turn and mirror a picture by right angles."""
+
+  transpose: bool
+  flip_x: bool
+  flip_y: bool
+
+  @classmethod
+  def of(cls, picture: VideoFrame) -> Self:
+    """Reads the display matrix [[a, b, u], [c, d, v], [x, y, w]].
+
+    A stored point (p, q) is shown at (a p + c q, b p + d q).
+    """
+    try:
+      data = picture.side_data[SideDataType.DISPLAYMATRIX]  # type: ignore[typeddict-item]
+    except KeyError:
+      return cls(False, False, False)
+    a, b, _, c, d = np.frombuffer(bytes(data), np.int32)[:5]
+    if abs(int(a)) < abs(int(b)):
+      return cls(True, bool(c < 0), bool(b < 0))
+    return cls(False, bool(a < 0), bool(d < 0))
+
+  def apply(self, image: np.ndarray) -> np.ndarray:
+    if self.transpose:
+      image = cv2.transpose(image)
+    if self.flip_x or self.flip_y:
+      # OpenCV's code: positive for x, zero for y, negative for both.
+      image = cv2.flip(image, self.flip_x - 2 * (self.flip_x and self.flip_y))
+    return image
+
+
+def _target_size(
+  info: VideoInfo, short_side: int | None, size: tuple[int, int] | None
+) -> tuple[int, int]:
+  if size is not None:
+    return size
+  shorter = min(info.width, info.height)
+  if short_side is None or short_side >= shorter:
+    return info.width, info.height
+  scale = Fraction(short_side, shorter)
+  return max(1, round(info.width * scale)), max(1, round(info.height * scale))
+
+
+def _average_fps(stream: VideoStream, first: list[VideoFrame]) -> Fraction:
+  rate = stream.average_rate or stream.guessed_rate
+  if rate:
+    return rate
+  start, end = (picture.pts for picture in first)
+  if start is None or end is None or end <= start:
+    raise SpeedflowError(
+      f"{stream.container.name}: no frame rate and no time stamps; convert it"
+      " to MP4 with its true frame rate"
+    )
+  return 1 / ((end - start) * Fraction(first[0].time_base or 1))
+
+
+def _promised_s(
+  container: InputContainer, stream: VideoStream
+) -> Fraction | None:
+  """Seconds of picture by the header; None where only other streams count."""
+  if stream.duration and stream.time_base:
+    return stream.duration * stream.time_base
+  if container.duration and len(container.streams) == 1:
+    return Fraction(container.duration, av.time_base)
+  return None
+
+
+def _is_full_range(picture: VideoFrame) -> bool:
+  if picture.color_range != ColorRange.UNSPECIFIED:
+    return picture.color_range == ColorRange.JPEG
+  name = picture.format.name
+  return name.startswith(("yuvj", "gray", "ya")) or picture.format.is_rgb
+
+
+def _ticks(picture: VideoFrame, time_base: Fraction) -> int | None:
+  if picture.pts is None:
+    return None
+  # A filter may have changed the unit, never the time.
+  return round(
+    picture.pts * Fraction(picture.time_base or time_base) / time_base
+  )
+
+
+def _deinterlacer(picture: VideoFrame) -> Graph:
+  """One progressive frame per interlaced one; others pass unchanged."""
+  graph = Graph()
+  graph.link_nodes(
+    graph.add_buffer(
+      width=picture.width,
+      height=picture.height,
+      format=picture.format,
+      time_base=picture.time_base,
+    ),
+    graph.add("yadif", "mode=send_frame:deint=interlaced"),
+    graph.add("buffersink"),
+  ).configure()
+  return graph
+
+
+def _pull(graph: Graph) -> Iterator[VideoFrame]:
+  """The frames that are ready at the end of a filter graph."""
+  while True:
+    try:
+      yield graph.vpull()
+    except (BlockingIOError, EOFError):
+      return
