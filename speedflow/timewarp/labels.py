@@ -1,0 +1,178 @@
+"""Labels of speed, and the time stamps that they rest on.
+
+A network sees frames, not a clock: it can only know the step, the seconds of
+world time between two frames. The playback speed is step x playback fps.
+"""
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import ArrayLike
+
+# The step of a real-time clip at this rate (frames per second) is the origin
+# of the step's logarithm.
+REFERENCE_FPS = 30.0
+
+# Grey levels: the fastest moving cells of a moving picture change by more
+# than this from frame to frame, codec noise of a static one by less.
+_MOTION_FLOOR = 2.5
+# A repeated frame differs from the last one by codec noise only: by less than
+# this share of what the true frames around it do.
+_REPEAT_SHARE = 0.25
+# A frame shown more often than this is a pause, not a fake frame rate.
+_LONGEST_REPEAT = 6
+
+
+def log2_speed(
+  fps: ArrayLike, capture_fps: ArrayLike, factor: ArrayLike = 1.0
+) -> np.ndarray:
+  """log2 of playback fps x factor / capture fps (speed 2.0: twice as fast).
+
+  Args:
+    fps: frames per second of playback.
+    capture_fps: frames per second of the world while filming.
+    factor: only every factor-th frame is played.
+  """
+  return np.log2(_positive(fps) * _positive(factor) / _positive(capture_fps))
+
+
+def log2_step(capture_fps: ArrayLike, factor: ArrayLike = 1.0) -> np.ndarray:
+  """log2(step * 30): 0 for frames that lie 1/30 s of world time apart."""
+  return np.log2(REFERENCE_FPS * _positive(factor) / _positive(capture_fps))
+
+
+def step_to_speed(log2_step: ArrayLike, fps: ArrayLike) -> np.ndarray:
+  """log2 speed of frames with this log2 step when played at `fps`."""
+  return np.asarray(log2_step) + np.log2(_positive(fps) / REFERENCE_FPS)
+
+
+def speed_to_step(log2_speed: ArrayLike, fps: ArrayLike) -> np.ndarray:
+  """log2 step of frames that show this log2 speed when played at `fps`."""
+  return np.asarray(log2_speed) - np.log2(_positive(fps) / REFERENCE_FPS)
+
+
+def _positive(value: ArrayLike) -> np.ndarray:
+  value = np.asarray(value, np.float64)
+  if not np.all(value > 0):
+    raise ValueError(f"rates and factors must be positive, not {value}")
+  return value
+
+
+def constant_grid(times: ArrayLike, fps: float) -> np.ndarray:
+  """Chooses the frames nearest to a constant frame rate.
+
+  Args:
+    times: [n] increasing time stamps in seconds, at any irregular distance.
+    fps: frames per second of the grid, which begins at the first frame.
+
+  Returns:
+    int64 [m] indices into `times`, never decreasing. A frame is repeated
+    where the time stamps are sparser than the grid.
+  """
+  times = _increasing(times)
+  # The last half interval counts as covered by the last frame.
+  steps = int((times[-1] - times[0]) * float(_positive(fps)) + 0.5)
+  grid = times[0] + np.arange(steps + 1) / fps
+  after = np.clip(np.searchsorted(times, grid), 1, max(len(times) - 1, 1))
+  before = after - 1
+  after = np.minimum(after, len(times) - 1)
+  return np.where(grid - times[before] <= times[after] - grid, before, after)
+
+
+def _increasing(times: ArrayLike) -> np.ndarray:
+  times = np.asarray(times, np.float64)
+  if times.ndim != 1 or not len(times) or np.any(np.diff(times) <= 0):
+    raise ValueError("time stamps must be one increasing row of seconds")
+  return times
+
+
+def frame_change(before: np.ndarray, after: np.ndarray) -> float:
+  """How much the fastest changing part of a picture changes, in grey levels.
+
+  The mean over the whole picture would lose a small moving object in the
+  codec noise of its background; single pixels would be noise only.
+
+  Args:
+    before: uint8 [h, w] or [h, w, 3].
+    after: the same.
+  """
+  change = np.abs(_cells(after) - _cells(before)).ravel()
+  fastest = len(change) // 100  # One per cent of the cells.
+  return float(np.partition(change, -fastest)[-fastest:].mean())
+
+
+def _cells(image: np.ndarray) -> np.ndarray:
+  cells = cv2.resize(image, (48, 32), interpolation=cv2.INTER_AREA)
+  if cells.ndim == 3:
+    cells = cv2.cvtColor(cells, cv2.COLOR_RGB2GRAY)
+  return cells.astype(np.float32)
+
+
+class Deduplicated(NamedTuple):
+  """The true frames of a video.
+
+  Attributes:
+    indices: int64 [m] frames to keep.
+    fps: true frames per second (0.0 for a single frame).
+  """
+
+  indices: np.ndarray
+  fps: float
+
+
+def drop_duplicates(changes: ArrayLike, times: ArrayLike) -> Deduplicated:
+  """Finds frames that only repeat their predecessor (a fake frame rate).
+
+  A frame is a repeat if it changes far less than the frames on both sides of
+  it, which must move. So a static video, a pause, and the smooth standstill
+  of a pendulum are left alone. Up to six showings of a frame are recognised.
+
+  Args:
+    changes: [n - 1] `frame_change` of each frame from the one before.
+    times: [n] time stamps in seconds.
+  """
+  times = _increasing(times)
+  changes = np.asarray(changes, np.float64)
+  if len(changes) != len(times) - 1:
+    raise ValueError(
+      f"{len(changes)} changes do not fit {len(times)} time stamps"
+    )
+  keep = np.ones(len(times), bool)
+  runs = _repeat_runs(changes)
+  longest = max(
+    (end - first for first, end in runs if first > 0 and end < len(changes)),
+    default=0,
+  )
+  for first, end in runs:
+    # A run at either end may be a pause: it counts if there are others.
+    if end - first <= longest:
+      keep[first + 1 : end + 1] = False
+  indices = np.flatnonzero(keep)
+  span = times[indices[-1]] - times[indices[0]]
+  return Deduplicated(indices, (len(indices) - 1) / span if span else 0.0)
+
+
+def _repeat_runs(changes: np.ndarray) -> list[tuple[int, int]]:
+  """Runs [first, end) of changes that are too small between large ones."""
+  if not len(changes):
+    return []
+  reach = _LONGEST_REPEAT - 1
+  # Beyond the ends anything may have moved: there the inner side decides.
+  padded = np.pad(changes, reach, constant_values=changes.max())
+  windows = np.lib.stride_tricks.sliding_window_view(padded, reach).max(axis=1)
+  # What true frames do nearby; of both sides the calmer, for a cut is no
+  # motion.
+  level = np.minimum(windows[: len(changes)], windows[reach + 1 :])
+  low = (level > _MOTION_FLOOR) & (changes < _REPEAT_SHARE * level)
+  edges = np.flatnonzero(np.diff(np.pad(low, 1).astype(np.int8)))
+  runs = []
+  for first, end in edges.reshape(-1, 2).tolist():
+    # Motion that comes to rest and starts again does so gradually.
+    neighbours = np.concatenate(
+      [changes[max(first - 1, 0) : first], changes[end : end + 1]]
+    )
+    abrupt = neighbours.min(initial=np.inf) > level[first:end].max() / 2
+    if abrupt and end - first <= reach:
+      runs.append((first, end))
+  return runs
