@@ -45,7 +45,10 @@ class Checkpointer:
         preservation_policy=checkpoint_managers.AnyPreservationPolicy(keep),
         cleanup_tmp_directories=True,
       ),
-      item_names=("state", "data"),
+      item_handlers={
+        "state": ocp.StandardCheckpointHandler(),
+        "data": grain.checkpoint.CheckpointHandler(),
+      },
     )
 
   @property
@@ -126,7 +129,7 @@ class Checkpointer:
   def _check_fit(self, folder: pathlib.Path, saved: Any, like: Any) -> None:
     found = _shapes(saved)
     wanted = _shapes(like)
-    for name in sorted(found | wanted):
+    for name in [*wanted, *found]:
       if found.get(name) != wanted.get(name):
         raise errors.SpeedflowError(
           f"{folder}: {name} is {found.get(name, 'absent')}, but the "

@@ -142,7 +142,8 @@ def load_config(
   try:
     rest = values(argv)
   except (flags.Error, ValueError, TypeError, KeyError, AttributeError) as e:
-    reason = " ".join(str(e).split())
+    # Some of these are printed KeyErrors, with quotes and escapes.
+    reason = " ".join(str(e).replace("\\n", " ").replace("\\", "").split())
     raise errors.SpeedflowError(
       f"{spec}: {reason}; fields and variants are listed in {path}"
     ) from e

@@ -120,9 +120,9 @@ class TrainProgram:
       )
     metrics |= {
       "learning_rate": jnp.asarray(self._schedule(state.step)),
-      "gradient_norm": optax.global_norm(gradients),
-      "param_norm": optax.global_norm(params),
-      "update_norm": optax.global_norm(updates),
+      "gradient_norm": optax.tree.norm(gradients),
+      "param_norm": optax.tree.norm(params),
+      "update_norm": optax.tree.norm(updates),
     }
     state = state_lib.TrainState(
       step=state.step + 1,

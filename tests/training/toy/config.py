@@ -16,6 +16,7 @@ def get_config(arg: str = "small") -> ml_collections.ConfigDict:
   config.compilation_cache = ""
   config.fsdp_min_size = 0
   config.optimizer.warmup_steps = 2
+  config.seconds_per_batch = 0.0
   config.model = ml_collections.ConfigDict()
   config.model.width = {"small": 16, "wide": 64}[arg]
   config.model.dropout = True

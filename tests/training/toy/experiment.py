@@ -1,5 +1,8 @@
 """Regression of a random linear map by a small network."""
 
+import functools
+import time
+
 import grain
 import jax
 import jax.numpy as jnp
@@ -56,14 +59,13 @@ class Experiment:
       .random_map(_Example())
       .repeat(None, reseed_each_epoch=True)
       .batch(self._config.batch_size, drop_remainder=True)
-      .map(
-        lambda batch: {
-          name: array[process_index * local : (process_index + 1) * local]
-          for name, array in batch.items()
-        }
-      )
+      .map(functools.partial(self._part, process_index * local, local))
       .to_iter_dataset()
     )
+
+  def _part(self, start, count, batch):
+    time.sleep(self._config.seconds_per_batch)
+    return {name: array[start : start + count] for name, array in batch.items()}
 
   def batch_spec(self):
     rows = self._config.batch_size
