@@ -260,7 +260,9 @@ def _inspect(args: argparse.Namespace) -> int:
 
 
 def _launch(command: str, *argv: str) -> int:
-  raise NotImplementedError
+  from speedflow import main as launcher
+
+  return launcher.run(argv, command)
 
 
 if __name__ == "__main__":

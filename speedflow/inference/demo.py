@@ -8,6 +8,7 @@ writes `demo/index.html`, readable without any network, and prints a table.
 import argparse
 import contextlib
 import dataclasses
+import functools
 import importlib.metadata
 import pathlib
 import sys
@@ -177,8 +178,10 @@ def show(
     answer = estimator.estimate(clip, on_progress=advance)
     expected = None
     if base is not None:
-      times = np.arange(plan.length) / float(fps)
-      expected = (times, base * plan.factors)
+      # The last frame is shown for one interval, too.
+      times = np.arange(plan.length + 1) / float(fps)
+      speeds = base * plan.factors
+      expected = (times, np.append(speeds, speeds[-1]))
     elif answer.status == "ok":
       # From here on, the first answer is what the others are held against.
       base = answer.speed
@@ -254,7 +257,7 @@ def main(argv: Sequence[str] | None = None) -> int:
           source,
           estimator,
           args.out / "clips",
-          lambda title, done, number=number: update(number, title, done),
+          functools.partial(update, number),
         )
         for number, source in enumerate(sources)
       ]

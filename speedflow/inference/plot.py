@@ -122,7 +122,7 @@ def _draw_curve(axes: axes_lib.Axes, exhibit: Exhibit) -> None:
   axes.set_xlim(0, estimate.duration_s or 1)
   axes.set_xlabel("seconds", color=_MUTED, fontsize=9)
   axes.grid(axis="y", color="#e2e8f0", lw=0.8)
-  axes.axhline(0, color="#94a3b8", lw=1)
+  axes.axhline(0, color="#94a3b8", lw=1, zorder=0.9)
   axes.tick_params(colors=_MUTED, labelsize=9, length=0)
   axes.spines[:].set_visible(False)
   axes.set_axisbelow(True)

@@ -198,7 +198,7 @@ def _overview(groups: Sequence[Group]) -> str:
   """All answers in one table, with their intervals on a common scale."""
   rows = []
   for group in groups:
-    for exhibit in group.exhibits:
+    for number, exhibit in enumerate(group.exhibits):
       estimate = exhibit.estimate
       bar, speed = "", _badge(estimate)
       mean = exhibit.expected_mean
@@ -218,7 +218,8 @@ def _overview(groups: Sequence[Group]) -> str:
           f"{estimate.speed_high:.2g}</small>"
         )
       rows.append(
-        f"<tr><td>{_text(group.title)}</td><td>{_text(exhibit.title)}</td>"
+        f"<tr><td>{'' if number else _text(group.title)}</td>"
+        f"<td>{_text(exhibit.title)}</td>"
         f"<td>{exhibit.expected_text}</td><td>{speed}</td>"
         f"<td><div class=bar>{bar}</div></td></tr>"
       )
@@ -288,7 +289,7 @@ video { width: 320px; max-height: 240px; background: #0f172a;
 .curve img { display: block; width: 100%; }
 .curve i { position: absolute; top: 4%; bottom: 20%; width: 2px; left: 0;
   background: var(--ink); opacity: 0; pointer-events: none; }
-.strip { display: flex; gap: 8px; margin-top: 16px; overflow: hidden; }
+.strip { display: flex; gap: 14px; margin-top: 16px; overflow: hidden; }
 .strip figure { margin: 0; flex: 1 1 0; min-width: 0; cursor: pointer; }
 .strip img { display: block; width: 100%; height: 84px; object-fit: cover;
   border-radius: 8px; }
