@@ -1,15 +1,14 @@
 """The record: one shot of video, or a part of a long one, with its sound."""
 
 import dataclasses
-import io
 from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
 import cv2
 import numpy as np
-import soundfile
 
+from speedflow import media
 from speedflow.data import example
 from speedflow.errors import SpeedflowError
 
@@ -192,19 +191,20 @@ class ShotRecord:
       )
     return image if gray else cv2.cvtColor(image, cv2.COLOR_BGR2RGB, image)
 
-  def audio(self) -> np.ndarray:
-    """Decodes the sound of the span.
+  def audio(self) -> media.Audio | None:
+    """Decodes the sound of the span, on the clock of `times_s`.
 
     Returns:
-      float32 [samples, channels] in -1..1 at `audio_rate`; the first sample
-      sounds `audio_start_s` after the first frame. [0, 0] without sound.
+      The sound; None where there is none.
+
+    Raises:
+      SpeedflowError: when it is not FLAC.
     """
     if not self.audio_flac:
-      return np.zeros((0, self.audio_channels), np.float32)
-    samples, _ = soundfile.read(
-      io.BytesIO(self.audio_flac), dtype="float32", always_2d=True
-    )
-    return samples
+      return None
+    start_s = float(self.times_s()[0]) + self.audio_start_s
+    sound = media.decode_flac(self.audio_flac)
+    return dataclasses.replace(sound, start_s=start_s)
 
 
 def tfds_features() -> Any:

@@ -1,0 +1,348 @@
+"""From a video to its shots as records, frame by frame.
+
+Memory holds the JPEGs of one record and a few frames, whatever the length of
+the video.
+"""
+
+import collections
+import contextlib
+import dataclasses
+import os
+import pathlib
+from collections.abc import Callable, Iterable, Iterator
+from fractions import Fraction
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from scenedetect import FrameTimecode
+from scenedetect.detectors import AdaptiveDetector
+
+from speedflow import media
+from speedflow.data import catalogue, schema
+from speedflow.errors import SpeedflowError
+
+IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp"})
+
+# Cuts and duplicates show at this size, whatever the size of the frames.
+_THUMBNAIL_SHORT_SIDE = 96
+# Too short a shot shows no motion: flashes are no shots.
+_SHORTEST_SHOT = 8
+
+
+class Numbered(NamedTuple):
+  """A frame and the number of its shot.
+
+  Attributes:
+    shot: number of the shot, from 0.
+    frame: the frame.
+  """
+
+  shot: int
+  frame: media.Frame
+
+
+def number_shots(frames: Iterable[media.Frame]) -> Iterator[Numbered]:
+  """Numbers the shots of a video: a new one begins at each cut.
+
+  PySceneDetect's adaptive detector: a cut is a change of colours and
+  brightness well above those of its neighbours, so that fast camera motion is
+  none. Frames come two later than they go in.
+
+  Args:
+    frames: in order, RGB.
+
+  Yields:
+    Every frame, with the number of its shot.
+  """
+  detector = AdaptiveDetector(min_scene_len=_SHORTEST_SHOT)
+  pending: collections.deque[media.Frame] = collections.deque()
+  cuts: set[int] = set()
+  shot = emitted = 0
+
+  def emit() -> Numbered:
+    nonlocal shot, emitted
+    if emitted in cuts:
+      shot += 1
+    emitted += 1
+    return Numbered(shot, pending.popleft())
+
+  for number, frame in enumerate(frames):
+    pending.append(frame)
+    # The detector measures lengths in frames: any constant rate will do.
+    timecode = FrameTimecode(number, fps=30.0)
+    bgr = cv2.cvtColor(_thumbnail(frame.image), cv2.COLOR_RGB2BGR)
+    cuts.update(c.frame_num for c in detector.process_frame(timecode, bgr))
+    if len(pending) > detector.event_buffer_length:
+      yield emit()
+  while pending:
+    yield emit()
+
+
+class DuplicateCounter:
+  """Measures how many frames repeat the one before: a fake frame rate.
+
+  A frame is a duplicate when it changes less than a tenth of what frames
+  usually change here (the upper quartile); so a still scene, which changes
+  only by its noise, has none.
+  """
+
+  def __init__(self):
+    self._previous: np.ndarray | None = None
+    self._changes: list[float] = []
+
+  def add(self, image: np.ndarray) -> None:
+    """Takes the next frame, uint8 RGB [h, w, 3]."""
+    gray = cv2.cvtColor(_thumbnail(image), cv2.COLOR_RGB2GRAY)
+    if self._previous is not None:
+      self._changes.append(float(cv2.absdiff(gray, self._previous).mean()))
+    self._previous = gray
+
+  def fraction(self) -> float:
+    """Returns the share of frames, 0..1, that are duplicates."""
+    if not self._changes:
+      return 0.0
+    usual = np.percentile(self._changes, 75)
+    return float(np.mean(np.array(self._changes) < 0.1 * usual))
+
+
+class ClipRecords:
+  """The records of one clip, made while they are iterated over, once.
+
+  Attributes:
+    frames: number of frames read so far.
+    shots: number of shots found so far.
+    notes: what a user should know about the file, one line each: where it is
+      damaged, or why its sound was left out.
+  """
+
+  def __init__(
+    self,
+    clip: catalogue.Clip,
+    *,
+    short_side: int = 256,
+    quality: int = 90,
+    find_cuts: bool = True,
+  ):
+    """Prepares reading.
+
+    Args:
+      clip: what to read.
+      short_side: of the JPEGs, in pixels; smaller frames stay as they are.
+      quality: of the JPEGs, 1..100.
+      find_cuts: False: the clip is known to be one shot.
+    """
+    self.frames = 0
+    self.shots = 0
+    self.notes: list[str] = []
+    self._clip = clip
+    self._short_side = short_side
+    self._quality = [cv2.IMWRITE_JPEG_QUALITY, quality]
+    self._find_cuts = find_cuts
+    self._duplicates = DuplicateCounter()
+
+  def __iter__(self) -> Iterator[schema.ShotRecord]:
+    """Yields the records in order.
+
+    A single frame between two cuts, or left over by chunking, is no record.
+
+    Raises:
+      SpeedflowError: when the clip cannot be read, or is empty.
+    """
+    with contextlib.ExitStack() as stack:
+      if os.path.isdir(self._clip.path):
+        video = _open_images(self._clip, self._short_side)
+      else:
+        video = _open_video(self._clip, self._short_side, stack)
+      for chunk in _chunks(self._numbered(video.frames)):
+        if len(chunk.frames) > 1:
+          yield self._record(chunk, video)
+      if damage := video.damage():
+        self.notes.append(damage)
+    if not self.frames:
+      raise SpeedflowError(
+        f"{self._clip.path}: no frames in the span that was asked for"
+      )
+
+  def duplicate_fraction(self) -> float:
+    """Returns the share of duplicates, 0..1, in the frames read so far."""
+    return self._duplicates.fraction()
+
+  def _numbered(self, frames: Iterable[media.Frame]) -> Iterator["_Encoded"]:
+    numbered: Iterable[Numbered]
+    if self._find_cuts:
+      numbered = number_shots(frames)
+    else:
+      numbered = (Numbered(0, frame) for frame in frames)
+    for shot, (image, time) in numbered:
+      self._duplicates.add(image)
+      yield _Encoded(
+        shot, self.frames, time, image.shape[:2], self._jpeg(image)
+      )
+      self.frames += 1
+      self.shots = shot + 1
+
+  def _jpeg(self, image: np.ndarray) -> bytes:
+    bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+    return cv2.imencode(".jpg", bgr, self._quality)[1].tobytes()
+
+  def _record(self, chunk: "_Chunk", video: "_Video") -> schema.ShotRecord:
+    clip, first = self._clip, chunk.frames[0]
+    speed, capture_fps = clip.speed, clip.capture_fps
+    if capture_fps and not speed:
+      speed = float(video.fps) / capture_fps
+    elif speed and not capture_fps:
+      capture_fps = float(video.fps) / speed
+    end = chunk.end or chunk.frames[-1].time + 1 / video.fps
+    audio = self._audio(first.time, end) if video.has_audio else None
+    height, width = first.size
+    return schema.ShotRecord(
+      id=f"{clip.name}/{first.shot}/{chunk.number}",
+      frames=[frame.jpeg for frame in chunk.frames],
+      ticks=np.array([int(f.time / video.time_base) for f in chunk.frames]),
+      time_base=video.time_base,
+      fps=video.fps,
+      height=height,
+      width=width,
+      capture_fps=capture_fps,
+      speed=speed,
+      label=clip.label,
+      category=clip.category,
+      source=clip.source,
+      source_path=clip.source_path,
+      scene_group=clip.scene_group or clip.source,
+      split=clip.split,
+      licence=clip.licence,
+      content=clip.content,
+      shot=first.shot,
+      chunk=chunk.number,
+      first_frame=first.number,
+      audio_flac=media.encode_flac(audio) if audio else b"",
+      audio_rate=audio.rate if audio else 0,
+      audio_channels=audio.samples.shape[1] if audio else 0,
+      audio_start_s=audio.start_s - float(first.time) if audio else 0.0,
+    )
+
+  def _audio(self, start: Fraction, end: Fraction) -> media.Audio | None:
+    try:
+      audio = media.read_audio(self._clip.path, float(start), float(end))
+    except SpeedflowError as error:
+      # The picture is of use without the sound.
+      if str(error) not in self.notes:
+        self.notes.append(str(error))
+      return None
+    return audio if audio is not None and len(audio.samples) else None
+
+
+class _Encoded(NamedTuple):
+  """A frame on its way into a record."""
+
+  shot: int
+  number: int
+  time: Fraction
+  size: tuple[int, int]
+  jpeg: bytes
+
+
+class _Chunk(NamedTuple):
+  """Frames of one record, and the time of the frame after, if there is one."""
+
+  number: int
+  frames: list[_Encoded]
+  end: Fraction | None
+
+
+@dataclasses.dataclass(frozen=True)
+class _Video:
+  """An open clip."""
+
+  frames: Iterable[media.Frame]
+  fps: Fraction
+  time_base: Fraction
+  has_audio: bool
+  damage: Callable[[], str | None]
+
+
+def _chunks(frames: Iterable[_Encoded]) -> Iterator[_Chunk]:
+  number = 0
+  held: list[_Encoded] = []
+  for frame in frames:
+    is_cut = bool(held) and frame.shot != held[0].shot
+    if is_cut or len(held) == schema.MAX_FRAMES:
+      yield _Chunk(number, held, frame.time)
+      number, held = 0 if is_cut else number + 1, []
+    held.append(frame)
+  if held:
+    yield _Chunk(number, held, None)
+
+
+def _open_video(
+  clip: catalogue.Clip, short_side: int, stack: contextlib.ExitStack
+) -> _Video:
+  reader = stack.enter_context(
+    media.VideoReader(
+      clip.path, short_side=short_side, start_s=clip.start_s or None
+    )
+  )
+  return _Video(
+    frames=_until(reader, clip.end_s),
+    fps=reader.info.fps,
+    time_base=reader.info.time_base,
+    has_audio=reader.info.has_audio,
+    damage=lambda: reader.damage,
+  )
+
+
+def _until(
+  frames: Iterable[media.Frame], end_s: float | None
+) -> Iterator[media.Frame]:
+  for frame in frames:
+    if end_s is not None and frame.time >= end_s:
+      return
+    yield frame
+
+
+def _open_images(clip: catalogue.Clip, short_side: int) -> _Video:
+  if clip.fps is None:
+    raise SpeedflowError(f"{clip.path}: a folder of images needs its fps")
+  files = list_images(clip.path)
+  return _Video(
+    frames=(
+      media.Frame(_read_image(file, short_side), number / clip.fps)
+      for number, file in enumerate(files)
+    ),
+    fps=clip.fps,
+    time_base=1 / clip.fps,
+    has_audio=False,
+    damage=lambda: None,
+  )
+
+
+def list_images(folder: str | os.PathLike[str]) -> list[pathlib.Path]:
+  """Returns the images of a folder, sorted by name."""
+  return sorted(
+    path
+    for path in pathlib.Path(folder).iterdir()
+    if path.suffix.lower() in IMAGE_SUFFIXES
+  )
+
+
+def _read_image(file: pathlib.Path, short_side: int) -> np.ndarray:
+  data = np.fromfile(file, np.uint8)
+  image = cv2.imdecode(data, cv2.IMREAD_COLOR_RGB) if data.size else None
+  if image is None:
+    raise SpeedflowError(f"{file}: not a readable image; copy it again")
+  return _shrink(image, short_side)
+
+
+def _thumbnail(image: np.ndarray) -> np.ndarray:
+  return _shrink(image, _THUMBNAIL_SHORT_SIDE)
+
+
+def _shrink(image: np.ndarray, short_side: int) -> np.ndarray:
+  height, width = image.shape[:2]
+  if min(height, width) <= short_side:
+    return image
+  scale = short_side / min(height, width)
+  size = (round(width * scale), round(height * scale))
+  return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
