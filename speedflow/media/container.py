@@ -59,6 +59,12 @@ def open_container(path: str | os.PathLike[str]) -> InputContainer:
     raise SpeedflowError(
       f"{file}: a still picture, where a video was wanted; name a video file"
     )
+  if not len(container.streams):
+    container.close()
+    raise SpeedflowError(
+      f"{file}: no picture and no sound in it, perhaps cut short; copy or"
+      " convert it again"
+    )
   return container
 
 

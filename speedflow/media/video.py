@@ -41,7 +41,8 @@ class VideoInfo:
     path: the file.
     width: pixels across, as shown (after rotation).
     height: pixels down, as shown (after rotation).
-    fps: average frames per second, exact.
+    fps: average frames per second as the header states it, an exact rational;
+      of a file of variable frame rate it may miss the true average by 2 %.
     time_base: seconds per tick; every frame time is a multiple of it.
     frames: number of frames as the header counts them; 0 where it does not.
     duration_s: seconds of picture as the header says; 0 where it does not.
@@ -212,9 +213,10 @@ class VideoReader:
   def _find_stream(self) -> VideoStream:
     stream = media_container.video_stream(self._container)
     if stream is None:
-      kind = "sound only" if self._container.streams.audio else "no stream"
+      kinds = ", ".join(each.type for each in self._container.streams)
       raise SpeedflowError(
-        f"{self._path}: no video stream ({kind}); name a file with a picture"
+        f"{self._path}: no video stream, only {kinds}; name a file with a"
+        " picture"
       )
     stream.thread_type = "AUTO"
     return stream
@@ -321,7 +323,8 @@ class VideoReader:
     if self.damage or promised is None or end is None:
       return
     start = self._stream.start_time or 0
-    shown = (end - start) * (self._stream.time_base or 0) + 1 / self.info.fps
+    interval = 1 / (self._stream.average_rate or Fraction(1))
+    shown = (end - start) * (self._stream.time_base or 0) + interval
     missing = promised - shown
     if missing > max(Fraction(_CUT_S), promised / 20):
       self._note_damage(f"ends {float(missing):.1f} s before its header says")
