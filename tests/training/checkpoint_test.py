@@ -47,7 +47,7 @@ def test_the_best_may_be_the_highest(save_scores):
 
 
 def test_an_unknown_best_metric_is_named(save_scores):
-  with pytest.raises(errors.SpeedflowError, match="'speed'.* gave rmse"):
+  with pytest.raises(errors.SpeedflowError, match=r"'speed'.* gave rmse"):
     save_scores([0.5], "--config.checkpoint.best_metric=speed")
 
 
@@ -64,7 +64,7 @@ def test_a_checkpoint_of_another_model_names_the_array(toy, finished):
 
 def test_a_checkpoint_without_an_average_is_named(toy, finished):
   with pytest.raises(
-    errors.SpeedflowError, match="ema/head/bias is .* no such"
+    errors.SpeedflowError, match=r"ema/head/bias is .* no such"
   ):
     loop.evaluate(toy("--config.ema_decay=0.0"), finished[0], "val")
 
