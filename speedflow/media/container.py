@@ -37,16 +37,18 @@ def open_container(path: str | os.PathLike[str]) -> InputContainer:
       raise SpeedflowError(f"{file}: no such file; check the path")
     if file.stat().st_size == 0:
       raise SpeedflowError(f"{file}: empty (0 bytes); copy or record it again")
-    # The prefix keeps FFmpeg from reading a colon in the name as a protocol.
-    container = av.open(f"file:{file}")
+    # The prefix keeps FFmpeg from reading a colon in the name as a protocol;
+    # titles and the like need not be UTF-8.
+    container = av.open(f"file:{file}", metadata_errors="replace")
   except PermissionError as error:
     raise SpeedflowError(
       f"{file}: may not be read; give yourself read permission"
     ) from error
   except (av.FFmpegError, OSError) as error:
     raise SpeedflowError(
-      f"{file}: not a readable video ({reason(error)}); wanted a whole file in"
-      " a format that FFmpeg reads, such as MP4; copy or convert it again"
+      f"{file}: not a readable video ({reason(error)}), perhaps cut short;"
+      " wanted a whole file in a format that FFmpeg reads, such as MP4; copy or"
+      " convert it again"
     ) from error
   name = container.format.name
   if name in _TEXT_FORMATS:

@@ -143,7 +143,8 @@ class VideoReader:
     info: what the file is.
     width: pixels across of the images given.
     height: pixels down of the images given.
-    damage: one line on why reading ended early; None while all is well.
+    damage: a phrase on why reading ended early, without the file's name; None
+      while all is well.
   """
 
   def __init__(
@@ -213,10 +214,14 @@ class VideoReader:
   def _find_stream(self) -> VideoStream:
     stream = media_container.video_stream(self._container)
     if stream is None:
-      kinds = ", ".join(each.type for each in self._container.streams)
+      kinds = {each.type for each in self._container.streams}
+      if "video" in kinds:
+        raise SpeedflowError(
+          f"{self._path}: no decoder for its video codec; convert it to H.264"
+        )
       raise SpeedflowError(
-        f"{self._path}: no video stream, only {kinds}; name a file with a"
-        " picture"
+        f"{self._path}: no video stream, only {', '.join(sorted(kinds))};"
+        " name a file with a picture"
       )
     stream.thread_type = "AUTO"
     return stream
@@ -277,7 +282,7 @@ class VideoReader:
     return self._progressive(self._whole_pictures())
 
   def _note_damage(self, what: str) -> None:
-    self.damage = f"{self._path}: damaged ({what}); read up to there"
+    self.damage = f"damaged: {what}; read up to there"
 
   def _packets(self) -> Iterator[av.Packet | None]:
     """Packets up to the first damage, then one that empties the decoder."""

@@ -220,10 +220,11 @@ class VideoWriter:
   def _muxer_options(self) -> dict[str, str]:
     if self._path.suffix.lower() == ".mkv":
       return {}
+    ticks = self.time_base.denominator
     return {
       "movflags": "+faststart",
-      # The unit of the first frame's offset; a millisecond would round it.
-      "movie_timescale": str(self.time_base.denominator),
+      # The unit of a track's start; FFmpeg's own millisecond would round it.
+      "movie_timescale": str(ticks * _multiple(ticks)),
     }
 
   def _add_video(self) -> VideoStream:
@@ -272,8 +273,13 @@ class VideoWriter:
 
 def _fine_time_base(fps: Fraction) -> Fraction:
   """A unit that divides 1 / fps exactly, of 1/90000 s or finer."""
-  finer = math.ceil(_FINE_TICKS_PER_SECOND / fps.numerator)
-  return Fraction(1, min(fps.numerator * finer, _MOST_TICKS_PER_SECOND))
+  ticks = fps.numerator * _multiple(fps.numerator)
+  return Fraction(1, min(ticks, _MOST_TICKS_PER_SECOND))
+
+
+def _multiple(ticks: int) -> int:
+  """The least factor that makes a number of ticks per second a fine one."""
+  return math.ceil(_FINE_TICKS_PER_SECOND / ticks)
 
 
 def _sound_frames(blocks: Iterable[Audio] | None) -> Iterator[AudioFrame]:

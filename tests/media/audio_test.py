@@ -15,10 +15,6 @@ from speedflow.media import (
 )
 
 
-def _correlation(a, b):
-  return np.corrcoef(a.ravel(), b.ravel())[0, 1]
-
-
 @pytest.mark.parametrize(
   ("rate", "layout", "channels"),
   [
@@ -44,16 +40,15 @@ def test_any_rate_and_layout(make_clip, make_tone, rate, layout, channels):
 
 
 @pytest.mark.parametrize("name", ["clip.mp4", "clip.mkv"])
-def test_late_sound_keeps_its_time(make_clip, make_tone, name):
-  tone = make_tone(2.0, 44100)
-  path = make_clip(name, sound=tone, rate=44100, sound_start_s=0.75)
+def test_late_sound_keeps_its_time(make_clip, name):
+  noise = np.random.default_rng(0).normal(0, 0.1, (88200, 1))
+  path = make_clip(name, sound=noise, rate=44100, sound_start_s=0.75)
 
   audio = read_audio(path)
 
-  begin = round((0.75 - audio.start_s) * 44100)
-  assert 0 <= begin < 2048  # The codec's run-up may stand before.
-  heard = audio.samples[begin : begin + len(tone)]
-  assert _correlation(heard, tone[: len(heard)]) > 0.99
+  lags = np.correlate(audio.samples[:, 0], noise[:4000, 0], "valid")
+  heard_s = audio.start_s + np.argmax(lags) / audio.rate
+  assert heard_s == pytest.approx(0.75, abs=0.001)  # The file keeps ms.
 
 
 def test_sound_may_outlast_the_picture(make_clip, make_tone):
@@ -82,8 +77,8 @@ def test_mono_averages_the_channels(make_clip, make_tone):
 
 @pytest.mark.parametrize("codec", ["flac", "aac"])
 def test_span_equals_that_part_of_the_whole(make_clip, make_tone, codec):
-  noise = np.random.default_rng(0).normal(0, 0.1, (48000 * 5, 1))
-  path = make_clip("clip.mkv", sound=noise, sound_codec=codec)
+  chord = make_tone(5.0, channels=5).sum(axis=1, keepdims=True) / 3
+  path = make_clip(sound=chord, sound_codec=codec)
   whole = read_audio(path)
 
   part = read_audio(path, start_s=2.5, end_s=3.25)
@@ -92,7 +87,7 @@ def test_span_equals_that_part_of_the_whole(make_clip, make_tone, codec):
   assert part.start_s == pytest.approx(2.5)
   assert part.samples.shape == (36000, 1)
   assert np.allclose(
-    part.samples, whole.samples[first : first + 36000], atol=1e-4
+    part.samples, whole.samples[first : first + 36000], atol=1e-3
   )
 
 

@@ -1,5 +1,6 @@
 """Video comes in as it is shown: exact times, right way up, full range."""
 
+import contextlib
 import csv
 import os
 import pathlib
@@ -11,9 +12,11 @@ import av
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from speedflow.errors import SpeedflowError
-from speedflow.media import VideoReader, VideoWriter, probe
+from speedflow.media import VideoReader, VideoWriter, probe, read_audio
 
 
 def _read(path, **options):
@@ -283,6 +286,14 @@ def test_text_file(tmp_path, name):
   _error(path)
 
 
+def test_metadata_need_not_be_unicode(make_clip):
+  path = make_clip()
+  path.write_bytes(
+    path.read_bytes().replace(b"VideoHandler", b"Vid\xe9oHandler")
+  )
+  assert len(_read(path)) == 12
+
+
 def test_random_bytes(tmp_path):
   path = tmp_path / "noise.mp4"
   path.write_bytes(np.random.default_rng(0).bytes(20000))
@@ -322,14 +333,11 @@ def test_cut_before_the_index_is_refused(make_clip):
   path.write_bytes(path.read_bytes()[:-600])  # The moov box stands last.
   assert "cut" in _error(path)
   path.write_bytes(path.read_bytes()[:1000])
-  assert "moov" in _error(path)
+  assert "cut" in _error(path)
 
 
-@pytest.mark.parametrize(
-  ("name", "options"),
-  [("clip.mp4", {}), ("clip.mkv", {})],
-)
-def test_cut_midway_gives_what_stands_before(tmp_path, name, options):
+@pytest.mark.parametrize("name", ["clip.mp4", "clip.mkv"])
+def test_cut_midway_gives_what_stands_before(tmp_path, name):
   rng = np.random.default_rng(0)
   path = tmp_path / name
   with VideoWriter(path, 30, (64, 48), crf=0) as writer:
@@ -343,7 +351,7 @@ def test_cut_midway_gives_what_stands_before(tmp_path, name, options):
     frames = list(reader)
 
   assert 40 < len(frames) < 80
-  assert str(path) in reader.damage
+  assert "damaged" in reader.damage
   assert all(
     a.time == b.time and np.array_equal(a.image, b.image)
     for a, b in zip(frames, whole, strict=False)
@@ -366,6 +374,36 @@ def test_damage_midway_ends_the_reading(tmp_path):
 
   assert 10 < len(frames) < 45
   assert "damaged" in reader.damage
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+  changes=st.lists(
+    st.tuples(st.floats(0, 1), st.integers(0, 255)), min_size=1, max_size=20
+  ),
+  name=st.sampled_from(["clip.mp4", "clip.mkv"]),
+  in_header=st.booleans(),
+)
+def test_flipped_bytes_are_read_or_refused(
+  tmp_path_factory, changes, name, in_header
+):
+  """Whatever stands in a file, nothing else than our own error comes."""
+  path = tmp_path_factory.getbasetemp() / f"whole_{name}"
+  if not path.exists():
+    with VideoWriter(path, 30, (32, 32)) as writer:
+      for level in range(20):
+        writer.write(np.full((32, 32, 3), level, np.uint8))
+  data = bytearray(path.read_bytes())
+  reach = min(len(data), 1000) if in_header else len(data)
+  for place, value in changes:
+    data[round(place * (reach - 1))] = value
+  broken = tmp_path_factory.getbasetemp() / f"broken_{name}"
+  broken.write_bytes(data)
+
+  with contextlib.suppress(SpeedflowError):
+    read_audio(broken)
+  with contextlib.suppress(SpeedflowError), VideoReader(broken) as reader:
+    assert all(frame.image.ndim == 3 for frame in reader)
 
 
 def test_whole_file_has_no_damage(make_clip, make_tone):
