@@ -1,0 +1,516 @@
+"""A world made by calculation: true physics, exact speed, any exposure.
+
+Patches of images (or generated textures) fly, bounce, swing, roll and walk
+under gravity before a swaying camera. Every body moves in closed form, so a
+scene can be asked for its picture, its sound and the truth at any moment: it
+has no frame rate of its own.
+"""
+
+import dataclasses
+import math
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import scipy.signal
+
+from speedflow import media
+from speedflow.data.schema import MAX_FRAMES, ShotRecord
+from speedflow.timewarp import audio, light, mechanics
+
+AUDIO_RATE = 48000  # Hz
+TIME_BASE = Fraction(1, 90000)  # Seconds per tick, as in MPEG.
+
+# Motion blur is sampled at least this densely, in pixels ...
+_BLUR_STEP = 0.5
+# ... but never more often than this for one frame.
+_MOST_EXPOSURES = 64
+
+
+class Truth(NamedTuple):
+  """What is where at a moment; n bodies, image coordinates.
+
+  Attributes:
+    positions: float64 [n, 2], x and y of the centres in pixels.
+    velocities: float64 [n, 2], pixels per second.
+    angles: float64 [n], radians, clockwise.
+    spins: float64 [n], radians per second.
+  """
+
+  positions: np.ndarray
+  velocities: np.ndarray
+  angles: np.ndarray
+  spins: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Body:
+  """A picture that moves.
+
+  Attributes:
+    sprite: float32 [h, w, 4] of linear light, premultiplied by the coverage
+      in the last channel; empty at its border.
+    motion: of its centre.
+  """
+
+  sprite: np.ndarray
+  motion: mechanics.Motion
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ProceduralScene:
+  """A scene and its camera.
+
+  Attributes:
+    height: of the picture in pixels.
+    width: of the picture in pixels.
+    seconds: how long the scene lasts.
+    pixels_per_metre: scale of the picture.
+    background: float32 [H, W, 3] of linear light; mirrored beyond its border.
+    bodies: painted in this order.
+    camera: where the middle of the picture is.
+    seed: of the sound.
+  """
+
+  height: int
+  width: int
+  seconds: float
+  pixels_per_metre: float
+  background: np.ndarray
+  bodies: tuple[Body, ...]
+  camera: mechanics.Motion
+  seed: int = 0
+
+  @classmethod
+  def sample(
+    cls,
+    rng: np.random.Generator,
+    size: tuple[int, int] = (96, 128),
+    seconds: float = 4.0,
+    images: Sequence[np.ndarray] = (),
+  ) -> "ProceduralScene":
+    """Draws a scene.
+
+    Args:
+      rng: source of randomness.
+      size: height and width in pixels.
+      seconds: how long the scene lasts.
+      images: uint8 RGB pictures [h, w, 3] to cut background and bodies from;
+        textures are generated where there are none.
+    """
+    height, width = size
+    metres = float(np.exp2(rng.uniform(-1, 2.2)))  # Height of the view.
+    scale = height / metres
+    view = _View(rng, height, width, scale, images, seconds)
+    kinds: list[Callable[[_View], list[Body]]] = [_ball, _ball, _pendulum]
+    kinds += [_wheel, _vehicle]
+    if metres > 1.6:
+      kinds += [_walker, _walker]
+    bodies: list[Body] = []
+    for kind in rng.choice(len(kinds), size=rng.integers(1, 5)):
+      bodies += kinds[kind](view)
+    pan = rng.uniform(0, 0.4) * metres * rng.integers(0, 2)
+    shake = rng.uniform(0, 0.01) * metres * rng.integers(0, 2)
+    return cls(
+      height=height,
+      width=width,
+      seconds=seconds,
+      pixels_per_metre=scale,
+      background=view.backdrop(),
+      bodies=tuple(bodies),
+      camera=mechanics.Sway.sample(rng, pan, shake),
+      seed=int(rng.integers(2**31)),
+    )
+
+  def frame(self, time_s: float, exposure_s: float = 0.0) -> np.ndarray:
+    """Takes a picture.
+
+    Args:
+      time_s: middle of the exposure.
+      exposure_s: how long the shutter is open; 0 freezes all motion.
+
+    Returns:
+      uint8 RGB [height, width, 3].
+    """
+    count = self._exposures(time_s, exposure_s)
+    total = self._light(time_s + exposure_s * (0.5 / count - 0.5))
+    for index in range(1, count):
+      offset = (index + 0.5) / count - 0.5
+      total += self._light(time_s + exposure_s * offset)
+    return light.from_linear(total / count if count > 1 else total)
+
+  def truth(self, time_s: float) -> Truth:
+    """Where everything is; nothing is hidden behind other bodies."""
+    eye = self.camera.pose(time_s)
+    poses = np.array([b.motion.pose(time_s) for b in self.bodies])
+    poses = poses.reshape(-1, 6)
+    moves = poses[:, 3:5] - (eye.vx, eye.vy)
+    return Truth(
+      positions=self._to_pixels(poses[:, :2] - (eye.x, eye.y)),
+      velocities=moves * self.pixels_per_metre,
+      angles=poses[:, 2],
+      spins=poses[:, 5],
+    )
+
+  def sound(self, rate: int = AUDIO_RATE) -> np.ndarray:
+    """The whole scene's sound: impacts over a bed of tones and noise.
+
+    Args:
+      rate: Hz.
+
+    Returns:
+      float32 [round(seconds * rate), 1] in -1..1.
+    """
+    rng = np.random.default_rng(self.seed)
+    length = round(self.seconds * rate)
+    samples = _bed(rng, length, rate)
+    for body in self.bodies:
+      if not isinstance(body.motion, mechanics.Flight):
+        continue
+      modes = rng.uniform(200, 5000, 4), rng.uniform(0.01, 0.06, 4)
+      for time_s, speed in body.motion.impacts:
+        click = _click(rng, rate, *modes) * min(speed / 5, 1.0) * 0.6
+        start = round(time_s * rate)
+        part = samples[start : start + len(click)]
+        part += click[: len(part)]
+    return np.clip(samples, -1, 1).astype(np.float32)[:, None]
+
+  def _to_pixels(self, metres: np.ndarray) -> np.ndarray:
+    middle = np.array([self.width - 1, self.height - 1]) / 2
+    return metres * self.pixels_per_metre + middle
+
+  def _exposures(self, time_s: float, exposure_s: float) -> int:
+    if exposure_s <= 0:
+      return 1
+    truth = self.truth(time_s)
+    eye = self.camera.pose(time_s)
+    radii = [math.hypot(*b.sprite.shape[:2]) / 2 for b in self.bodies]
+    speeds = np.hypot(*truth.velocities.T) + np.abs(truth.spins) * radii
+    pan = math.hypot(eye.vx, eye.vy) * self.pixels_per_metre
+    fastest = speeds.max(initial=pan)
+    return int(np.clip(fastest * exposure_s / _BLUR_STEP, 1, _MOST_EXPOSURES))
+
+  def _light(self, time_s: float) -> np.ndarray:
+    """Linear light of one moment, float32 [height, width, 3]."""
+    truth = self.truth(time_s)
+    eye = self.camera.pose(time_s)
+    rows, columns = self.background.shape[:2]
+    left = (columns - self.width) / 2 + eye.x * self.pixels_per_metre
+    top = (rows - self.height) / 2 + eye.y * self.pixels_per_metre
+    picture = cv2.warpAffine(
+      self.background,
+      np.array([[1, 0, left], [0, 1, top]]),
+      (self.width, self.height),
+      flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+      borderMode=cv2.BORDER_REFLECT,
+    )
+    for body, (x, y), angle in zip(
+      self.bodies, truth.positions, truth.angles, strict=True
+    ):
+      _paint(picture, body.sprite, x, y, angle)
+    return picture
+
+
+def _paint(
+  picture: np.ndarray, sprite: np.ndarray, x: float, y: float, angle: float
+) -> None:
+  rows, columns = sprite.shape[:2]
+  reach = math.hypot(rows, columns) / 2
+  left, top = max(math.floor(x - reach), 0), max(math.floor(y - reach), 0)
+  right = min(math.ceil(x + reach) + 1, picture.shape[1])
+  bottom = min(math.ceil(y + reach) + 1, picture.shape[0])
+  if right <= left or bottom <= top:
+    return
+  cos, sin = math.cos(angle), math.sin(angle)
+  middle = (columns - 1) / 2, (rows - 1) / 2
+  matrix = np.array(
+    [
+      [cos, -sin, x - left - cos * middle[0] + sin * middle[1]],
+      [sin, cos, y - top - sin * middle[0] - cos * middle[1]],
+    ]
+  )
+  # The border of a sprite is empty, so that repeating it adds nothing.
+  patch = cv2.warpAffine(
+    sprite, matrix, (right - left, bottom - top), flags=cv2.INTER_LINEAR
+  )
+  part = picture[top:bottom, left:right]
+  part *= 1 - patch[:, :, 3:]
+  part += patch[:, :, :3]
+
+
+class _View:
+  """What the parts of a scene are drawn from: randomness, scale, pictures."""
+
+  def __init__(self, rng, height, width, scale, images, seconds):
+    self.rng: np.random.Generator = rng
+    self.scale: float = scale
+    self.seconds: float = seconds
+    self.half_height = height / scale / 2
+    self.half_width = width / scale / 2
+    self.floor = self.half_height * rng.uniform(0.5, 0.95)
+    self._images = images
+    self._size = height, width
+
+  def texture(self, rows: int, columns: int) -> np.ndarray:
+    """Linear light, float32 [rows, columns, 3]."""
+    if not len(self._images):
+      return light.to_linear(_generated_texture(self.rng, rows, columns))
+    image = self._images[self.rng.integers(len(self._images))]
+    zoom = min(image.shape[0] / rows, image.shape[1] / columns)
+    zoom *= self.rng.uniform(0.3, 1.0)
+    cut = max(int(rows * zoom), 1), max(int(columns * zoom), 1)
+    top = self.rng.integers(image.shape[0] - cut[0] + 1)
+    left = self.rng.integers(image.shape[1] - cut[1] + 1)
+    patch = image[top : top + cut[0], left : left + cut[1]]
+    way = cv2.INTER_AREA if zoom > 1 else cv2.INTER_LINEAR
+    return cv2.resize(
+      light.to_linear(patch), (columns, rows), interpolation=way
+    )
+
+  def backdrop(self) -> np.ndarray:
+    """A wall and a floor, larger than the view by the camera's sway."""
+    height, width = self._size
+    rows, columns = round(height * 1.8), round(width * 1.8)
+    picture = self.texture(rows, columns)
+    floor = round(rows / 2 + self.floor * self.scale)
+    if self.rng.uniform() < 0.7 and floor < rows:
+      picture[floor:] = self.texture(rows - floor, columns)
+    return picture * np.float32(self.rng.uniform(0.4, 1.0))
+
+  def sprite(self, width_m: float, height_m: float, round_: bool) -> np.ndarray:
+    """A textured ellipse or box."""
+    columns = max(round(width_m * self.scale), 2)
+    rows = max(round(height_m * self.scale), 2)
+    fine = np.zeros((rows * 4, columns * 4), np.float32)
+    if round_:
+      middle = columns * 2, rows * 2
+      cv2.ellipse(fine, middle, middle, 0, 0, 360, 1.0, cv2.FILLED)
+    else:
+      fine[:] = 1
+    cover = cv2.resize(fine, (columns, rows), interpolation=cv2.INTER_AREA)
+    sprite = np.zeros((rows + 2, columns + 2, 4), np.float32)
+    sprite[1:-1, 1:-1, :3] = self.texture(rows, columns) * cover[:, :, None]
+    sprite[1:-1, 1:-1, 3] = cover
+    return sprite
+
+
+def _generated_texture(
+  rng: np.random.Generator, rows: int, columns: int
+) -> np.ndarray:
+  """uint8 RGB noise of many scales, now and then with stripes."""
+  picture = np.zeros((rows, columns, 3), np.float32)
+  for level in range(1, 6):
+    grid = rng.normal(size=(2**level, 2**level, 3)).astype(np.float32)
+    picture += cv2.resize(grid, (columns, rows)) * rng.uniform(0.2, 1) / level
+  if rng.uniform() < 0.5:
+    direction = rng.uniform(0, np.pi)
+    y, x = np.mgrid[:rows, :columns].astype(np.float32)
+    way = np.cos(direction) * x + np.sin(direction) * y
+    waves = np.sin(way * (2 * np.pi / rng.uniform(4, 24)))
+    picture += waves[:, :, None] * rng.normal(size=3)
+  picture = rng.uniform(60, 200, 3) + picture * rng.uniform(25, 60)
+  return np.clip(picture, 0, 255).astype(np.uint8)
+
+
+def _ball(view: _View) -> list[Body]:
+  radius = view.half_height * view.rng.uniform(0.06, 0.25)
+  motion = mechanics.bouncing_ball(
+    view.rng,
+    view.seconds,
+    radius,
+    floor=view.floor,
+    # Off-screen now and then, so that the ball leaves and comes back.
+    wall=view.half_width * view.rng.uniform(0.8, 1.5),
+    highest=(view.floor + view.half_height) * view.rng.uniform(0.5, 1.1),
+  )
+  round_ = bool(view.rng.uniform() < 0.7)
+  return [Body(view.sprite(2 * radius, 2 * radius, round_), motion)]
+
+
+def _pendulum(view: _View) -> list[Body]:
+  rng = view.rng
+  length = view.half_height * rng.uniform(0.5, 1.8)
+  pivot = mechanics.Pacing(
+    x=view.half_width * rng.uniform(-0.7, 0.7),
+    y=view.half_height * rng.uniform(-1.1, -0.4),
+  )
+  amplitude, phase = rng.uniform(0.15, 0.9), rng.uniform(0, 2 * np.pi)
+  motion = mechanics.Swing.free(pivot, length, amplitude, phase)
+  thickness = length * rng.uniform(0.05, 0.3)
+  return [Body(view.sprite(thickness, length, False), motion)]
+
+
+def _wheel(view: _View) -> list[Body]:
+  rng = view.rng
+  radius = view.half_height * rng.uniform(0.2, 0.6)
+  motion = mechanics.Pacing(
+    x=view.half_width * rng.uniform(-0.8, 0.8),
+    y=view.half_height * rng.uniform(-0.8, 0.8),
+    omega=rng.choice([-1, 1]) * 2 * np.pi * np.exp2(rng.uniform(-2, 2)),
+  )
+  return [Body(view.sprite(2 * radius, radius * 0.6, True), motion)]
+
+
+def _vehicle(view: _View) -> list[Body]:
+  """A cart on two rolling wheels, about as fast as its size suggests."""
+  rng = view.rng
+  length = view.half_height * rng.uniform(0.5, 1.2)
+  radius = length * rng.uniform(0.1, 0.2)
+  speed = rng.uniform(0.3, 1.5) * math.sqrt(mechanics.GRAVITY * length)
+  cart = mechanics.Pacing(
+    x=view.half_width * rng.uniform(-1, 1),
+    y=view.floor - 2 * radius - length * 0.15,
+    speed=speed,
+    reach=view.half_width + length,
+  )
+  bodies = [Body(view.sprite(length, length * 0.4, False), cart)]
+  for offset in (-0.3, 0.3):
+    wheel = mechanics.Mounted(
+      cart, (offset * length, radius + length * 0.15), roll=1 / radius
+    )
+    bodies.append(Body(view.sprite(2 * radius, 2 * radius, True), wheel))
+  return bodies
+
+
+def _walker(view: _View) -> list[Body]:
+  """A person's gait: legs and arms swing as the pace demands.
+
+  A stride is about 1.4 m long at 1.3 m/s for legs of 0.9 m; walks of other
+  sizes are alike at the same Froude number, v^2 / (g x leg).
+  """
+  rng = view.rng
+  leg = min(rng.uniform(0.7, 1.0), 0.8 * view.half_height)
+  speed = math.sqrt(rng.uniform(0.1, 0.35) * mechanics.GRAVITY * leg)
+  # Stride length grows with the root of speed (Alexander, 1989).
+  stride = 1.55 * leg * math.sqrt(speed / math.sqrt(0.19 * leg * 9.81))
+  omega = 2 * math.pi * speed / stride
+  hip = mechanics.Pacing(
+    x=view.half_width * rng.uniform(-1, 1),
+    y=view.floor - leg,
+    speed=speed,
+    reach=view.half_width + leg,
+  )
+  swing = math.asin(min(stride / 4 / leg, 0.9))
+  limbs: list[Body] = []
+
+  def limb(pivot, length, thickness, amplitude, phase, up=0.0):
+    motion = mechanics.Swing(
+      pivot, length, amplitude, omega, phase, offset=(0.0, -up)
+    )
+    limbs.append(Body(view.sprite(thickness, length, False), motion))
+    return motion
+
+  for phase in (0.0, math.pi):
+    thigh = limb(hip, leg * 0.52, leg * 0.18, swing, phase)
+    limb(thigh, leg * 0.5, leg * 0.14, swing * 1.2, phase - 0.6)
+    limb(hip, leg * 0.65, leg * 0.1, swing * 0.8, phase + math.pi, leg * 0.6)
+  torso = mechanics.Mounted(hip, (0.0, -leg * 0.35))
+  head = mechanics.Mounted(hip, (0.0, -leg * 0.87))
+  return [
+    *limbs[:3],
+    Body(view.sprite(leg * 0.3, leg * 0.75, False), torso),
+    Body(view.sprite(leg * 0.25, leg * 0.28, True), head),
+    *limbs[3:],
+  ]
+
+
+def _bed(rng: np.random.Generator, length: int, rate: int) -> np.ndarray:
+  """Hum with harmonics over wide-band noise that falls with frequency."""
+  noise = rng.normal(size=length)
+  samples = scipy.signal.lfilter([1.0], [1.0, -0.7], noise)
+  samples *= 10 ** rng.uniform(-3.5, -2)
+  time_s = np.arange(length) / rate
+  hum = rng.uniform(60, 400)
+  for harmonic in range(1, 5):
+    phase, loudness = rng.uniform(0, 2 * np.pi), rng.uniform(0, 0.05) / harmonic
+    samples += loudness * np.sin(2 * np.pi * hum * harmonic * time_s + phase)
+  return samples
+
+
+def _click(
+  rng: np.random.Generator, rate: int, hertz: np.ndarray, decay_s: np.ndarray
+) -> np.ndarray:
+  """A struck body: decaying modes and a burst of noise."""
+  time_s = np.arange(round(0.25 * rate)) / rate
+  modes = np.sin(2 * np.pi * hertz[:, None] * time_s)
+  modes *= np.exp(-time_s / decay_s[:, None])
+  burst = rng.normal(size=len(time_s)) * np.exp(-time_s / 0.003)
+  return modes.mean(axis=0) + 0.3 * burst
+
+
+def to_records(
+  scene: ProceduralScene,
+  name: str,
+  capture_fps: Fraction,
+  fps: Fraction | None = None,
+  exposure: float = 0.5,
+  split: str = "train",
+  quality: int = 95,
+) -> list[ShotRecord]:
+  """Films a scene as records of known speed, with sound.
+
+  Args:
+    scene: what to film.
+    name: file stem of the records; also their scene group.
+    capture_fps: frames per second of the world.
+    fps: frames per second of playback, `capture_fps` (real time) by default.
+      Sound is slowed or sped up with the picture, pitch and all.
+    exposure: open-shutter time / frame interval, 0..1.
+    split: of the records.
+    quality: of the JPEGs, 0..100.
+
+  Returns:
+    Chunks of at most `MAX_FRAMES` frames.
+  """
+  fps = capture_fps if fps is None else fps
+  speed = float(fps / capture_fps)
+  sound = audio.change_speed(scene.sound(), AUDIO_RATE, speed)
+  interval = float(1 / capture_fps)
+  count = int(scene.seconds * capture_fps)
+  records = []
+  for first in range(0, count, MAX_FRAMES):
+    numbers = range(first, min(first + MAX_FRAMES, count))
+    frames = [
+      _jpeg(
+        scene.frame((n + exposure / 2) * interval, exposure * interval), quality
+      )
+      for n in numbers
+    ]
+    span = sound[
+      round(first / fps * AUDIO_RATE) : round(numbers.stop / fps * AUDIO_RATE)
+    ]
+    chunk = first // MAX_FRAMES
+    records.append(
+      ShotRecord(
+        id=f"{name}/0/{chunk}",
+        frames=frames,
+        ticks=np.array([round(n / fps / TIME_BASE) for n in numbers]),
+        time_base=TIME_BASE,
+        fps=fps,
+        height=scene.height,
+        width=scene.width,
+        capture_fps=float(capture_fps),
+        speed=speed,
+        label="known",
+        category="procedural",
+        source="procedural",
+        source_path=name,
+        scene_group=f"procedural:{name}",
+        split=split,
+        content="bodies under gravity, rendered",
+        chunk=chunk,
+        first_frame=first,
+        audio_flac=media.encode_flac(media.Audio(span, AUDIO_RATE)),
+        audio_rate=AUDIO_RATE,
+        audio_channels=1,
+      )
+    )
+  return records
+
+
+def _jpeg(image: np.ndarray, quality: int) -> bytes:
+  bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+  _, encoded = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
+  return encoded.tobytes()
