@@ -95,18 +95,47 @@ def _parser() -> argparse.ArgumentParser:
   data = commands.add_parser("data", help="build and inspect training records")
   data_commands = data.add_subparsers(metavar="COMMAND", required=True)
   build = data_commands.add_parser(
-    "build", help="turn a folder of videos into records"
+    "build",
+    help="turn a folder of videos into records",
+    description="Turns a folder of videos into sharded records. Killed and run "
+    "again, it goes on where it was. A file that cannot be read is left out "
+    "and named.",
   )
   build.add_argument("source", metavar="SRC", help="folder of videos")
   build.add_argument("out", metavar="OUT", help="folder for the records")
   build.add_argument(
-    "--short-side",
-    type=int,
-    default=256,
-    help="pixels of the stored frames' short side (default: %(default)s)",
+    "--csv",
+    metavar="FILE",
+    help="what is known about the videos (default: SRC/clips.csv, if any)",
+  )
+  for flag, default, text in (
+    ("--short-side", 256, "pixels of the stored frames' short side"),
+    ("--quality", 90, "JPEG quality, 1 to 100"),
+    ("--shards", 8, "files per split"),
+    ("--workers", os.cpu_count(), "processes"),
+  ):
+    build.add_argument(
+      flag,
+      type=int,
+      metavar="N",
+      default=default,
+      help=f"{text} (default: {default})",
+    )
+  build.add_argument(
+    "--keep-cuts", action="store_true", help="do not split videos at cuts"
   )
   build.add_argument(
     "--format", choices=["tfrecord", "array_record"], default="tfrecord"
+  )
+  build.add_argument(
+    "--runner", default="DirectRunner", help="of Beam (default: %(default)s)"
+  )
+  build.add_argument(
+    "--beam-option",
+    action="append",
+    default=[],
+    metavar="--NAME=VALUE",
+    help="for the runner; may be repeated",
   )
   build.set_defaults(run=_build)
   inspect = data_commands.add_parser(
@@ -143,10 +172,10 @@ def _estimate(args: argparse.Namespace) -> int:
 
   estimator = estimator_lib.load_estimator()
   estimates = []
-  with _progress(len(args.files)) as advance:
+  with _progress(len(args.files)) as begin:
     for file in args.files:
       try:
-        found = estimator.estimate(file, on_progress=advance(file))
+        found = estimator.estimate(file, on_progress=begin(file))
       except (errors.SpeedflowError, OSError) as error:
         found = estimate_lib.Estimate.failed(file, _one_line(error))
         print(f"speedflow: {found.error}", file=sys.stderr)
@@ -214,9 +243,10 @@ def _print_table(estimates: Sequence["estimate_lib.Estimate"]) -> None:
   rows.add_column("file", overflow="fold")
   for name in ("length", "fps", "speed", "80 % interval"):
     rows.add_column(name, justify="right", no_wrap=True)
-  rows.add_column("in words", overflow="fold")
+  rows.add_column("status", no_wrap=True)
+  notes = []
   for found in estimates:
-    numbers = ["", "", "", ""]
+    numbers = [""] * 4
     if found.duration_s is not None:
       numbers[0] = f"{found.duration_s:.1f} s"
     if found.fps is not None:
@@ -224,9 +254,21 @@ def _print_table(estimates: Sequence["estimate_lib.Estimate"]) -> None:
     if found.status == "ok":
       numbers[2] = f"{found.speed:.3g}x"
       numbers[3] = f"{found.speed_low:.2g}-{found.speed_high:.2g}"
+      if len(found.segments) > 1:
+        notes.append(f"{found.file}: {_spans(found.segments)}")
+    elif found.status == "uncertain":
+      notes.append(f"{found.file}: {found.in_words()}")
     # Text, since a file name may look like rich's markup.
-    rows.add_row(text.Text(found.file), *numbers, text.Text(found.in_words()))
-  console.Console(file=sys.stdout).print(rows)
+    rows.add_row(text.Text(found.file), *numbers, found.status)
+  console.Console().print(rows)
+  for note in notes:
+    print(note)
+
+
+def _spans(segments: Sequence["estimate_lib.Segment"]) -> str:
+  return ", ".join(
+    f"{s.start_s:.1f}-{s.end_s:.1f} s {s.speed:.2g}x" for s in segments
+  )
 
 
 def _write_csv(estimates: Sequence["estimate_lib.Estimate"], path: str) -> None:
@@ -252,7 +294,45 @@ def _write_csv(estimates: Sequence["estimate_lib.Estimate"], path: str) -> None:
 
 
 def _build(args: argparse.Namespace) -> int:
-  raise NotImplementedError
+  from rich import box, console, table
+
+  from speedflow.data import build as build_lib
+
+  with _progress(1) as begin:
+    advance = begin("building")
+    report = build_lib.build(
+      args.source,
+      args.out,
+      csv_file=args.csv,
+      short_side=args.short_side,
+      quality=args.quality,
+      find_cuts=not args.keep_cuts,
+      shards_per_split=args.shards,
+      file_format=args.format,
+      runner=args.runner,
+      num_workers=args.workers,
+      beam_options=args.beam_option,
+      on_progress=lambda done, total: advance(done / max(total, 1)),
+    )
+  rows = table.Table(
+    "split",
+    *(
+      table.Column(name, justify="right")
+      for name in ("records", "frames", "hours")
+    ),
+    box=box.SIMPLE_HEAD,
+    pad_edge=False,
+  )
+  for split, records in report.records.items():
+    rows.add_row(
+      split,
+      f"{records}",
+      f"{report.frames[split]}",
+      f"{report.hours[split]:.3f}",
+    )
+  console.Console().print(rows)
+  print(f"{report.clips} videos, {len(report.failures)} left out: {args.out}")
+  return 0
 
 
 def _inspect(args: argparse.Namespace) -> int:

@@ -139,6 +139,16 @@ def _ramp(length: int) -> resample.ClipPlan:
   )
 
 
+def speed_over_time(
+  plan: resample.ClipPlan, fps: Fraction, source_speed: float = 1.0
+) -> tuple[np.ndarray, np.ndarray]:
+  """The true speed of a clip: seconds of playback, and factors, float64."""
+  # The last frame is shown for one interval, too.
+  times = np.arange(plan.length + 1) / float(fps)
+  factors = source_speed * plan.factors
+  return times, np.append(factors, factors[-1])
+
+
 def show(
   source: Source,
   estimator: Estimator,
@@ -178,10 +188,7 @@ def show(
     answer = estimator.estimate(clip, on_progress=advance)
     expected = None
     if base is not None:
-      # The last frame is shown for one interval, too.
-      times = np.arange(plan.length + 1) / float(fps)
-      speeds = base * plan.factors
-      expected = (times, np.append(speeds, speeds[-1]))
+      expected = speed_over_time(plan, fps, base)
     elif answer.status == "ok":
       # From here on, the first answer is what the others are held against.
       base = answer.speed

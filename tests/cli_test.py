@@ -1,0 +1,84 @@
+"""The command line: what it answers, and how it refuses."""
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+import speedflow
+from speedflow import cli
+
+
+def _run(*args):
+  return subprocess.run(
+    [sys.executable, "-m", "speedflow.cli", *args],
+    capture_output=True,
+    text=True,
+    timeout=60,
+    check=False,
+  )
+
+
+def test_help_lists_every_command_at_once():
+  # The best of a few: other tests share the machine.
+  seconds = []
+  for _ in range(5):
+    start = time.perf_counter()
+    found = _run("--help")
+    seconds.append(time.perf_counter() - start)
+  assert found.returncode == 0
+  for command in ("estimate", "data", "train", "eval", "sweep"):
+    assert f"\n    {command}" in found.stdout
+  assert min(seconds) < 0.3
+
+
+def test_version_is_the_packages(capsys):
+  with pytest.raises(SystemExit) as leaving:
+    cli.main(["--version"])
+  assert leaving.value.code == 0
+  assert capsys.readouterr().out == f"speedflow {speedflow.__version__}\n"
+
+
+def test_importing_the_command_imports_no_heavy_library():
+  code = "import sys, speedflow.cli; print(*sys.modules)"
+  found = subprocess.run(
+    [sys.executable, "-c", code], capture_output=True, text=True, check=True
+  )
+  heavy = {"jax", "numpy", "rich", "matplotlib", "av", "tensorflow"}
+  assert not heavy & set(found.stdout.split())
+
+
+@pytest.mark.parametrize(
+  "args",
+  [
+    [],
+    ["estimate"],
+    ["estimate", "a.mp4", "--plot", "a.pdf"],
+    ["measure", "a.mp4"],
+    ["data"],
+    ["train"],
+  ],
+)
+def test_wrong_usage_exits_with_2_and_a_reason(args, capsys):
+  with pytest.raises(SystemExit) as leaving:
+    cli.main(args)
+  assert leaving.value.code == 2
+  captured = capsys.readouterr()
+  assert captured.out == ""
+  assert "usage: speedflow" in captured.err
+
+
+def test_missing_config_is_told_in_one_line(tmp_path, capsys):
+  args = ["train", "--config=no.py", f"--workdir={tmp_path}"]
+  assert cli.main(args) == 2
+  assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_missing_folder_of_videos_is_told_in_one_line(tmp_path, capsys):
+  args = ["data", "build", str(tmp_path / "none"), str(tmp_path / "out")]
+  assert cli.main(args) == 2
+  captured = capsys.readouterr()
+  assert captured.out == ""
+  assert captured.err.startswith("speedflow: ")
+  assert captured.err.count("\n") == 1
