@@ -74,7 +74,33 @@ def _parser(verb: str) -> argparse.ArgumentParser:
   return parser
 
 
-_COMMANDS = {"train": _train, "eval": _evaluate}
+def _sweep(argv: Sequence[str]) -> int:
+  parser = _parser("sweep")
+  parser.add_argument(
+    "choices", nargs="+", metavar="FIELD=VALUE,VALUE", help="what to vary"
+  )
+  parser.add_argument(
+    "--run", action="store_true", help="run the commands, not print them"
+  )
+  arguments, overrides = parser.parse_known_args(argv)
+  from speedflow.training import sweep
+
+  runs = sweep.commands(
+    arguments.config, arguments.workdir, arguments.choices, overrides
+  )
+  if not arguments.run:
+    print(sweep.show(runs))
+    return 0
+  failed = sweep.execute(runs)
+  if failed:
+    raise errors.SpeedflowError(
+      f"{failed} of {len(runs)} runs failed; their messages are above, and the "
+      "same command goes on with them"
+    )
+  return 0
+
+
+_COMMANDS = {"train": _train, "eval": _evaluate, "sweep": _sweep}
 
 
 def main() -> int:

@@ -8,7 +8,8 @@ from typing import Any
 import jax
 import ml_collections
 import numpy as np
-from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+from jax.experimental import mesh_utils
+from jax.sharding import AbstractMesh, AxisType, Mesh, NamedSharding, PartitionSpec
 
 from speedflow import errors
 
@@ -39,9 +40,12 @@ def make_mesh(
       f"not fit {len(devices)} devices; use one -1, and a divisor of "
       f"{len(devices)} for the other"
     )
-  return jax.make_mesh(
-    sizes, _AXES, axis_types=(AxisType.Auto,) * len(_AXES), devices=devices
+  # Neighbours in the mesh are neighbours in the machine; an axis may take a
+  # part of one of the machine's own, as on a slice of 4x4 chips.
+  grid = mesh_utils.create_device_mesh(
+    sizes, devices, allow_split_physical_axes=True
   )
+  return Mesh(grid, _AXES, axis_types=(AxisType.Auto,) * len(_AXES))
 
 
 def batch_sharding(mesh: Mesh) -> NamedSharding:
@@ -50,7 +54,11 @@ def batch_sharding(mesh: Mesh) -> NamedSharding:
 
 
 def infer_sharding(
-  tree: Any, rules: Sequence[tuple[str, Any]], mesh: Mesh, *, min_size: int
+  tree: Any,
+  rules: Sequence[tuple[str, Any]],
+  mesh: Mesh | AbstractMesh,
+  *,
+  min_size: int,
 ) -> Any:
   """Gives every array of a tree a sharding by the first rule that fits.
 
@@ -82,7 +90,7 @@ def infer_sharding(
 
 
 def _apply(
-  rule: Any, name: str, shape: tuple[int, ...], mesh: Mesh, min_size: int
+  rule: Any, name: str, shape: tuple[int, ...], mesh: Mesh | AbstractMesh, min_size: int
 ) -> PartitionSpec:
   if rule == "replicate":
     return PartitionSpec()

@@ -36,23 +36,27 @@ def finished(toy, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def start_toy():
+def toy_environment():
+  """Environment variables with which other processes find the toy."""
+  return os.environ | {
+    "PYTHONPATH": os.pathsep.join([str(_HERE), str(_HERE.parents[1])]),
+    "JAX_PLATFORMS": "cpu",
+  }
+
+
+@pytest.fixture(scope="session")
+def start_toy(toy_environment):
   """Gives `start_toy(workdir, *flags, devices=1)`, which starts to train."""
   started = []
 
-  def start(workdir, *overrides, devices=1, verb="train", **environment):
-    env = os.environ | {
-      "PYTHONPATH": os.pathsep.join([str(_HERE), str(_HERE.parents[1])]),
-      "JAX_PLATFORMS": "cpu",
-      "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}",
-      **environment,
-    }
+  def start(workdir, *overrides, devices=1, **environment):
+    flags = f"--xla_force_host_platform_device_count={devices}"
     process = subprocess.Popen(
       [
-        *(sys.executable, "-m", "speedflow.main", verb),
+        *(sys.executable, "-m", "speedflow.main", "train"),
         *(f"--config={TOY}", f"--workdir={workdir}", *overrides),
       ],
-      env=env,
+      env=toy_environment | {"XLA_FLAGS": flags} | environment,
       stdout=subprocess.PIPE,
       stderr=subprocess.STDOUT,
       text=True,
