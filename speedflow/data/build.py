@@ -11,7 +11,6 @@ their ids alone, and the parts are removed.
 import collections
 import contextlib
 import dataclasses
-import errno
 import functools
 import hashlib
 import json
@@ -37,8 +36,6 @@ REPORT = "build.json"
 
 # Raised when the same input would give other records than before.
 _FORMAT = 1
-# Our own disk failing is no fault of the clip's.
-_DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 
 Progress = Callable[[int, int], None]
 """Called with the number of clips done, and of all clips."""
@@ -202,7 +199,7 @@ def build_part(
   reason = None
   try:
     with records.RecordWriter(folder / f"{key}.tfrecord") as writer:
-      for record in source:
+      for record in _readable(source):
         writer.write(record.encode())
         seconds = float(np.ptp(record.times_s()) + 1 / record.fps)
         written.append(
@@ -210,11 +207,8 @@ def build_part(
         )
     if not written:
       reason = "no two frames without a cut between them"
-  except Exception as error:  # One bad file is never fatal.
-    if isinstance(error, OSError) and error.errno in _DISK_ERRORS:
-      raise
-    is_plain = isinstance(error, SpeedflowError)
-    reason = str(error) if is_plain else f"{type(error).__name__}: {error}"
+  except _UnreadableError as error:
+    reason = str(error)
     written = []
   summary = {
     "key": key,
@@ -227,6 +221,21 @@ def build_part(
   }
   with atomic.atomic_path(folder / f"{key}.json") as temporary:
     temporary.write_text(json.dumps(summary))
+
+
+class _UnreadableError(Exception):
+  """A clip that cannot be read; a part that cannot be written is no such."""
+
+
+def _readable(
+  source: Iterable[schema.ShotRecord],
+) -> Iterator[schema.ShotRecord]:
+  try:
+    yield from source
+  except SpeedflowError as error:
+    raise _UnreadableError(str(error)) from error
+  except Exception as error:  # One bad file is never fatal.
+    raise _UnreadableError(f"{type(error).__name__}: {error}") from error
 
 
 @dataclasses.dataclass(frozen=True)
@@ -357,7 +366,7 @@ def _report(
     },
     records=dict(count["records"]),
     frames=dict(count["frames"]),
-    hours={k: round(v, 4) for k, v in count["hours"].items()},
+    hours={k: round(v, 6) for k, v in count["hours"].items()},
     shards=[shard.path.name for shard in shards],
   )
 

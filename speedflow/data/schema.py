@@ -110,25 +110,25 @@ class ShotRecord:
     """Number of frames, T."""
     return len(self.frames)
 
-  def encode(self) -> bytes:
-    """Serialises the record as a `tf.train.Example`."""
-    features: dict[str, example.Value] = {
+  def features(self) -> dict[str, example.Value]:
+    """Returns the stored features by name, each a list or an array."""
+    return {
       "frames/jpeg": self.frames,
       "frames/time": np.asarray(self.ticks, np.int64),
       "time_base": _ratio(self.time_base),
       "fps": _ratio(self.fps),
       "audio/flac": [self.audio_flac],
-      "audio/rate": np.array([self.audio_rate]),
-      "audio/channels": np.array([self.audio_channels]),
+      "audio/rate": np.array([self.audio_rate], np.int64),
+      "audio/channels": np.array([self.audio_channels], np.int64),
       "audio/start_s": np.array([self.audio_start_s], np.float32),
+      **{name: [getattr(self, name).encode()] for name in _TEXTS},
+      **{name: np.array([getattr(self, name)], np.int64) for name in _INTS},
+      **{name: np.array([getattr(self, name)], np.float32) for name in _FLOATS},
     }
-    for name in _TEXTS:
-      features[name] = [getattr(self, name).encode()]
-    for name in _INTS:
-      features[name] = np.array([getattr(self, name)], np.int64)
-    for name in _FLOATS:
-      features[name] = np.array([getattr(self, name)], np.float32)
-    return example.encode(features)
+
+  def encode(self) -> bytes:
+    """Serialises the record as a `tf.train.Example`."""
+    return example.encode(self.features())
 
   @classmethod
   def decode(cls, record: bytes) -> "ShotRecord":

@@ -336,7 +336,12 @@ def _read_image(file: pathlib.Path, short_side: int) -> np.ndarray:
 
 
 def _thumbnail(image: np.ndarray) -> np.ndarray:
-  return _shrink(image, _THUMBNAIL_SHORT_SIDE)
+  """Averages blocks of whole pixels, which is several times faster."""
+  height, width = image.shape[:2]
+  block = max(1, min(height, width) // _THUMBNAIL_SHORT_SIDE)
+  size = (width // block, height // block)
+  blocks = image[: size[1] * block, : size[0] * block]
+  return cv2.resize(blocks, size, interpolation=cv2.INTER_AREA)
 
 
 def _shrink(image: np.ndarray, short_side: int) -> np.ndarray:
