@@ -172,7 +172,9 @@ def _estimate(args: argparse.Namespace) -> int:
 
   estimator = estimator_lib.load_estimator()
   estimates = []
-  with _progress(len(args.files)) as begin:
+  # On a screen, the lines would run into the bar.
+  shown = not (args.json and sys.stdout.isatty())
+  with _progress(len(args.files), shown) as begin:
     for file in args.files:
       try:
         found = estimator.estimate(file, on_progress=begin(file))
@@ -199,18 +201,19 @@ def _one_line(error: Exception) -> str:
 
 @contextlib.contextmanager
 def _progress(
-  total: int,
+  total: int, shown: bool = True
 ) -> Iterator[Callable[[str], Callable[[float], None]]]:
   """A bar on standard error, when that is a terminal.
 
   Args:
     total: how many files there will be.
+    shown: whether there is a bar at all.
 
   Yields:
     A function that begins the next file and returns what takes the fraction
     of it that is done.
   """
-  if not sys.stderr.isatty():
+  if not (shown and sys.stderr.isatty()):
     yield lambda file: lambda done: None
     return
   from rich import console, progress
@@ -222,6 +225,8 @@ def _progress(
     progress.TimeRemainingColumn(),
     console=console.Console(stderr=True),
     transient=True,
+    # Results go where they always go.
+    redirect_stdout=False,
   ) as bar:
     task = bar.add_task("", total=total)
     begun = 0
@@ -260,7 +265,9 @@ def _print_table(estimates: Sequence["estimate_lib.Estimate"]) -> None:
       notes.append(f"{found.file}: {found.in_words()}")
     # Text, since a file name may look like rich's markup.
     rows.add_row(text.Text(found.file), *numbers, found.status)
-  console.Console().print(rows)
+  # A pipe has no width for the names to be folded at.
+  width = None if sys.stdout.isatty() else 1000
+  console.Console(width=width).print(rows)
   for note in notes:
     print(note)
 

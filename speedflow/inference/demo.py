@@ -207,7 +207,7 @@ def show(
 def results_table(groups: Sequence[report.Group]) -> table.Table:
   """The estimates beside what was expected."""
   rows = table.Table(box=box.SIMPLE_HEAD, pad_edge=False)
-  rows.add_column("clip")
+  rows.add_column("clip", overflow="fold")
   rows.add_column("played")
   for name in ("expected", "estimated", "80 % interval"):
     rows.add_column(name, justify="right", no_wrap=True)
