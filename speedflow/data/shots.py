@@ -26,6 +26,8 @@ IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp"})
 
 # Cuts and duplicates show at this size, whatever the size of the frames.
 _THUMBNAIL_SHORT_SIDE = 96
+# Mean change of brightness, of 255, that noise alone does not make.
+_MOTION = 1.0
 # Too short a shot shows no motion: flashes are no shots.
 _SHORTEST_SHOT = 8
 
@@ -82,9 +84,9 @@ def number_shots(frames: Iterable[media.Frame]) -> Iterator[Numbered]:
 class DuplicateCounter:
   """Measures how many frames repeat the one before: a fake frame rate.
 
-  A frame is a duplicate when it changes less than a tenth of what frames
-  usually change here (the upper quartile); so a still scene, which changes
-  only by its noise, has none.
+  A frame is a duplicate when it changes less than a tenth of the most that
+  one of its eight neighbours does, and that one moves. So a still scene, which
+  changes only by its noise, has no duplicates, nor has a pause.
   """
 
   def __init__(self):
@@ -102,8 +104,12 @@ class DuplicateCounter:
     """Returns the share of frames, 0..1, that are duplicates."""
     if not self._changes:
       return 0.0
-    usual = np.percentile(self._changes, 75)
-    return float(np.mean(np.array(self._changes) < 0.1 * usual))
+    changes = np.array(self._changes)
+    windows = np.lib.stride_tricks.sliding_window_view(
+      np.pad(changes, 4, mode="edge"), 9
+    )
+    most = windows.max(axis=1)
+    return float(np.mean((changes < 0.1 * most) & (most > _MOTION)))
 
 
 class ClipRecords:

@@ -141,6 +141,15 @@ def test_a_still_scene_is_not_full_of_duplicates():
   assert counter.fraction() == 0
 
 
+def test_a_pause_in_the_motion_is_not_full_of_duplicates():
+  rng = np.random.default_rng(0)
+  image = rng.integers(0, 256, (64, 64, 3), np.uint8)
+  counter = shots.DuplicateCounter()
+  for shift in [*range(30), *[30] * 60, *range(30, 60)]:
+    counter.add(np.roll(image, shift, 1))
+  assert counter.fraction() < 0.1
+
+
 def test_a_folder_of_images_is_a_video(tmp_path):
   for number in range(5):
     image = np.full((40, 60, 3), (250, 30 * number, 0), np.uint8)
