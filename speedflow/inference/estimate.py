@@ -68,7 +68,7 @@ class Estimate:
       "error" when the file could not be read, with `error`.
     error: the one line that says what is wrong with the file, or None.
     reason: why the estimate is uncertain, as the end of a sentence that
-      begins "cannot tell how fast it plays:", or None.
+      begins "does not tell how fast it plays:", or None.
     duration_s: length in seconds of playback, or None.
     fps: average frames per second of playback, or None.
     speed: the one number for the whole video, or None.
@@ -126,8 +126,8 @@ class Estimate:
       return f"could not be read: {self.error}"
     if self.status == "uncertain" or self.speed is None:
       return (
-        "cannot tell how fast it plays: "
-        f"{self.reason or 'the picture does not say'}"
+        "does not tell how fast it plays: "
+        f"{self.reason or 'it shows nothing of a known pace'}"
       )
     interval = f"{self.speed_low:.2g}-{self.speed_high:.2g}"
     speeds = [s.speed for s in self.segments]
@@ -137,7 +137,9 @@ class Estimate:
         f"changes speed, between {min(speeds):.2g}x and {max(speeds):.2g}x; "
         f"{self.speed:.2g}x over all ({interval})"
       )
-    if 0.9 < self.speed < 1.1:
+    # Within a third of an octave, and not proven to differ.
+    near = 0.8 < self.speed < 1.25
+    if near and (self.speed_low or 0) <= 1 <= (self.speed_high or math.inf):
       return f"plays at about normal speed, {self.speed:.2g}x ({interval})"
     if self.speed > 1:
       return f"plays about {self.speed:.2g}x fast ({interval})"

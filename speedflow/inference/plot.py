@@ -20,7 +20,7 @@ _INK, _MUTED, _ACCENT, _EXPECTED = "#0f172a", "#64748b", "#2563eb", "#d97706"
 OCTAVES = 3
 # Where the axes lie in an embedded picture, as shares of its size; the page's
 # script moves the play head by the horizontal ones.
-LEFT, RIGHT = 0.075, 0.985
+LEFT, RIGHT = 0.075, 0.975
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -100,4 +100,4 @@ def test_words_name_a_change_of_speed():
 
 def test_words_of_an_uncertain_answer_give_the_reason_and_no_number():
   words = _estimate(1.3, status="uncertain", reason="nothing moves").in_words()
-  assert words == "cannot tell how fast it plays: nothing moves"
+  assert words == "does not tell how fast it plays: nothing moves"

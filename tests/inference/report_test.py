@@ -50,7 +50,7 @@ def test_page_of_an_uncertain_answer_shows_no_number(
   )
   report.write([unsure], tmp_path / "page.html")
   text = (tmp_path / "page.html").read_text()
-  assert "cannot tell how fast it plays: nothing moves" in text
+  assert "does not tell how fast it plays: nothing moves" in text
   assert "2.1x" not in text
 
 
