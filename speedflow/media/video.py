@@ -193,7 +193,7 @@ class VideoReader:
     except BaseException:
       self._container.close()
       raise
-    self._frames = self._convert(pictures, start_s)
+    self._frames: Iterator[Frame] = self._convert(pictures, start_s)
 
   def __enter__(self) -> Self:
     return self
@@ -208,7 +208,9 @@ class VideoReader:
     return next(self._frames)
 
   def close(self) -> None:
-    """Closes the file; reading further is an error."""
+    """Closes the file; no more frames come."""
+    # FFmpeg must not be asked for a packet of a file that is closed.
+    self._frames = iter(())
     self._container.close()
 
   def _find_stream(self) -> VideoStream:
@@ -269,15 +271,21 @@ class VideoReader:
     )
 
   def _from(self, start_s: float | Fraction) -> Iterator[VideoFrame]:
+    """Frames from one at or before `start_s` on."""
     # Some formats index decoding times, which run ahead of showing times.
     target = max(Fraction(start_s) - 1, Fraction(0)) / self.info.time_base
-    try:
+    with contextlib.suppress(av.FFmpegError):
       self._container.seek(int(target), stream=self._stream)
-    except av.FFmpegError:
-      # A format without seeking: begin again and pass over the frames.
-      self._container.close()
-      self._container = media_container.open_container(self._path)
-      self._stream = self._find_stream()
+      pictures = self._progressive(self._whole_pictures())
+      first = next(pictures, None)
+      if first is not None:
+        ticks = _ticks(first, self.info.time_base)
+        if ticks is not None and ticks * self.info.time_base <= start_s:
+          return itertools.chain([first], pictures)
+    # The format seeks badly or not at all: begin again.
+    self._container.close()
+    self._container = media_container.open_container(self._path)
+    self._stream = self._find_stream()
     self.damage = None
     return self._progressive(self._whole_pictures())
 
@@ -302,25 +310,24 @@ class VideoReader:
 
   def _whole_pictures(self) -> Iterator[VideoFrame]:
     """Decoded frames, from the first whole one to the first damage."""
-    end = None
+    # A recording that joins a broadcast midway begins with broken pictures:
+    # trouble before the first whole one is passed over.
+    started, end = False, None
     for packet in self._packets():
       try:
         pictures = self._stream.decode(packet)
       except av.FFmpegError as error:
-        self._note_damage(media_container.reason(error))
-        if end is None:
-          continue
-        return
-      for picture in pictures:
-        if picture.is_corrupt:
-          self._note_damage("a picture with missing parts")
-          if end is None:
-            continue
+        if started:
+          self._note_damage(media_container.reason(error))
           return
-        if end is None:
-          self.damage = None
-        end = picture.pts
-        yield picture
+        continue
+      for picture in pictures:
+        if not picture.is_corrupt:
+          started, end = True, picture.pts
+          yield picture
+        elif started:
+          self._note_damage("a picture with missing parts")
+          return
     self._check_not_cut(end)
 
   def _check_not_cut(self, end: int | None) -> None:

@@ -40,7 +40,6 @@ def make_clip(tmp_path):
     full_range=False,
     rotation=0,
     hflip=False,
-    interlaced=False,
     sound=None,
     rate=48000,
     layout="mono",
@@ -58,8 +57,6 @@ def make_clip(tmp_path):
       stream.pix_fmt = pixel_format
       stream.codec_context.time_base = time_base
       stream.codec_context.color_range = 2 if full_range else 1
-      if interlaced:
-        stream.codec_context.options = {"flags": "+ildct+ilme"}
       if rotation or hflip:
         stream.set_display_rotation(rotation, hflip=hflip)
       if sound is not None:

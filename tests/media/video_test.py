@@ -193,23 +193,29 @@ def test_grey_video(make_clip, ramp, stored):
   assert np.abs(image.astype(int) - ramp(5, 64, 48)).max() <= 12
 
 
-def test_interlaced_frames_are_deinterlaced(make_clip):
+@pytest.mark.parametrize("full_range", [False, True])
+def test_interlaced_frames_are_deinterlaced(make_clip, full_range):
   """Two fields that differ by 100 levels come out without the comb."""
   image = np.full((48, 64, 3), 60, np.uint8)
   image[1::2, 20:44] = 160
   path = make_clip(
-    "clip.mkv", [image] * 8, codec="mpeg2video", interlaced=True,
-    options={"qscale": "1"},
-  )  # fmt: skip
+    "clip.mkv",
+    [image] * 8,
+    codec="libx264",
+    pixel_format="yuv444p",
+    options={"crf": "1", "x264-params": "interlaced=1"},
+    full_range=full_range,
+  )
 
   with VideoReader(path, pixel_format="gray") as reader:
     frames = list(reader)
 
   assert reader.info.interlaced
-  assert len(frames) == 8
-  assert all(np.diff([frame.time for frame in frames]) > 0)
+  assert reader.info.colour_range == ("full" if full_range else "limited")
+  assert [round(frame.time * 30) for frame in frames] == list(range(8))
   rows = frames[4].image[10:38, 30].astype(int)
   assert np.abs(np.diff(rows)).max() < 60
+  assert abs(int(frames[4].image[20, 4]) - 60) <= 2
 
 
 def test_short_side_never_enlarges(make_clip):
@@ -236,13 +242,18 @@ def test_reduction_averages_areas(make_clip):
     assert np.abs(small.astype(int) - wanted).max() <= 12
 
 
-@pytest.mark.parametrize("name", ["clip.mp4", "clip.mkv", "clip.avi"])
-def test_start_s_gives_the_same_frames_as_reading_through(make_clip, name):
+@pytest.mark.parametrize("keyframe_interval", [12, 250])
+@pytest.mark.parametrize(
+  "name", ["clip.mp4", "clip.mkv", "clip.avi", "clip.ts"]
+)
+def test_start_s_gives_the_same_frames_as_reading_through(
+  make_clip, name, keyframe_interval
+):
   path = make_clip(
     name,
     count=90,
     codec="mpeg4" if name.endswith("avi") else "libx264",
-    options={"g": "12"},
+    options={"g": str(keyframe_interval)},
   )
   start = Fraction(5, 3)
 
@@ -258,6 +269,13 @@ def test_start_s_gives_the_same_frames_as_reading_through(make_clip, name):
 
 def test_start_s_after_the_end_gives_no_frames(make_clip):
   assert _read(make_clip(), start_s=100) == []
+
+
+def test_closed_reader_gives_no_more_frames(make_clip):
+  with VideoReader(make_clip()) as reader:
+    next(reader)
+
+  assert list(reader) == []
 
 
 def test_short_side_and_size_exclude_each_other(make_clip):
@@ -356,6 +374,35 @@ def test_cut_midway_gives_what_stands_before(tmp_path, name):
     a.time == b.time and np.array_equal(a.image, b.image)
     for a, b in zip(frames, whole, strict=False)
   )
+
+
+def test_cut_after_a_few_frames_is_noticed(tmp_path):
+  path = tmp_path / "clip.mp4"
+  with VideoWriter(path, 30, (64, 48), crf=0) as writer:
+    for image in np.random.default_rng(0).integers(
+      0, 256, (60, 48, 64, 3), np.uint8
+    ):
+      writer.write(image)
+  path.write_bytes(path.read_bytes()[: path.stat().st_size // 10])
+
+  with VideoReader(path) as reader:
+    assert 2 <= len(list(reader)) <= 6
+
+  assert "damaged" in reader.damage
+
+
+def test_broken_beginning_is_passed_over(make_clip, tmp_path):
+  """A broadcast that is joined midway starts with its next whole picture."""
+  path = make_clip("clip.ts", count=60, options={"g": "20", "bf": "0"})
+  whole = _read(path)
+  path.write_bytes(path.read_bytes()[188 * 12 :])
+
+  with VideoReader(path) as reader:
+    frames = list(reader)
+
+  assert reader.damage is None
+  assert 30 <= len(frames) < 60
+  assert np.array_equal(frames[-1].image, whole[-1].image)
 
 
 def test_damage_midway_ends_the_reading(tmp_path):
