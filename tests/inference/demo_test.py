@@ -91,8 +91,11 @@ def test_clips_hold_every_frame_every_second_and_every_fourth(
   tmp_path, make_video, make_estimate
 ):
   source = demo.Source(make_video(frames=40), speed=1.0)
-  group = demo.show(source, _Answers(*[make_estimate()] * 4), tmp_path)
-  infos = [media.probe(exhibit.video) for exhibit in group.exhibits]
+  demo.show(source, _Answers(*[make_estimate()] * 4), tmp_path / "clips")
+  infos = [
+    media.probe(tmp_path / "clips" / f"moving-{number}.mp4")
+    for number in range(4)
+  ]
   assert [info.frames for info in infos[:3]] == [40, 20, 10]
   assert {info.fps for info in infos} == {25}
 

@@ -3,9 +3,9 @@
 import pathlib
 import xml.etree.ElementTree as ElementTree
 
-import cv2
 import numpy as np
 import pytest
+from matplotlib import image
 
 from speedflow.inference import estimate as estimate_lib
 from speedflow.inference import plot
@@ -45,7 +45,7 @@ def test_picture_holds_one_panel_per_file(tmp_path, make_estimate):
   for count in (1, 2):
     path = tmp_path / f"{count}.png"
     plot.write_picture(path, exhibits[:count])
-    heights.append(cv2.imread(str(path)).shape[0])
+    heights.append(image.imread(path).shape[0])
   assert heights[1] == 2 * heights[0]
 
 
