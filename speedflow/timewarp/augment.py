@@ -207,7 +207,13 @@ def reencode(clip: np.ndarray, codec: Codec) -> np.ndarray:
   encoder.time_base = Fraction(1, 30)
   encoder.thread_count = 1
   encoder.gop_size = codec.gop
-  encoder.options = {"crf": str(codec.crf), "preset": codec.preset}
+  encoder.options = {
+    "crf": str(codec.crf),
+    "preset": codec.preset,
+    # x264's macroblock tree reads memory that it has not set, and gives one
+    # clip different bytes on different days; a run must repeat exactly.
+    "x264-params": "mbtree=0",
+  }
   decoder = av.CodecContext.create("h264", "r")
   decoder.thread_count = 1
   pictures = []
