@@ -1,7 +1,7 @@
 # Every target sets itself up: it needs Python 3.11 or 3.12 and make, no more.
 # Packages go to .venv, at the versions that requirements/*.lock pin. A stamp
-# named after everything the set-up depends on makes the next call start at
-# once, and a changed lock file, interpreter or folder set up anew.
+# named after all that the set-up depends on makes the next call start at once,
+# and a changed lock file or a moved folder be set up anew.
 
 VERSIONS := [(3, 11), (3, 12)]
 PYTHON ?= $(shell for p in python3.12 python3.11 python3 python; do \
@@ -14,10 +14,11 @@ RUNS ?= runs
 
 VENV := .venv
 PY := $(VENV)/bin/python
-KEY := $(shell { echo '$(CURDIR)'; cat requirements/dev.lock \
-  requirements/run.lock setup.py; } | cksum | cut -d' ' -f1)
-RUN := $(VENV)/.run-$(KEY)
-DEV := $(VENV)/.dev-$(KEY)
+key = $(shell { echo '$(CURDIR)'; cat requirements/$(1).lock setup.py; } \
+  | cksum | cut -d' ' -f1)
+RUN := $(VENV)/.run-$(call key,run)
+DEV := $(VENV)/.dev-$(call key,dev)
+TPU := $(VENV)-tpu/.tpu-$(call key,tpu)
 
 # A video's name may hold spaces: it reaches the command by the environment.
 export VIDEO TARGET
@@ -58,7 +59,7 @@ train-tiny: $(DEV)  ## Trains and evaluates a small estimator: minutes on a CPU.
 	$(PY) -m speedflow.cli eval --config=configs/speed_estimator.py:tiny \
 	  --workdir="$(RUNS)/tiny"
 
-compile-tpu: $(VENV)-tpu/.done-$(KEY)  ## Compiles every experiment for TPUs.
+compile-tpu: $(TPU)  ## Compiles every experiment for TPUs.
 	$(VENV)-tpu/bin/python -m speedflow.training.compile_tpu \
 	  $${TARGET:+--target="$$TARGET"}
 
@@ -66,9 +67,9 @@ clean:  ## Removes .venv and everything that was made, but no records or runs.
 	rm -rf $(VENV) $(VENV)-tpu build dist demo *.egg-info .pytest_cache \
 	  .mypy_cache .ruff_cache .hypothesis
 
-# $(call venv,folder,lock file): makes the environment and installs the lock
-# file's packages and this project. What pip builds from source is built with
-# the locked setuptools, too.
+# $(call venv,folder,name): makes the environment and installs the packages of
+# requirements/name.lock and this project. What pip builds from source is built
+# with the locked setuptools, too.
 define venv
 @test -n "$(PYTHON)" || { echo "make: no Python 3.11 or 3.12 found; install" \
   "one, or name it: make PYTHON=/path/to/python3.12 ..." >&2; exit 2; }
@@ -81,27 +82,28 @@ define venv
       print("python%d.%d-venv" % sys.version_info[:2])')" >&2; exit 2; }
 @$(1)/bin/python -m pip --version >/dev/null 2>&1 || \
   $(PYTHON) -m venv --clear $(1)
-@echo "Setting up $(1) ($(2)): the first time takes some minutes." >&2
+@echo "Setting up $(1) from requirements/$(2).lock:" \
+  "the first time takes some minutes." >&2
 @sed -n 's/^\(setuptools==[^ ]*\).*/\1/p' requirements/dev.lock \
   > $(1)/build.txt
 @export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_CONSTRAINT=$(1)/build.txt \
   PIP_BUILD_CONSTRAINT=$(1)/build.txt && \
   $(1)/bin/python -m pip install --quiet --use-pep517 \
-    --require-hashes -r $(2) && \
+    --require-hashes -r requirements/$(2).lock && \
   $(1)/bin/python -m pip install --quiet --no-deps -e .
-@rm -f $(1)/.run-* $(1)/.dev-* $(1)/.done-*
+@rm -f $(1)/.run-* $(1)/.dev-* $(1)/.tpu-*
 endef
 
 $(RUN):
-	$(call venv,$(VENV),requirements/run.lock)
+	$(call venv,$(VENV),run)
 	@touch $@
 
 # dev.lock holds all of run.lock, at the same versions.
 $(DEV):
-	$(call venv,$(VENV),requirements/dev.lock)
+	$(call venv,$(VENV),dev)
 	@touch $(RUN) $@
 
 # Apart, since libtpu must not be where ordinary programs find it.
-$(VENV)-tpu/.done-$(KEY):
-	$(call venv,$(VENV)-tpu,requirements/tpu.lock)
+$(TPU):
+	$(call venv,$(VENV)-tpu,tpu)
 	@touch $@
