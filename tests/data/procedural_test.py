@@ -1,12 +1,14 @@
 """Scenes made by calculation: picture, sound and truth agree."""
 
+import pickle
 from fractions import Fraction
 
 import numpy as np
 import pytest
 
 from speedflow.data import procedural
-from speedflow.data.procedural import Body, ProceduralScene
+from speedflow.data.procedural import ProceduralScene
+from speedflow.data.procedural_cast import Body
 from speedflow.data.schema import MAX_FRAMES, ShotRecord
 from speedflow.timewarp import light, mechanics
 from speedflow.timewarp.resample import ClipPlan, render_clip
@@ -124,6 +126,8 @@ def test_sampled_scenes_move_and_repeat_exactly(seed):
   assert early.shape == (61, 83, 3) and early.dtype == np.uint8
   assert np.abs(early.astype(int) - late).max() > 20
   np.testing.assert_array_equal(early, two.frame(0.5, 0.01))
+  sent = pickle.loads(pickle.dumps(one))  # To a data worker.
+  np.testing.assert_array_equal(late, sent.frame(1.1, 0.01))
   np.testing.assert_array_equal(one.sound(), two.sound())
 
 
