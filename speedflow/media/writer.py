@@ -56,7 +56,7 @@ class VideoWriter:
   """Writes H.264 video, with AAC sound, into MP4, MOV or Matroska.
 
   A context manager; the file appears under its name when the block ends well,
-  and not at all when it ends with an error:
+  and not at all when it ends with an error (or without a picture: ValueError):
 
     with VideoWriter("out.mp4", Fraction(30000, 1001), (320, 240)) as writer:
       for image in images:
@@ -97,8 +97,8 @@ class VideoWriter:
       audio: the sound, or its blocks in order as `audio_blocks` gives them;
         what lies before time 0 is left out.
       time_base: seconds per tick, such as `VideoInfo.time_base` to keep the
-        times of another file; None for one that divides 1 / fps, of 1/90000 s
-        or finer.
+        times of another file of variable frame rate; None for one that
+        divides 1 / fps, of 1/90000 s or finer.
 
     Raises:
       SpeedflowError: the suffix is none of these, or the folder cannot be
@@ -114,8 +114,11 @@ class VideoWriter:
         f" name it one of {', '.join(_SUFFIXES)}"
       )
     self._size = size
-    self._fps = Fraction(fps)
+    self._fps = Fraction(fps).limit_denominator(
+      _MOST_TICKS_PER_SECOND // math.ceil(fps)
+    )
     self.time_base = time_base or _fine_time_base(self._fps)
+    self._uneven = time_base is not None
     odd = bool(size[0] % 2 or size[1] % 2)
     if pixel_format == "yuv420p" and odd:
       pixel_format = "yuv444p"
@@ -152,6 +155,8 @@ class VideoWriter:
       self._resources.__exit__(kind, error, trace)
       return
     with self._in_words(), self._resources:
+      if self._last_ticks is None:
+        raise ValueError(f"{self._path}: no picture was written")
       self._container.mux(self._video.encode(None))
       self._write_sound(until=None)
       self._container.close()
@@ -229,10 +234,15 @@ class VideoWriter:
 
   def _add_video(self) -> VideoStream:
     rgb = self._pixel_format == "rgb24"
+    options = {"crf": str(self._crf)}
+    if self._uneven:
+      # Decoding times would lag by uneven steps, from which readers take the
+      # average rate.
+      options["bf"] = "0"
     stream = self._container.add_stream(
       "libx264rgb" if rgb else "libx264",
-      rate=self._fps.limit_denominator(_MOST_TICKS_PER_SECOND // 1000),
-      options={"crf": str(self._crf), "preset": "medium"},
+      rate=self._fps,
+      options=options,
     )
     stream.width, stream.height = self._size
     stream.pix_fmt = self._pixel_format
@@ -273,8 +283,7 @@ class VideoWriter:
 
 def _fine_time_base(fps: Fraction) -> Fraction:
   """A unit that divides 1 / fps exactly, of 1/90000 s or finer."""
-  ticks = fps.numerator * _multiple(fps.numerator)
-  return Fraction(1, min(ticks, _MOST_TICKS_PER_SECOND))
+  return Fraction(1, fps.numerator * _multiple(fps.numerator))
 
 
 def _multiple(ticks: int) -> int:

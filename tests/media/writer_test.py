@@ -110,7 +110,11 @@ def test_given_times_are_kept_exactly(tmp_path_factory, unit, steps, start):
     time_base=unit,
   )
 
-  assert [frame.time for frame in _read(path)] == times
+  with VideoReader(path) as reader:
+    assert [frame.time for frame in reader] == times
+  span = times[-1] - times[0]
+  rate = reader.info.fps
+  assert len(times) / (span + 1) <= rate <= len(times) / span
 
 
 def test_matroska_keeps_times_to_a_millisecond(tmp_path):
@@ -201,6 +205,26 @@ def test_an_error_leaves_neither_file_nor_remains(tmp_path):
     raise KeyError
 
   assert list(tmp_path.iterdir()) == []
+
+
+def test_no_picture_makes_no_file(tmp_path):
+  with (
+    pytest.raises(ValueError, match="no picture"),
+    VideoWriter(tmp_path / "a.mp4", 30, (64, 48)),
+  ):
+    pass
+
+  assert list(tmp_path.iterdir()) == []
+
+
+def test_rate_given_as_a_float_is_taken_to_the_nearest_rational(tmp_path):
+  _write(
+    tmp_path / "a.mp4", np.zeros((5, 16, 16, 3), np.uint8), Fraction(29.97)
+  )
+
+  assert [frame.time for frame in _read(tmp_path / "a.mp4")] == [
+    Fraction(100 * i, 2997) for i in range(5)
+  ]
 
 
 def test_an_error_leaves_an_older_file_as_it_was(tmp_path):
