@@ -245,12 +245,15 @@ def _expand(paths: Iterable[Path]) -> list[pathlib.Path]:
         "files as written by `speedflow data build`"
       )
     files.update(matches)
-  return [pathlib.Path(file) for file in sorted(files)]
+  # pathlib's patterns, unlike glob's, find the hidden indices too.
+  return [
+    path for path in map(pathlib.Path, sorted(files)) if not _is_index(path)
+  ]
 
 
 def _open_shard(path: pathlib.Path) -> _TFRecordShard | _ArrayRecordShard:
   is_array = _is_array_record(path)
-  sidecar = path.with_name(f".{path.name}.index")
+  sidecar = _index_path(path)
   status = path.stat()
   index = _load_index(sidecar)
   if index is None or index[:2] != (status.st_size, status.st_mtime_ns):
@@ -327,6 +330,14 @@ def _open_unchanged(path: pathlib.Path, index: _Index) -> Any:
       f"{path}: changed since it was checked; start the program again"
     )
   return file
+
+
+def _index_path(path: pathlib.Path) -> pathlib.Path:
+  return path.with_name(f".{path.name}.index")
+
+
+def _is_index(path: pathlib.Path) -> bool:
+  return path.name.startswith(".") and path.name.endswith(".index")
 
 
 def _is_array_record(path: Path) -> bool:

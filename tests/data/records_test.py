@@ -126,6 +126,12 @@ def test_the_second_opening_reads_no_record(tmp_path):
   assert records.RecordSource(path).fingerprint() == first
 
 
+def test_the_index_is_never_taken_for_records(tmp_path):
+  _write(tmp_path, [b"a", b"b"])
+  assert len(records.RecordSource(tmp_path.glob("*"))) == 2
+  assert len(records.RecordSource(tmp_path.glob("*"))) == 2
+
+
 def test_a_stale_or_damaged_index_is_made_anew(tmp_path):
   (path,) = _write(tmp_path, [b"a"], shards=1)
   records.RecordSource(path)
