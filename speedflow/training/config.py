@@ -98,9 +98,8 @@ def default_training() -> ml_collections.ConfigDict:
 
   # Compiled programs are kept here from run to run; "" keeps none.
   config.compilation_cache = "~/.cache/speedflow/xla"
-  # Processes of one run find each other: "auto" when the environment names
-  # them (Cloud TPU slice, Slurm, Open MPI, JAX_COORDINATOR_ADDRESS), "on"
-  # always, "off" never.
+  # Whether the processes of one run join: "auto" where there are several
+  # (Cloud TPU slice, Slurm, Open MPI, JAX_COORDINATOR_ADDRESS), "on", "off".
   config.distributed = "auto"
   return config
 

@@ -1,5 +1,6 @@
 """Joining the processes of one run, one per host."""
 
+import importlib.util
 import os
 
 import jax
@@ -9,11 +10,11 @@ import ml_collections
 def start(config: ml_collections.ConfigDict) -> None:
   """Joins this process to the others, where there are any.
 
-  Cloud TPU slices, Slurm, Open MPI and Kubernetes are recognised by JAX.
-  Anywhere else, JAX_COORDINATOR_ADDRESS (host:port of process 0),
-  JAX_NUM_PROCESSES and JAX_PROCESS_ID say who is who.
+  "auto" recognises the machines of a Cloud TPU slice, and the several tasks
+  of Slurm or Open MPI. Anywhere else, JAX_COORDINATOR_ADDRESS (host:port of
+  process 0), JAX_NUM_PROCESSES and JAX_PROCESS_ID say who is who.
 
-  To be called once, before anything is computed.
+  To be called before anything is computed.
 
   Args:
     config: whose `distributed` is "auto", "on" or "off".
@@ -26,10 +27,14 @@ def start(config: ml_collections.ConfigDict) -> None:
       int(os.environ["JAX_NUM_PROCESSES"]),
       int(os.environ["JAX_PROCESS_ID"]),
     )
-    return
-  try:
+  elif config.distributed == "on" or _in_cluster():
     jax.distributed.initialize()
-  except ValueError:
-    # JAX recognises no cluster: this process is the whole run.
-    if config.distributed == "on":
-      raise
+
+
+def _in_cluster() -> bool:
+  tasks = ("SLURM_NTASKS", "OMPI_COMM_WORLD_SIZE")
+  if any(int(os.environ.get(name, 1)) > 1 for name in tasks):
+    return True
+  # TPU hosts find each other through a metadata server, which JAX asks.
+  on_cpu = os.environ.get("JAX_PLATFORMS") == "cpu"
+  return not on_cpu and importlib.util.find_spec("libtpu") is not None

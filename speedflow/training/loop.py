@@ -27,7 +27,7 @@ from absl import flags
 from speedflow import errors
 from speedflow.training import experiment as experiment_lib
 from speedflow.training import metrics as metrics_lib
-from speedflow.training import run_record, sharding
+from speedflow.training import program_cost, run_record, sharding
 from speedflow.training.checkpoint import Checkpointer
 from speedflow.training.state import TrainState
 from speedflow.training.step import TrainProgram
@@ -82,7 +82,8 @@ def train(
 
   # -- Compilation, ahead of the first batch ---------------------------------
   started = time.perf_counter()
-  train_step = program.lower_step().compile()
+  traced = program.trace_step()
+  train_step = traced.lower().compile()
   compile_seconds = time.perf_counter() - started
 
   # -- Where the run reports to ----------------------------------------------
@@ -99,7 +100,7 @@ def train(
     record.update(
       params=sum(leaf.size for leaf in jax.tree.leaves(state.params)),
       compile_seconds=round(compile_seconds, 1),
-      flops_per_step_and_device=_flops(train_step),
+      flops_per_step=program_cost.flops(traced.jaxpr.jaxpr),
     )
     writer = metrics_lib.MetricWriter(workdir, first_step)
   progress = metrics_lib.Progress(
@@ -277,10 +278,6 @@ def _only(scalars: dict[str, float], prefix: str) -> dict[str, float]:
 
 def _format(scalars: dict[str, float]) -> str:
   return ", ".join(f"{name} {value:.4g}" for name, value in scalars.items())
-
-
-def _flops(compiled: jax.stages.Compiled) -> float:
-  return float((compiled.cost_analysis() or {}).get("flops", 0.0))
 
 
 @contextlib.contextmanager

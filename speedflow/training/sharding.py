@@ -9,7 +9,13 @@ import jax
 import ml_collections
 import numpy as np
 from jax.experimental import mesh_utils
-from jax.sharding import AbstractMesh, AxisType, Mesh, NamedSharding, PartitionSpec
+from jax.sharding import (
+  AbstractMesh,
+  AxisType,
+  Mesh,
+  NamedSharding,
+  PartitionSpec,
+)
 
 from speedflow import errors
 
@@ -90,7 +96,11 @@ def infer_sharding(
 
 
 def _apply(
-  rule: Any, name: str, shape: tuple[int, ...], mesh: Mesh | AbstractMesh, min_size: int
+  rule: Any,
+  name: str,
+  shape: tuple[int, ...],
+  mesh: Mesh | AbstractMesh,
+  min_size: int,
 ) -> PartitionSpec:
   if rule == "replicate":
     return PartitionSpec()

@@ -89,8 +89,8 @@ class TrainProgram:
 
   # -- Updating it -----------------------------------------------------------
 
-  def lower_step(self) -> jax.stages.Lowered:
-    """Traces the update, ready to be compiled ahead of time.
+  def trace_step(self) -> jax.stages.Traced:
+    """Traces the update, ready to be lowered and compiled.
 
     Once compiled, it maps (state, batch) to (state, metrics): the old state's
     memory is reused, and the metrics are scalars.
@@ -103,7 +103,7 @@ class TrainProgram:
       ),
       donate_argnums=0,
     )
-    return step.lower(self.abstract_state, self.abstract_batch)
+    return step.trace(self.abstract_state, self.abstract_batch)
 
   def _train_step(
     self, state: state_lib.TrainState, batch: Any

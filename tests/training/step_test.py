@@ -17,7 +17,7 @@ def run_steps(toy):
     made = experiment.load_experiment(config)
     mesh = sharding.make_mesh(config, jax.devices()[:1])
     program = step.TrainProgram(made, config, mesh)
-    compiled = program.lower_step().compile()
+    compiled = program.trace_step().lower().compile()
     data = iter(made.dataset("train", seed=0, process_index=0, process_count=1))
     current = program.init()
     history = [jax.device_get(current.params)]

@@ -1,0 +1,244 @@
+"""Compiles train steps for TPUs that are not there, and says what they cost.
+
+`make compile-tpu` runs this where the libtpu wheel is installed; no TPU is
+needed, and no data. Each program is the very one that training would run.
+"""
+
+import argparse
+import dataclasses
+import json
+import os
+import pathlib
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import ml_collections
+import rich.console
+import rich.table
+from jax.experimental import topologies
+
+from speedflow import atomic, errors
+from speedflow.training import config as config_lib
+from speedflow.training import experiment as experiment_lib
+from speedflow.training import program_cost, sharding
+from speedflow.training.step import TrainProgram
+
+_TARGETS = ("v5e:2x2", "v5e:4x8", "v5e:16x16", "v5p:2x2x2", "v6e:4x4")
+_VARIANTS = ("base", "large")
+
+
+@dataclasses.dataclass(frozen=True)
+class Chip:
+  """What one TPU chip offers (Cloud TPU documentation, system architecture).
+
+  Attributes:
+    flops: bfloat16 operations per second.
+    memory: bytes of high-bandwidth memory.
+    memory_bandwidth: bytes per second.
+    link_bandwidth: bytes per second that it can send to all its neighbours
+      together: half of the documented bidirectional bandwidth.
+  """
+
+  flops: float
+  memory: float
+  memory_bandwidth: float
+  link_bandwidth: float
+
+
+_CHIPS = {
+  "v5e": Chip(197e12, 16e9, 819e9, 200e9),
+  "v5p": Chip(459e12, 95e9, 2765e9, 600e9),
+  "v6e": Chip(918e12, 32e9, 1638e9, 400e9),
+}
+
+
+def compile_for(
+  config: ml_collections.ConfigDict, target: str
+) -> dict[str, Any]:
+  """Compiles one train step for one slice.
+
+  A batch that the slice's chips do not divide is made larger.
+
+  Args:
+    config: of the experiment.
+    target: such as "v5e:4x8".
+
+  Returns:
+    Per chip: memory_bytes and whether it `fits`, flops, hbm_bytes (the body
+    of a loop counted once), sent_bytes and their kinds in `collectives`; the
+    seconds that each of these takes at the chip's limits, and
+    roofline_seconds, the largest of them: no step can be faster.
+
+  Raises:
+    SpeedflowError: an unknown target, or libtpu is not installed.
+  """
+  chip = _CHIPS.get(target.partition(":")[0])
+  if chip is None:
+    raise errors.SpeedflowError(
+      f"{target}: unknown target; use one such as {', '.join(_TARGETS)}"
+    )
+  devices = _devices(target)
+  config = config.copy_and_resolve_references()
+  config.batch_size = _divisible_batch(config, len(devices))
+  mesh = sharding.make_mesh(config, devices)
+  program = TrainProgram(experiment_lib.load_experiment(config), config, mesh)
+  traced = program.trace_step()
+  lowered = traced.lower()
+
+  started = time.perf_counter()
+  record: dict[str, Any] = {
+    "target": target,
+    "chips": len(devices),
+    "mesh": dict(mesh.shape),
+    "batch_size": config.batch_size,
+    "parameters": sum(
+      leaf.size for leaf in jax.tree.leaves(program.abstract_state.params)
+    ),
+  }
+  try:
+    compiled = lowered.compile()
+  except jax.errors.JaxRuntimeError as error:
+    # The TPU compiler refuses programs that do not fit into memory.
+    if "RESOURCE_EXHAUSTED" not in str(error):
+      raise
+    return record | {"fits": False, "error": " ".join(str(error).split())[:400]}
+  record["compile_seconds"] = round(time.perf_counter() - started, 1)
+
+  memory = compiled.memory_analysis()
+  used = (
+    memory.argument_size_in_bytes
+    + memory.output_size_in_bytes
+    - memory.alias_size_in_bytes
+    + memory.temp_size_in_bytes
+    + memory.generated_code_size_in_bytes
+  )
+  flops = program_cost.flops(traced.jaxpr.jaxpr) / len(devices)
+  hbm = compiled.cost_analysis()["bytes accessed"]
+  traffic = program_cost.traffic(compiled.as_text())
+  sent = sum(traffic.bytes.values())
+  seconds = {
+    "compute": flops / chip.flops,
+    "memory": hbm / chip.memory_bandwidth,
+    "network": sent / chip.link_bandwidth,
+  }
+  return record | {
+    "fits": used <= chip.memory,
+    "memory_bytes": used,
+    "flops": flops,
+    "hbm_bytes": hbm,
+    "sent_bytes": sent,
+    "collectives": dataclasses.asdict(traffic),
+    "seconds": seconds,
+    "roofline_seconds": max(seconds.values()),
+  }
+
+
+def _devices(target: str) -> Sequence[jax.Device]:
+  # libtpu looks for a real machine unless told what to believe.
+  os.environ |= {
+    "TPU_SKIP_MDS_QUERY": "1",
+    "TPU_ACCELERATOR_TYPE": "v5litepod-4",
+    "TPU_WORKER_HOSTNAMES": "localhost",
+  }
+  try:
+    description = topologies.get_topology_desc(
+      platform="tpu", topology_name=target
+    )
+  except (RuntimeError, ValueError, NotImplementedError) as error:
+    raise errors.SpeedflowError(
+      f"{target}: {' '.join(str(error).split())}; install libtpu (`make "
+      f"compile-tpu` does), and use targets such as {', '.join(_TARGETS)}"
+    ) from error
+  return description.devices
+
+
+def _divisible_batch(config: ml_collections.ConfigDict, devices: int) -> int:
+  """The smallest batch size, not below the config's, that splits evenly."""
+  spec = experiment_lib.load_experiment(config).batch_spec()
+  rows = jax.tree.leaves(spec)[0].shape[0]
+  parts = devices * config.microbatches
+  # A row may hold several examples, such as the speeds of one source.
+  return -(-rows // parts) * parts * config.batch_size // rows
+
+
+def _all_configs() -> list[str]:
+  folder = pathlib.Path(config_lib.__file__).parents[2] / "configs"
+  return [
+    f"{path}:{variant}"
+    for path in sorted(folder.glob("[!_]*.py"))
+    for variant in _VARIANTS
+  ]
+
+
+def _table(records: Sequence[dict[str, Any]]) -> rich.table.Table:
+  table = rich.table.Table("config", "target", "batch")
+  table.add_column("memory/chip", justify="right")
+  table.add_column("GFLOP/chip", justify="right")
+  table.add_column("sent/chip", justify="right")
+  table.add_column("roofline", justify="right")
+  table.add_column("bound by")
+  for record in records:
+    cells = [record["config"], record["target"], str(record["batch_size"])]
+    if "seconds" in record:
+      seconds = record["seconds"]
+      cells += [
+        f"{record['memory_bytes'] / 1e9:.2f} GB",
+        f"{record['flops'] / 1e9:.1f}",
+        f"{record['sent_bytes'] / 1e6:.1f} MB",
+        f"{record['roofline_seconds'] * 1e3:.2f} ms",
+        max(seconds, key=seconds.get),
+      ]
+    if not record["fits"]:
+      cells[3:4] = ["[red]too much[/red]"]
+    table.add_row(*cells)
+  return table
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+  """Compiles every config for every target, and writes a JSON list.
+
+  Returns:
+    The exit code: 1 when some program does not fit into memory.
+  """
+  parser = argparse.ArgumentParser(
+    description=__doc__,
+    epilog="Any field of the configurations: --config.a.b=VALUE",
+    allow_abbrev=False,
+  )
+  parser.add_argument(
+    "configs",
+    nargs="*",
+    help="FILE.py:ARG; all files in configs/ at :base and :large if none",
+  )
+  parser.add_argument(
+    "--target", default=",".join(_TARGETS), help="comma-separated slices"
+  )
+  parser.add_argument("--out", default="build/compile_tpu.json", help="JSON")
+  arguments, overrides = parser.parse_known_args(argv)
+  # The programs are for TPUs; what tracing itself computes is not.
+  jax.config.update("jax_platforms", "cpu")
+
+  console = rich.console.Console(highlight=False)
+  records = []
+  for spec in arguments.configs or _all_configs():
+    config = config_lib.load_config(spec, overrides)
+    name = pathlib.Path(spec).name.replace(".py", "")
+    for target in arguments.target.split(","):
+      console.print(f"compiling {name} for {target}")
+      records.append({"config": name} | compile_for(config, target))
+  with atomic.atomic_path(arguments.out) as temporary:
+    temporary.write_text(json.dumps(records, indent=2) + "\n")
+  console.print(_table(records))
+  console.print(f"written to {arguments.out}")
+  return 0 if all(record["fits"] for record in records) else 1
+
+
+if __name__ == "__main__":
+  try:
+    sys.exit(main())
+  except errors.SpeedflowError as problem:
+    print(f"compile_tpu: {problem}", file=sys.stderr)
+    sys.exit(2)
