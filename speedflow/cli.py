@@ -142,6 +142,12 @@ def _parser() -> argparse.ArgumentParser:
     "inspect", help="show what a folder of records holds"
   )
   inspect.add_argument("out", metavar="OUT", help="folder of records")
+  inspect.add_argument("--json", action="store_true", help="print JSON")
+  inspect.add_argument(
+    "--sheet",
+    metavar="PICTURE",
+    help="contact sheet, .jpg or .png (default: OUT/contact_sheet.jpg)",
+  )
   inspect.set_defaults(run=_inspect)
 
   # Only listed here: `main` hands them on before this parser reads them.
@@ -343,7 +349,14 @@ def _build(args: argparse.Namespace) -> int:
 
 
 def _inspect(args: argparse.Namespace) -> int:
-  raise NotImplementedError
+  from speedflow.data import inspect as inspect_lib
+
+  found = inspect_lib.inspect(args.out)
+  print(json.dumps(found) if args.json else inspect_lib.table(found))
+  sheet = args.sheet or str(pathlib.Path(args.out) / "contact_sheet.jpg")
+  inspect_lib.contact_sheet(args.out, sheet)
+  print(f"pictures: {sheet}", file=sys.stderr)
+  return 0
 
 
 def _launch(command: str, *argv: str) -> int:

@@ -1,5 +1,6 @@
 """The command line: what it answers, and how it refuses."""
 
+import json
 import subprocess
 import sys
 import time
@@ -82,3 +83,20 @@ def test_missing_folder_of_videos_is_told_in_one_line(tmp_path, capsys):
   assert captured.out == ""
   assert captured.err.startswith("speedflow: ")
   assert captured.err.count("\n") == 1
+
+
+def test_folder_of_videos_becomes_records_that_can_be_inspected(
+  make_video, tmp_path, capfd
+):
+  videos = make_video("videos/a.mp4").parent
+  (videos / "bad.mp4").write_bytes(b"no video")
+  out = tmp_path / "records"
+  args = ["data", "build", str(videos), str(out), "--workers=1"]
+  assert cli.main(args) == 0
+  captured = capfd.readouterr()
+  assert "2 videos, 1 left out" in captured.out
+  assert "bad.mp4" in captured.err
+  assert cli.main(["data", "inspect", str(out), "--json"]) == 0
+  (split,) = json.loads(capfd.readouterr().out)["splits"].values()
+  assert split["frames"] == 25
+  assert (out / "contact_sheet.jpg").exists()
