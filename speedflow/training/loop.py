@@ -32,6 +32,9 @@ from speedflow.training.checkpoint import Checkpointer
 from speedflow.training.state import TrainState
 from speedflow.training.step import TrainProgram
 
+# Updates that may be under way while the next batch is prepared.
+_STEPS_AHEAD = 2
+
 
 class PreemptedError(errors.SpeedflowError):
   """The machine was taken; all is saved, and the run can go on."""
@@ -201,6 +204,10 @@ def train(
       ):
         state, step_metrics = train_step(state, batch)
       pending.append(step_metrics)
+      # Calls return before the devices are done. Not too long before, or
+      # batches would pile up in their memory.
+      if len(pending) > _STEPS_AHEAD:
+        jax.block_until_ready(pending[-1 - _STEPS_AHEAD])
       step += 1
       progress.advance(step)
   return scalars
