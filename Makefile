@@ -44,8 +44,11 @@ lint: $(DEV)  ## Checks format, style and types.
 	$(PY) -m ruff check .
 	$(PY) -m mypy --explicit-package-bases .
 
-bench: $(DEV)  ## Measures the speed of the input pipeline and the estimator.
-	$(PY) -m experiments.speed_estimator.bench
+bench: $(DEV)  ## Measures the speed of the input pipeline and of `estimate`.
+	@test -f "$(RECORDS)/build.json" || $(MAKE) records
+	$(PY) -m bench.input_pipeline --records "$(RECORDS)" \
+	  --out build/bench/input_pipeline.json
+	$(PY) -m bench.estimate --out build/bench/estimate.json
 
 records: $(DEV)  ## Builds training records from $SPEEDFLOW_DATA in RECORDS=.
 	@test -n "$$SPEEDFLOW_DATA" || { \
