@@ -42,7 +42,7 @@ test: $(DEV)  ## Runs the tests.
 lint: $(DEV)  ## Checks format, style and types.
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
-	$(PY) -m mypy --explicit-package-bases .
+	$(PY) -m mypy --explicit-package-bases speedflow experiments configs bench
 
 bench: $(DEV)  ## Measures the speed of the input pipeline and of `estimate`.
 	@test -f "$(RECORDS)/build.json" || $(MAKE) records
