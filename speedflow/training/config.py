@@ -83,7 +83,8 @@ def default_training() -> ml_collections.ConfigDict:
   config.eval_split = "val"
 
   # The newest `keep` checkpoints stay, and the best `keep_best` by
-  # `best_metric` (a key of the evaluation; "" turns this off).
+  # `best_metric`, a key of the evaluation; "" turns this off. With it, every
+  # evaluation is followed by a checkpoint.
   config.checkpoint = ml_collections.ConfigDict()
   config.checkpoint.keep = 2
   config.checkpoint.keep_best = 1

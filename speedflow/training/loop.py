@@ -141,7 +141,11 @@ def train(
         fresh and not preempted and _due(step, config.eval_every)
       )
       saving = fresh and (
-        last or preempted or _due(step, config.checkpoint_every)
+        last
+        or preempted
+        or _due(step, config.checkpoint_every)
+        # Whatever is evaluated may prove the best.
+        or (evaluating and bool(config.checkpoint.best_metric))
       )
 
       # 1. Log. Always before saving, so that no checkpoint holds a NaN.
@@ -159,7 +163,7 @@ def train(
         progress.report(step, train_scalars["loss"], pace)
 
       # 2. Evaluate.
-      evaluated = {}
+      evaluated: dict[str, float] = {}
       if evaluating:
         with clock.paused():
           model = program.evaluation_model(state)

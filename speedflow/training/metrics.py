@@ -39,7 +39,7 @@ class MetricWriter:
 
   def write(self, step: int, scalars: Mapping[str, float]) -> None:
     """Writes one line, at once."""
-    line = {"step": step, "time": round(time.time(), 3), **scalars}
+    line = {"step": step, "time": round(time.time(), 3), **for_json(scalars)}
     self._file.write(json.dumps(line) + "\n")
     self._file.flush()
     for name, value in scalars.items():
@@ -49,6 +49,14 @@ class MetricWriter:
     """Closes both files."""
     self._file.close()
     self._board.close()
+
+
+def for_json(scalars: Mapping[str, float]) -> dict[str, float | None]:
+  """The scalars with None for what JSON has no number for."""
+  return {
+    name: value if math.isfinite(value) else None
+    for name, value in scalars.items()
+  }
 
 
 def _until(lines: list[str], step: int) -> Iterator[str]:

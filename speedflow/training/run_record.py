@@ -15,6 +15,7 @@ import jax
 import ml_collections
 
 from speedflow import atomic
+from speedflow.training import metrics as metrics_lib
 
 _PACKAGES = (
   "speedflow",
@@ -96,7 +97,7 @@ class RunRecord:
     self.update(
       status=status,
       last_step=step,
-      metrics=dict(metrics),
+      metrics=metrics_lib.for_json(metrics),
       end=end.isoformat(),
       wall_seconds=(end - self._start).total_seconds(),
     )

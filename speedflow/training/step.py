@@ -58,6 +58,9 @@ class TrainProgram:
       shapes, self._state_sharding
     )
     self.abstract_batch = self._abstract_batch()
+    self._gather = jax.jit(
+      lambda tree: tree, out_shardings=NamedSharding(mesh, PartitionSpec())
+    )
 
   def _abstract_batch(self) -> Any:
     spec = self._experiment.batch_spec()
@@ -189,11 +192,9 @@ class TrainProgram:
 
   def evaluation_model(self, state: state_lib.TrainState) -> nnx.Module:
     """The model with its averaged parameters, on one device per process."""
-    whole = NamedSharding(self._mesh, PartitionSpec())
-    gather = jax.jit(lambda tree: tree, out_shardings=whole)
     params, model_state = jax.tree.map(
       lambda array: array.addressable_data(0),
-      gather((state.best_params, state.model_state)),
+      self._gather((state.best_params, state.model_state)),
     )
     model = nnx.merge(self._graph, params, model_state)
     model.eval()

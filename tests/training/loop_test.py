@@ -89,6 +89,22 @@ def test_a_finished_run_can_be_prolonged(toy, finished, tmp_path):
   assert [part["last_step"] for part in record["earlier"]] == [6]
 
 
+def test_every_evaluation_is_saved_when_the_best_is_wanted(toy, tmp_path):
+  config = toy(
+    *("--config.checkpoint.best_metric=rmse", "--config.checkpoint.keep=9"),
+    "--config.checkpoint_every=0",
+  )
+  loop.train(config, tmp_path)
+  steps = (tmp_path / "checkpoints").glob("[0-9]*")
+  assert sorted(int(step.name) for step in steps) == [3, 6]
+
+
+def test_a_few_steps_are_profiled_on_demand(toy, tmp_path):
+  config = toy("--config.profile.start_step=1", "--config.profile.num_steps=2")
+  loop.train(config, tmp_path)
+  assert list((tmp_path / "profile").rglob("*.xplane.pb"))
+
+
 def test_a_loss_that_is_not_finite_stops_the_run(toy, tmp_path):
   config = toy("--config.model.loss_scale=inf", "--config.eval_every=0")
   with pytest.raises(
