@@ -127,26 +127,24 @@ def film_strip(
   Raises:
     SpeedflowError: the file cannot be read.
   """
-  wanted = [(i + 0.5) * duration_s / count for i in range(count)]
-  frames: list[tuple[float, np.ndarray]] = []
-  first = None
   with media.VideoReader(video) as reader:
-    for frame in reader:
-      first = frame.time if first is None else first
-      time_s = float(frame.time - first)
-      if len(frames) < count and time_s >= wanted[len(frames)]:
-        scale = height / frame.image.shape[0]
-        width = max(1, round(frame.image.shape[1] * scale))
-        frames.append(
-          (
-            time_s,
-            cv2.resize(
-              frame.image, (width, height), interpolation=cv2.INTER_AREA
-            ),
-          )
-        )
-      if len(frames) == count:
-        break
+    first = next(iter(reader)).time
+  frames: list[tuple[float, np.ndarray]] = []
+  for number in range(count):
+    wanted = (number + 0.5) * duration_s / count
+    # From the nearest keyframe on, so that a long file takes no longer.
+    with media.VideoReader(video, start_s=float(first) + wanted) as reader:
+      frame = next(iter(reader), None)
+    if frame is None:
+      break
+    time_s = float(frame.time - first)
+    if frames and time_s <= frames[-1][0]:
+      continue
+    width = max(1, round(frame.image.shape[1] * height / frame.image.shape[0]))
+    image = cv2.resize(
+      frame.image, (width, height), interpolation=cv2.INTER_AREA
+    )
+    frames.append((time_s, image))
   return frames
 
 
