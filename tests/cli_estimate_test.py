@@ -1,0 +1,161 @@
+"""`speedflow estimate`, from files to answers."""
+
+import contextlib
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+from matplotlib import image
+
+from speedflow import cli, media
+from speedflow.inference import demo
+
+_KEYS = {
+  "file",
+  "status",
+  "error",
+  "duration_s",
+  "fps",
+  "speed",
+  "speed_low",
+  "speed_high",
+  "segments",
+}
+
+
+@pytest.fixture(scope="module")
+def clip():
+  return next(s.path for s in demo.package_clips() if "car" in s.path.name)
+
+
+@pytest.fixture
+def empty(tmp_path):
+  path = tmp_path / "empty.mp4"
+  path.write_bytes(b"")
+  return path
+
+
+def test_json_is_one_object_per_file_and_nothing_else(clip, make_video, capsys):
+  files = [str(clip), str(make_video())]
+  assert cli.main(["estimate", "--json", *files]) == 0
+  answers = [json.loads(s) for s in capsys.readouterr().out.splitlines()]
+  assert [answer["file"] for answer in answers] == files
+  assert all(set(answer) == _KEYS for answer in answers)
+  info = media.probe(clip)
+  assert answers[0]["fps"] == pytest.approx(float(info.fps), abs=1e-3)
+  assert answers[0]["duration_s"] == pytest.approx(info.duration_s, abs=0.1)
+  low, speed, high = (
+    answers[0][key] for key in ("speed_low", "speed", "speed_high")
+  )
+  assert 0 < low <= speed <= high
+
+
+def test_segments_cover_the_video_in_order(clip, capsys):
+  cli.main(["estimate", "--json", str(clip)])
+  answer = json.loads(capsys.readouterr().out)
+  edges = [(s["start_s"], s["end_s"]) for s in answer["segments"]]
+  assert edges[0][0] == pytest.approx(0, abs=0.1)
+  assert edges[-1][1] == pytest.approx(answer["duration_s"], abs=0.1)
+  assert all(start < end for start, end in edges)
+  assert [end for _, end in edges[:-1]] == [start for start, _ in edges[1:]]
+
+
+def test_one_bad_file_does_not_end_the_batch(clip, empty, tmp_path, capsys):
+  files = [str(empty), str(tmp_path / "missing.mp4"), str(clip)]
+  assert cli.main(["estimate", "--json", *files]) == 2
+  captured = capsys.readouterr()
+  answers = [json.loads(line) for line in captured.out.splitlines()]
+  assert [a["status"] == "error" for a in answers] == [True, True, False]
+  for answer, file in zip(answers[:2], files[:2], strict=True):
+    assert file in answer["error"]
+    assert "\n" not in answer["error"]
+    assert answer["speed"] is None
+    assert f"speedflow: {answer['error']}" in captured.err
+
+
+def test_table_has_one_row_per_file(clip, empty, capsys):
+  assert cli.main(["estimate", str(clip), str(empty)]) == 2
+  rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+  (row,) = (row for row in rows if row[:1] == [str(clip)])
+  assert "29.97" in row
+  assert [str(empty), "error"] in rows
+
+
+def test_csv_has_one_row_per_segment(clip, empty, tmp_path, capsys):
+  out = tmp_path / "out.csv"
+  cli.main(["estimate", "--json", str(clip), str(empty), "--csv", str(out)])
+  answer = json.loads(capsys.readouterr().out.splitlines()[0])
+  with out.open(newline="") as file:
+    *rows, failed = csv.DictReader(file)
+  assert len(rows) == len(answer["segments"])
+  for row, segment in zip(rows, answer["segments"], strict=True):
+    assert {k: float(row[k]) for k in segment} == segment
+    assert row["file"] == str(clip)
+  assert failed["status"] == "error"
+  assert failed["speed"] == ""
+
+
+def test_plot_draws_a_picture_or_a_page(clip, empty, tmp_path):
+  files = [str(clip), str(empty)]
+  picture, page = tmp_path / "out.png", tmp_path / "out.html"
+  cli.main(["estimate", *files, "--plot", str(picture)])
+  cli.main(["estimate", *files, "--plot", str(page)])
+  assert image.imread(picture).ndim == 3
+  assert page.read_text().count("<figure") == 8
+
+
+def test_progress_on_a_terminal_leaves_the_results_alone(make_video, tmp_path):
+  terminal, stderr = os.openpty()
+  with (tmp_path / "out.jsonl").open("w+") as stdout:
+    process = subprocess.Popen(
+      [
+        *(sys.executable, "-m", "speedflow.cli", "estimate", "--json"),
+        *[str(make_video())] * 2,
+      ],
+      stdout=stdout,
+      stderr=stderr,
+      env=os.environ | {"TERM": "xterm"},
+    )
+    os.close(stderr)
+    shown = b""
+    # The terminal is gone, with an error, when its last writer is.
+    with contextlib.suppress(OSError):
+      while piece := os.read(terminal, 4096):
+        shown += piece
+    os.close(terminal)
+    assert process.wait(timeout=60) == 0
+    stdout.seek(0)
+    assert len([json.loads(line) for line in stdout]) == 2
+  assert b"moving.mp4" in shown
+
+
+def _start(*files):
+  return subprocess.Popen(
+    [sys.executable, "-m", "speedflow.cli", "estimate", "--json", *files],
+    stdout=subprocess.PIPE,
+    stderr=subprocess.PIPE,
+    text=True,
+  )
+
+
+def test_interrupted_batch_exits_with_130_and_no_traceback(make_video):
+  process = _start(*[str(make_video())] * 1000)
+  process.stdout.readline()
+  process.send_signal(signal.SIGINT)
+  _, err = process.communicate(timeout=60)
+  assert process.returncode == 130
+  assert "Traceback" not in err
+
+
+def test_reader_that_goes_away_ends_the_batch_quietly(make_video):
+  process = _start(*[str(make_video())] * 1000)
+  process.stdout.readline()
+  process.stdout.close()
+  err = process.stderr.read()
+  assert process.wait(timeout=60) == 141
+  assert "Traceback" not in err
+  assert "Exception ignored" not in err

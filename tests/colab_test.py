@@ -1,0 +1,33 @@
+"""The notebooks run from top to bottom, on a CPU."""
+
+import pathlib
+
+import nbclient
+import nbformat
+import pytest
+
+_FOLDER = pathlib.Path(__file__).parents[1] / "colab"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+  "name", sorted(p.name for p in _FOLDER.glob("*.ipynb"))
+)
+def test_notebook_runs_and_shows_its_videos(name, monkeypatch):
+  monkeypatch.setenv("JAX_PLATFORMS", "cpu")
+  notebook = nbformat.read(_FOLDER / name, as_version=4)
+  assert not any(cell.get("outputs") for cell in notebook.cells)
+  nbclient.NotebookClient(
+    notebook,
+    timeout=300,
+    kernel_name="python3",
+    resources={"metadata": {"path": str(_FOLDER)}},
+  ).execute()
+  shown = [
+    output.data
+    for cell in notebook.cells
+    for output in cell.get("outputs", [])
+    if output.output_type == "display_data"
+  ]
+  assert any("data:video/mp4" in data.get("text/html", "") for data in shown)
+  assert any("image/svg+xml" in data for data in shown)
