@@ -67,10 +67,11 @@ def compile_for(
     target: such as "v5e:4x8".
 
   Returns:
-    Per chip: memory_bytes and whether it `fits`, flops, hbm_bytes (the body
-    of a loop counted once), sent_bytes and their kinds in `collectives`; the
-    seconds that each of these takes at the chip's limits, and
-    roofline_seconds, the largest of them: no step can be faster.
+    Per chip: memory_bytes and whether it `fits`; flops of all matrix products;
+    hbm_bytes, by XLA's count, which takes buffers on the chip for memory and
+    the body of a loop for one round; sent_bytes, and by kind `collectives`;
+    the seconds that each takes at the chip's limits, and roofline_seconds,
+    the longest of these: what a step takes if all overlaps perfectly.
 
   Raises:
     SpeedflowError: an unknown target, or libtpu is not installed.
@@ -222,6 +223,8 @@ def main(argv: Sequence[str] | None = None) -> int:
   jax.config.update("jax_platforms", "cpu")
 
   console = rich.console.Console(highlight=False)
+  # Files and continuous integration have no width of their own.
+  console.width = max(console.width, 110)
   records = []
   for spec in arguments.configs or _all_configs():
     config = config_lib.load_config(spec, overrides)
