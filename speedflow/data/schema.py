@@ -33,7 +33,7 @@ _INTS = ("height", "width", "shot", "chunk", "first_frame")
 _FLOATS = ("capture_fps", "speed")
 
 _REDUCED_COLOR = {
-  1: cv2.IMREAD_COLOR,
+  1: cv2.IMREAD_COLOR_RGB,
   2: cv2.IMREAD_REDUCED_COLOR_2,
   4: cv2.IMREAD_REDUCED_COLOR_4,
   8: cv2.IMREAD_REDUCED_COLOR_8,
@@ -189,7 +189,9 @@ class ShotRecord:
       raise SpeedflowError(
         f"{self.id}: frame {index} is not a JPEG; build the data set again"
       )
-    return image if gray else cv2.cvtColor(image, cv2.COLOR_BGR2RGB, image)
+    # Of the reduced pictures there is no RGB variant.
+    is_rgb = gray or reduce == 1
+    return image if is_rgb else cv2.cvtColor(image, cv2.COLOR_BGR2RGB, image)
 
   def audio(self) -> media.Audio | None:
     """Decodes the sound of the span, on the clock of `times_s`.

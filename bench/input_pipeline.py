@@ -1,0 +1,224 @@
+"""How fast clips come from records, beside bare decoding and other loaders.
+
+    python -m bench.input_pipeline --records DIR --out FILE.json
+
+Takes random clips of 16 consecutive frames from the same shots, on one core:
+this project's records by way of its pipeline; webdataset on tar files of the
+same JPEGs; decord on H.264 files of the same frames; each cropped to what a
+network takes. Beside them, bare decoding of JPEGs that lie in memory. All take
+turns for several rounds, so that a busy machine slows them alike, and the
+median of the rounds counts.
+"""
+
+import argparse
+import itertools
+import json
+import os
+import pathlib
+import platform
+import statistics
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import cv2
+import decord
+import numpy as np
+import webdataset
+
+from speedflow import atomic, media
+from speedflow.data import pipeline, records, schema
+
+CLIP = 16  # Frames.
+CROP = 224  # Pixels of both sides of what a loader hands on.
+TARGET = 0.8  # Of the rate of bare decoding.
+
+Clips = Iterator[Any]
+"""Endless clips, one at a time."""
+
+
+def bare(shots: Sequence[schema.ShotRecord]) -> Clips:
+  """Decodes JPEGs from memory and does no more: nothing can be faster."""
+  rng = np.random.default_rng(0)
+  while True:
+    shot = shots[int(rng.integers(len(shots)))]
+    first = _first(shot.num_frames, rng)
+    yield [_decode(jpeg) for jpeg in shot.frames[first : first + CLIP]]
+
+
+def from_records(source: records.RecordSource) -> Clips:
+  """Reads through the pipeline of training; one core needs no threads."""
+  return iter(
+    pipeline.batches(source, [_take_clip], batch_size=1, seed=0, num_threads=0)
+  )
+
+
+def from_tar(path: pathlib.Path) -> Clips:
+  """Reads a tar file of JPEGs by webdataset, a sample per shot."""
+  rng = np.random.default_rng(0)
+  samples = webdataset.WebDataset(str(path), shardshuffle=False).repeat()
+  for sample in samples:
+    names = sorted(name for name in sample if name.endswith("jpg"))
+    first = _first(len(names), rng)
+    yield _crop([_decode(sample[n]) for n in names[first : first + CLIP]])
+
+
+def from_videos(paths: Sequence[pathlib.Path]) -> Clips:
+  """Seeks and decodes H.264 by decord."""
+  rng = np.random.default_rng(0)
+  while True:
+    path = paths[int(rng.integers(len(paths)))]
+    reader = decord.VideoReader(str(path), num_threads=1)
+    first = _first(len(reader), rng)
+    yield _crop(reader.get_batch(range(first, first + CLIP)).asnumpy())
+
+
+def _take_clip(record: bytes, rng: np.random.Generator) -> np.ndarray:
+  shot = schema.ShotRecord.decode(record)
+  first = _first(shot.num_frames, rng)
+  return _crop([shot.image(i) for i in range(first, first + CLIP)])
+
+
+def _first(frames: int, rng: np.random.Generator) -> int:
+  return int(rng.integers(frames - CLIP + 1))
+
+
+def _decode(jpeg: bytes | memoryview) -> Any:
+  return cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR_RGB)
+
+
+def _crop(images: Iterable[np.ndarray]) -> np.ndarray:
+  """Makes a clip as networks take it, uint8 [16, 224, 224, 3] or smaller."""
+  return np.stack([image[:CROP, :CROP] for image in images])
+
+
+def measure(
+  loaders: dict[str, Clips], rounds: int, seconds: float
+) -> dict[str, dict[str, float]]:
+  """Times the loaders in turns.
+
+  Returns:
+    By loader, frames per second of the clock and of the processor, medians.
+  """
+  rates: dict[str, list[tuple[float, float]]] = {name: [] for name in loaders}
+  for clips in loaders.values():
+    next(clips)
+  for _, (name, clips) in itertools.product(range(rounds), loaders.items()):
+    wall, cpu, frames = time.perf_counter(), time.process_time(), 0
+    while time.perf_counter() - wall < seconds:
+      next(clips)
+      frames += CLIP
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    rates[name].append((frames / wall, frames / cpu))
+  return {
+    name: {
+      "frames_per_s": round(statistics.median(w for w, _ in measured), 1),
+      "frames_per_cpu_s": round(statistics.median(c for _, c in measured), 1),
+    }
+    for name, measured in rates.items()
+  }
+
+
+def run(folder: str, shots: int, rounds: int, seconds: float) -> dict:
+  """Measures on records of a folder; returns the result, ready for JSON."""
+  # One core for everything, threads of libraries included.
+  os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+  cv2.setNumThreads(1)
+  whole = records.RecordSource(pathlib.Path(folder) / "*-train.*")
+  long_enough = [
+    shot
+    for number in range(len(whole))
+    if (shot := schema.ShotRecord.decode(whole[number])).num_frames >= CLIP
+  ][:shots]
+  with tempfile.TemporaryDirectory() as temporary:
+    source, tar, videos = _convert(long_enough, pathlib.Path(temporary))
+    rates = measure(
+      {
+        "bare JPEG decoding": bare(long_enough),
+        "speedflow records": from_records(source),
+        "webdataset tar": from_tar(tar),
+        "decord H.264": from_videos(videos),
+      },
+      rounds,
+      seconds,
+    )
+  share = {
+    unit: rates["speedflow records"][unit] / rates["bare JPEG decoding"][unit]
+    for unit in ("frames_per_s", "frames_per_cpu_s")
+  }
+  sizes = [len(jpeg) for shot in long_enough for jpeg in shot.frames]
+  return {
+    "rates": rates,
+    "share_of_bare": {unit: round(value, 3) for unit, value in share.items()},
+    "target": TARGET,
+    "shots": len(long_enough),
+    "mean_frames_per_shot": round(len(sizes) / len(long_enough), 1),
+    "mean_jpeg_bytes": round(statistics.mean(sizes)),
+    "records_sha256": whole.fingerprint(),
+    "rounds": rounds,
+    "seconds_per_round": seconds,
+    "processor": platform.processor() or platform.machine(),
+    "load_average": os.getloadavg()[0],
+  }
+
+
+def _convert(
+  shots: Sequence[schema.ShotRecord], folder: pathlib.Path
+) -> tuple[records.RecordSource, pathlib.Path, list[pathlib.Path]]:
+  """Writes the same shots in each loader's format."""
+  path, tar, videos = folder / "a.tfrecord", folder / "a.tar", []
+  with (
+    records.RecordWriter(path) as writer,
+    webdataset.TarWriter(str(tar)) as archive,
+  ):
+    for number, shot in enumerate(shots):
+      writer.write(shot.encode())
+      frames = {
+        f"{i:04}.jpg": bytes(jpeg) for i, jpeg in enumerate(shot.frames)
+      }
+      archive.write({"__key__": f"{number:06}", **frames})
+      # yuv420p holds even sizes only.
+      width, height = shot.width // 2 * 2, shot.height // 2 * 2
+      videos.append(folder / f"{number}.mp4")
+      with media.VideoWriter(
+        videos[-1], shot.fps, (width, height), crf=18
+      ) as video:
+        for index in range(shot.num_frames):
+          image = shot.image(index)[:height, :width]
+          video.write(np.ascontiguousarray(image))
+  return records.RecordSource(path), tar, videos
+
+
+def table(result: dict) -> str:
+  """Lays the rates out as text."""
+  bare_rate = result["rates"]["bare JPEG decoding"]
+  lines = [
+    f"{'clips of 16 frames':22}{'frames/s':>10}{'per CPU s':>11}{'share':>8}"
+  ]
+  for name, rate in result["rates"].items():
+    share = rate["frames_per_cpu_s"] / bare_rate["frames_per_cpu_s"]
+    lines.append(
+      f"{name:22}{rate['frames_per_s']:10,.0f}{rate['frames_per_cpu_s']:11,.0f}"
+      f"{share:8.0%}"
+    )
+  return "\n".join(lines)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+  """Measures, prints a table and writes JSON."""
+  parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+  parser.add_argument("--records", required=True, help="folder of records")
+  parser.add_argument("--out", required=True, help="JSON file to write")
+  parser.add_argument("--shots", type=int, default=32)
+  parser.add_argument("--rounds", type=int, default=5)
+  parser.add_argument("--seconds", type=float, default=1.0)
+  options = parser.parse_args(arguments)
+  result = run(options.records, options.shots, options.rounds, options.seconds)
+  print(table(result))
+  with atomic.atomic_path(options.out) as temporary:
+    temporary.write_text(json.dumps(result, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+  main()
