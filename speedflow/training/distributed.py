@@ -6,6 +6,10 @@ import os
 import jax
 import ml_collections
 
+from speedflow import errors
+
+_VARIABLES = ("JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID")
+
 
 def start(config: ml_collections.ConfigDict) -> None:
   """Joins this process to the others, where there are any.
@@ -18,15 +22,21 @@ def start(config: ml_collections.ConfigDict) -> None:
 
   Args:
     config: whose `distributed` is "auto", "on" or "off".
+
+  Raises:
+    SpeedflowError: only some of the three variables are set.
   """
   if config.distributed == "off" or jax.distributed.is_initialized():
     return
-  if "JAX_COORDINATOR_ADDRESS" in os.environ:
-    jax.distributed.initialize(
-      os.environ["JAX_COORDINATOR_ADDRESS"],
-      int(os.environ["JAX_NUM_PROCESSES"]),
-      int(os.environ["JAX_PROCESS_ID"]),
-    )
+  if any(name in os.environ for name in _VARIABLES):
+    missing = [name for name in _VARIABLES if name not in os.environ]
+    if missing:
+      raise errors.SpeedflowError(
+        f"{', '.join(missing)} not set; a run of several processes needs "
+        f"{', '.join(_VARIABLES)}"
+      )
+    address, count, index = (os.environ[name] for name in _VARIABLES)
+    jax.distributed.initialize(address, int(count), int(index))
   elif config.distributed == "on" or _in_cluster():
     jax.distributed.initialize()
 

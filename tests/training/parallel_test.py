@@ -1,12 +1,14 @@
 """The same run on one device, on many, and on several hosts."""
 
 import socket
+import time
 
 import jax
 import numpy as np
 import pytest
 
 from speedflow import errors
+from speedflow.training import distributed
 
 SHARDED = (
   "--config.mesh.fsdp=4",
@@ -32,23 +34,31 @@ def test_eight_devices_equal_one(run_toy, finished, load_checkpoint, tmp_path):
   np.testing.assert_array_equal(batch["x"], expected_batch["x"])
 
 
+@pytest.fixture
+def start_two_processes(start_toy):
+  def start(workdir, *flags, devices):
+    with socket.socket() as free:
+      free.bind(("localhost", 0))
+      port = free.getsockname()[1]
+    return [
+      start_toy(
+        workdir,
+        *flags,
+        devices=devices,
+        JAX_COORDINATOR_ADDRESS=f"localhost:{port}",
+        JAX_NUM_PROCESSES="2",
+        JAX_PROCESS_ID=str(index),
+      )
+      for index in range(2)
+    ]
+
+  return start
+
+
 def test_two_processes_equal_one(
-  start_toy, finished, load_checkpoint, tmp_path
+  start_two_processes, finished, load_checkpoint, tmp_path
 ):
-  with socket.socket() as free:
-    free.bind(("localhost", 0))
-    port = free.getsockname()[1]
-  processes = [
-    start_toy(
-      tmp_path,
-      *SHARDED,
-      devices=4,
-      JAX_COORDINATOR_ADDRESS=f"localhost:{port}",
-      JAX_NUM_PROCESSES="2",
-      JAX_PROCESS_ID=str(index),
-    )
-    for index in range(2)
-  ]
+  processes = start_two_processes(tmp_path, *SHARDED, devices=4)
   outputs = [process.communicate(timeout=120)[0] for process in processes]
   assert [process.returncode for process in processes] == [0, 0], outputs
   assert "on 8 x" in outputs[0]
@@ -57,3 +67,28 @@ def test_two_processes_equal_one(
   assert_close(state, load_checkpoint(finished[0])[0])
   with pytest.raises(errors.SpeedflowError, match="not saved by 1 processes"):
     load_checkpoint(tmp_path)
+
+
+def test_all_processes_stop_at_one_step_when_one_is_terminated(
+  start_two_processes, tmp_path
+):
+  processes = start_two_processes(
+    tmp_path,
+    *("--config.num_steps=100000", "--config.checkpoint_every=0"),
+    *("--config.eval_every=0", "--config.seconds_per_batch=0.01"),
+    devices=1,
+  )
+  while not (tmp_path / "metrics.jsonl").exists():
+    assert processes[0].poll() is None, processes[0].communicate()
+    time.sleep(0.05)
+  processes[1].terminate()
+  outputs = [process.communicate(timeout=120)[0] for process in processes]
+  (saved,) = (tmp_path / "checkpoints").glob("[0-9]*")
+  for output in outputs:
+    assert f"asked to stop, saved at step {saved.name}; run the" in output
+
+
+def test_a_half_described_group_of_processes_is_refused(toy, monkeypatch):
+  monkeypatch.setenv("JAX_COORDINATOR_ADDRESS", "localhost:1234")
+  with pytest.raises(errors.SpeedflowError, match="JAX_PROCESS_ID not set"):
+    distributed.start(toy())
