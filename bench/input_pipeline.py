@@ -15,6 +15,7 @@ import argparse
 import functools
 import itertools
 import json
+import operator
 import os
 import pathlib
 import platform
@@ -105,7 +106,7 @@ class _Subset:
     return len(self._numbers)
 
   def __getitem__(self, index: SupportsIndex) -> bytes:
-    return self._source[self._numbers[index]]
+    return self._source[self._numbers[operator.index(index)]]
 
 
 def _first(frames: int, rng: np.random.Generator) -> int:

@@ -21,13 +21,12 @@ from scenedetect.detectors import AdaptiveDetector
 from speedflow import media
 from speedflow.data import catalogue, schema
 from speedflow.errors import SpeedflowError
+from speedflow.timewarp import labels
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp"})
 
 # Cuts and duplicates show at this size, whatever the size of the frames.
 _THUMBNAIL_SHORT_SIDE = 96
-# Mean change of brightness, of 255, that noise alone does not make.
-_MOTION = 1.0
 # Too short a shot shows no motion: flashes are no shots.
 _SHORTEST_SHOT = 8
 
@@ -81,37 +80,6 @@ def number_shots(frames: Iterable[media.Frame]) -> Iterator[Numbered]:
     yield emit()
 
 
-class DuplicateCounter:
-  """Measures how many frames repeat the one before: a fake frame rate.
-
-  A frame is a duplicate when it changes less than a tenth of the most that
-  one of its eight neighbours does, and that one moves. So a still scene, which
-  changes only by its noise, has no duplicates, nor has a pause.
-  """
-
-  def __init__(self):
-    self._previous: np.ndarray | None = None
-    self._changes: list[float] = []
-
-  def add(self, image: np.ndarray) -> None:
-    """Takes the next frame, uint8 RGB [h, w, 3]."""
-    gray = cv2.cvtColor(_thumbnail(image), cv2.COLOR_RGB2GRAY)
-    if self._previous is not None:
-      self._changes.append(float(cv2.absdiff(gray, self._previous).mean()))
-    self._previous = gray
-
-  def fraction(self) -> float:
-    """Returns the share of frames, 0..1, that are duplicates."""
-    if not self._changes:
-      return 0.0
-    changes = np.array(self._changes)
-    windows = np.lib.stride_tricks.sliding_window_view(
-      np.pad(changes, 4, mode="edge"), 9
-    )
-    most = windows.max(axis=1)
-    return float(np.mean((changes < 0.1 * most) & (most > _MOTION)))
-
-
 class ClipRecords:
   """The records of one clip, made while they are iterated over, once.
 
@@ -145,7 +113,9 @@ class ClipRecords:
     self._short_side = short_side
     self._quality = [cv2.IMWRITE_JPEG_QUALITY, quality]
     self._find_cuts = find_cuts
-    self._duplicates = DuplicateCounter()
+    self._last: np.ndarray | None = None
+    self._changes: list[float] = []
+    self._times_s: list[float] = []
 
   def __iter__(self) -> Iterator[schema.ShotRecord]:
     """Yields the records in order.
@@ -171,8 +141,11 @@ class ClipRecords:
       )
 
   def duplicate_fraction(self) -> float:
-    """Returns the share of duplicates, 0..1, in the frames read so far."""
-    return self._duplicates.fraction()
+    """Returns the share of frames, 0..1, that repeat the one before."""
+    if len(self._times_s) < 2:
+      return 0.0
+    true = labels.drop_duplicates(self._changes, self._times_s)
+    return 1 - len(true.indices) / len(self._times_s)
 
   def _numbered(self, frames: Iterable[media.Frame]) -> Iterator["_Encoded"]:
     numbered: Iterable[Numbered]
@@ -181,12 +154,19 @@ class ClipRecords:
     else:
       numbered = (Numbered(0, frame) for frame in frames)
     for shot, (image, time) in numbered:
-      self._duplicates.add(image)
+      self._note_change(image, time)
       yield _Encoded(
         shot, self.frames, time, image.shape[:2], self._jpeg(image)
       )
       self.frames += 1
       self.shots = shot + 1
+
+  def _note_change(self, image: np.ndarray, time: Fraction) -> None:
+    small = _thumbnail(image)
+    if self._last is not None:
+      self._changes.append(labels.frame_change(self._last, small))
+    self._last = small
+    self._times_s.append(float(time))
 
   def _jpeg(self, image: np.ndarray) -> bytes:
     bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
