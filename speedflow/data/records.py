@@ -14,6 +14,7 @@ import bisect
 import contextlib
 import glob
 import hashlib
+import io
 import itertools
 import logging
 import operator
@@ -187,23 +188,18 @@ class _TFRecordShard:
   def __init__(self, path: pathlib.Path, index: _Index):
     self.path = path
     self.index = index
-    self._file: Any = None
 
   def __len__(self) -> int:
     return len(self.index.offsets) - 1
 
-  def __getstate__(self) -> dict[str, Any]:
-    return {**self.__dict__, "_file": None}
-
   def read(self, index: int) -> bytes:
-    if self._file is None:
-      self._file = _open_unchanged(self.path, self.index)
-    handle = self._file.fileno()
     start, end = (int(i) for i in self.index.offsets[index : index + 2])
     length = end - start - _HEADER.size - _FOOTER.size
-    # pread moves no file position, so threads and forks may share the file.
-    record = os.pread(handle, length, start + _HEADER.size)
-    footer = os.pread(handle, _FOOTER.size, end - _FOOTER.size)
+    # Opening anew takes microseconds, and any number of shards may be read by
+    # any number of threads and forks.
+    with _open_unchanged(self.path, self.index) as file:
+      record = os.pread(file.fileno(), length, start + _HEADER.size)
+      footer = os.pread(file.fileno(), _FOOTER.size, end - _FOOTER.size)
     _check(self.path, index, start, record, footer)
     return record
 
@@ -321,15 +317,15 @@ def _array_reader(path: pathlib.Path) -> Any:
   return reader
 
 
-def _open_unchanged(path: pathlib.Path, index: _Index) -> Any:
-  file = open(path, "rb", buffering=0)  # noqa: SIM115 - kept, or closed above.
-  status = os.fstat(file.fileno())
-  if (status.st_size, status.st_mtime_ns) != index[:2]:
-    file.close()
-    raise SpeedflowError(
-      f"{path}: changed since it was checked; start the program again"
-    )
-  return file
+@contextlib.contextmanager
+def _open_unchanged(path: pathlib.Path, index: _Index) -> Iterator[io.FileIO]:
+  with open(path, "rb", buffering=0) as file:
+    status = os.fstat(file.fileno())
+    if (status.st_size, status.st_mtime_ns) != index[:2]:
+      raise SpeedflowError(
+        f"{path}: changed since it was checked; start the program again"
+      )
+    yield file
 
 
 def _index_path(path: pathlib.Path) -> pathlib.Path:

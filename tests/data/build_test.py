@@ -196,6 +196,12 @@ def test_killed_at_any_time_and_run_again_gives_the_same(
   assert not leftovers
 
 
+def test_without_beam_it_says_what_to_install(videos, tmp_path, monkeypatch):
+  monkeypatch.setitem(sys.modules, "apache_beam", None)
+  with pytest.raises(SpeedflowError, match=r"pip install 'speedflow\[data\]'"):
+    build.build(videos, tmp_path)
+
+
 def test_when_nothing_can_be_read_it_says_so(tmp_path):
   (tmp_path / "bad.mp4").write_bytes(b"no video")
   with pytest.raises(SpeedflowError, match="none of 1 videos could be read"):

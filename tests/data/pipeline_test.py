@@ -1,4 +1,5 @@
 import itertools
+import json
 import subprocess
 import sys
 
@@ -119,7 +120,7 @@ def test_an_iterator_resumes_exactly(num_workers):
   iterator = iter(_batches(**options))
   for _ in range(8):  # Into the second epoch.
     next(iterator)
-  state = iterator.get_state()
+  state = json.loads(json.dumps(iterator.get_state()))
   wanted = [next(iterator) for _ in range(5)]
   again = iter(_batches(**options))
   again.set_state(state)

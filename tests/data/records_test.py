@@ -1,5 +1,6 @@
 import os
 import pickle
+import resource
 
 import hypothesis
 import pytest
@@ -64,6 +65,18 @@ def test_a_source_may_be_pickled_after_use(tmp_path, suffix):
   source = records.RecordSource(_write(tmp_path, [b"a", b"b"], suffix))
   assert source[0] == b"a"
   assert list(pickle.loads(pickle.dumps(source))) == [b"a", b"b"]
+
+
+def test_more_shards_are_read_than_files_may_be_open(tmp_path):
+  limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+  open_files = len(os.listdir("/proc/self/fd"))
+  contents = [b"%d" % i for i in range(60)]
+  source = records.RecordSource(_write(tmp_path, contents, shards=60))
+  resource.setrlimit(resource.RLIMIT_NOFILE, (open_files + 30, limits[1]))
+  try:
+    assert list(source) == contents
+  finally:
+    resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
 
 def test_a_flipped_bit_is_named_and_refused_at_the_first_scan(tmp_path):

@@ -1,3 +1,5 @@
+import os
+import pathlib
 from fractions import Fraction
 
 import cv2
@@ -31,6 +33,15 @@ def test_shots_are_split_exactly_at_the_cuts(tmp_path, write_video):
   assert [record.num_frames for record in records] == [20, 33, 15]
   assert [record.first_frame for record in records] == [0, 20, 53]
   assert (source.frames, source.shots) == (68, 3)
+
+
+def test_cuts_of_a_real_film_are_found():
+  if "SPEEDFLOW_DATA" not in os.environ:
+    pytest.skip("SPEEDFLOW_DATA names no real clips")
+  clips = pathlib.Path(os.environ["SPEEDFLOW_DATA"]) / "clips"
+  (bikes,) = clips.glob("*_bikes_*.mp4")
+  records, _ = _records(bikes)
+  assert [r.first_frame for r in records] == [0, 30, 76, 137, 187, 242]
 
 
 def test_fast_motion_is_no_cut(tmp_path):
