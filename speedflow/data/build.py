@@ -14,6 +14,7 @@ import dataclasses
 import functools
 import hashlib
 import json
+import logging
 import os
 import pathlib
 import shutil
@@ -119,8 +120,9 @@ def build(
     split_fractions: shares of the splits, for videos of a folder that the
       table gives no split.
     runner: a Beam runner, or its name.
-    num_workers: processes, for the DirectRunner.
+    num_workers: threads, for the DirectRunner.
     beam_options: command-line options for the runner, such as
+      `--direct_running_mode=multi_processing` for more than some ten cores, or
       `--region=europe-west4`.
     on_progress: called from a second thread while clips are read.
 
@@ -381,24 +383,39 @@ def _run_beam(
 ) -> None:
   if not tasks:
     return
+  beam, pipeline_options = _import_beam()
+  direct = []
+  if runner == "DirectRunner":
+    # Threads suffice, for codecs let go of the interpreter; they start at once
+    # and do not fill the terminal with the log of each process.
+    mode = "multi_threading" if workers > 1 else "in_memory"
+    direct = [
+      f"--direct_num_workers={workers}",
+      f"--direct_running_mode={mode}",
+    ]
+  pipeline = beam.Pipeline(
+    runner, options=pipeline_options.PipelineOptions([*direct, *options])
+  )
+  # Reshuffle lets the runner deal the tasks out, instead of fusing them.
+  _ = pipeline | beam.Create(tasks) | beam.Reshuffle() | beam.Map(function)
+  pipeline.run().wait_until_finish()
+
+
+def _import_beam() -> tuple[Any, Any]:
+  # Beam warns of Google Cloud's libraries, which are not wanted here.
+  disabled = logging.root.manager.disable
+  logging.disable(logging.WARNING)
   try:
     import apache_beam as beam
-    from apache_beam.options.pipeline_options import PipelineOptions
+    from apache_beam.options import pipeline_options
   except ImportError as error:
     raise SpeedflowError(
       "apache-beam is not installed, which data sets are built with; run "
       "`pip install 'speedflow[data]'`"
     ) from error
-  direct = {}
-  if runner == "DirectRunner":
-    mode = "multi_processing" if workers > 1 else "in_memory"
-    direct = {"direct_num_workers": workers, "direct_running_mode": mode}
-  pipeline = beam.Pipeline(
-    runner, options=PipelineOptions(list(options), **direct)
-  )
-  # Reshuffle lets the runner deal the tasks out, instead of fusing them.
-  _ = pipeline | beam.Create(tasks) | beam.Reshuffle() | beam.Map(function)
-  pipeline.run().wait_until_finish()
+  finally:
+    logging.disable(disabled)
+  return beam, pipeline_options
 
 
 @contextlib.contextmanager

@@ -128,10 +128,17 @@ print("tensorflow" in sys.modules)
   assert run.stdout.splitlines() == ["['v3/0/0', 'v3/1/0', 'v4/0/0']", "False"]
 
 
+@pytest.mark.parametrize("mode", ["multi_threading", "multi_processing"])
 def test_building_again_gives_the_same_bytes_with_any_number_of_workers(
-  videos, built, tmp_path
+  videos, built, tmp_path, mode
 ):
-  build.build(videos, tmp_path, shards_per_split=2, num_workers=2)
+  build.build(
+    videos,
+    tmp_path,
+    shards_per_split=2,
+    num_workers=2,
+    beam_options=[f"--direct_running_mode={mode}"],
+  )
   assert _content(tmp_path) == _content(built[0])
 
 
