@@ -38,6 +38,7 @@ class Estimator(Protocol):
   def estimate(
     self,
     video: str | pathlib.Path,
+    /,
     *,
     on_progress: Callable[[float], None] | None = None,
   ) -> estimate_lib.Estimate:

@@ -4,6 +4,8 @@ A network sees frames, not a clock: it can only know the step, the seconds of
 world time between two frames. The playback speed is step x playback fps.
 """
 
+import itertools
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import cv2
@@ -119,6 +121,17 @@ class Deduplicated(NamedTuple):
 
   indices: np.ndarray
   fps: float
+
+
+def true_frames(images: Sequence[np.ndarray], times: ArrayLike) -> Deduplicated:
+  """`drop_duplicates` of pictures.
+
+  Args:
+    images: [n], uint8 [h, w] or [h, w, 3], at least one.
+    times: [n] time stamps in seconds.
+  """
+  pairs = itertools.pairwise(images)
+  return drop_duplicates([frame_change(*pair) for pair in pairs], times)
 
 
 def drop_duplicates(changes: ArrayLike, times: ArrayLike) -> Deduplicated:

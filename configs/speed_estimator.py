@@ -1,0 +1,92 @@
+"""The speed estimator: how fast does a video play?
+
+  speedflow train --config=configs/speed_estimator.py:tiny --workdir=runs/tiny
+
+Motion records are wanted first: `make records SPEEDFLOW_DATA=FOLDER` writes
+them to records/motion.
+
+| variant | parameters | hardware | time |
+|---|---|---|---|
+| smoke | 0.02 M | anything | seconds |
+| quick | 0.1 M | 2 CPU cores | minutes |
+| tiny | 0.5 M | 2 CPU cores | about an hour |
+| base | 6 M | one GPU, or a TPU v5e-4 | half an hour |
+| large | 85 M | TPU v5e-32 and up, or 8 GPUs | hours |
+"""
+
+import ml_collections
+
+from speedflow.training.config import default_training
+
+# width, dilations, hidden, groups per batch, steps, learning rate
+_VARIANTS = {
+  "smoke": (8, (1,), 16, 4, 2, 1e-3),
+  "quick": (32, (1, 2, 4), 64, 16, 600, 3e-3),
+  "tiny": (64, (1, 2, 4), 128, 16, 8_000, 2e-3),
+  "base": (256, (1, 2, 4, 8), 512, 256, 20_000, 1e-3),
+  "large": (1024, (1, 2, 4, 8), 2048, 2048, 50_000, 5e-4),
+}
+
+
+def get_config(variant: str = "tiny") -> ml_collections.ConfigDict:
+  """Returns the configuration of one variant."""
+  if variant not in _VARIANTS:
+    raise ValueError(f"variant {variant!r} is none of {', '.join(_VARIANTS)}")
+  width, dilations, hidden, groups, steps, rate = _VARIANTS[variant]
+  large = variant in ("base", "large")
+
+  config = default_training()
+  config.experiment = "speed_estimator"
+  config.num_steps = steps
+  config.batch_size = groups
+  config.compute_dtype = "bfloat16" if large else "float32"
+  config.ema_decay = 0.998
+  config.optimizer.learning_rate = rate
+  config.optimizer.warmup_steps = min(200, steps // 5)
+  config.optimizer.final_fraction = 0.02
+  config.optimizer.weight_decay = 2e-2
+  config.log_every = min(100, steps)
+  config.eval_every = min(1_000, steps)
+  config.checkpoint_every = min(1_000, steps)
+  config.checkpoint.best_metric = "selection"
+  if large:
+    config.mesh.fsdp = 4
+    config.sharding = (
+      ("(mix|out|gather|hidden)/kernel", "fsdp"),
+      *tuple(config.sharding),
+    )
+
+  config.model = ml_collections.ConfigDict()
+  config.model.width = width
+  config.model.patch = 4
+  config.model.dilations = dilations
+  config.model.hidden = hidden
+  config.model.statistics = True
+  config.model.bins = 41
+  config.model.low = -6.0
+  config.model.high = 4.0
+  config.model.dropout = 0.2
+  config.model.remat = variant == "large"
+
+  config.loss = ml_collections.ConfigDict()
+  # Standard deviation of the target distribution, octaves.
+  config.loss.label_width = 0.35
+  # Weight of the equivariance term.
+  config.loss.equivariance = 0.3
+
+  config.data = ml_collections.ConfigDict()
+  # Folder of motion records.
+  config.data.records = "records/motion"
+  # Maps (frames - 1) of the longest window.
+  config.data.maps = 47
+  config.data.balance = 0.5
+  config.data.flow_scale = 0.5
+  config.data.intensity_scale = 0.4
+  config.data.cut = 0.3
+  config.data.reverse = 0.3
+  config.data.anchored = True
+  config.data.workers = 0
+
+  # Window lengths, in frames, of the evaluation while training.
+  config.eval_frames = (16, 32, 48)
+  return config

@@ -1,0 +1,1 @@
+"""See speed: learn from raw video how fast it plays."""

@@ -1,0 +1,187 @@
+"""Equivariant groups of motion windows from motion records.
+
+Each example is one source at two speeds. Their ratio is exact whether or not
+the speed of the source is known, so every video teaches (equivariance); those
+of known speed also anchor the scale.
+"""
+
+import collections
+import dataclasses
+import pathlib
+from collections.abc import Sequence
+from typing import SupportsIndex
+
+import grain
+import ml_collections
+import numpy as np
+
+from speedflow.data import motion, pipeline
+from speedflow.data.records import RecordSource
+
+# Speeds that another system guessed are not used as labels.
+ANCHORS = ("known", "believed", "assumed_realtime")
+
+CLIPS_PER_GROUP = 2
+
+
+class BalancedSource:
+  """Record source in which repositories count alike, or nearly so.
+
+  Attributes:
+    indices: int64 [n], which record each element is.
+  """
+
+  def __init__(self, records: RecordSource, power: float):
+    """Repeats the records of small repositories.
+
+    Args:
+      records: motion records.
+      power: a repository of n records is seen n ** power as often as one of
+        a single record; 1 is no balancing at all, 0 the strictest.
+    """
+    self._records = records
+    names = [motion.MotionRecord.decode(r).source for r in records]
+    counts = collections.Counter(names)
+    weights = np.array([counts[name] ** (power - 1.0) for name in names])
+    repeats = np.maximum(1, np.round(weights / weights.min())).astype(int)
+    self.indices = np.repeat(np.arange(len(names)), repeats)
+
+  def __len__(self) -> int:
+    return len(self.indices)
+
+  def __getitem__(self, index: SupportsIndex, /) -> bytes:
+    return self._records[int(self.indices[index])]
+
+  def __repr__(self) -> str:
+    return f"BalancedSource({self._records!r})"
+
+
+@dataclasses.dataclass(frozen=True)
+class GroupSampler:
+  """A transform: motion record -> arrays of one group.
+
+  Attributes:
+    maps: longest window, in maps (frames - 1).
+    flow_scale: standard deviation in octaves of a common factor on the flow,
+      as if zoomed.
+    intensity_scale: the same for the channels in grey levels.
+    cut: chance that a window is cut to a random shorter length.
+    reverse: chance that time runs backwards.
+    anchored: whether known speeds are used; without, only ratios teach.
+  """
+
+  maps: int
+  flow_scale: float = 0.7
+  intensity_scale: float = 0.5
+  cut: float = 0.3
+  reverse: float = 0.3
+  anchored: bool = True
+
+  def __call__(
+    self, encoded: bytes, rng: np.random.Generator
+  ) -> dict[str, np.ndarray]:
+    """Draws one group.
+
+    Args:
+      encoded: a `MotionRecord`.
+      rng: source of randomness.
+
+    Returns:
+      maps: float16 [2, t, 12, 16, 8], padded with zeros; length: int32 [2];
+      log2_step: float32 [2], nan where unknown; log2_factor: float32 [2],
+      the speed of each window relative to the source.
+    """
+    record = motion.MotionRecord.decode(encoded)
+    strides = np.array(list(record.maps))
+    # Extreme speeds are rarer in the wild, and their records short.
+    weights = np.select([strides <= 4, strides <= 8], [1.0, 0.7], 0.35)
+    drawn = rng.choice(
+      strides,
+      CLIPS_PER_GROUP,
+      replace=len(strides) < CLIPS_PER_GROUP,
+      p=weights / weights.sum(),
+    )
+    zoom = 2.0 ** rng.normal(0.0, self.flow_scale)
+    windows, lengths = [], []
+    for stride in drawn:
+      window = self._window(record.maps[int(stride)], rng)
+      windows.append(self._dress(window, zoom, rng))
+      lengths.append(len(window))
+    group = np.zeros(
+      (CLIPS_PER_GROUP, self.maps, *windows[0].shape[1:]), np.float16
+    )
+    for row, window in zip(group, windows, strict=True):
+      row[: len(window)] = window
+    factor = np.log2(drawn).astype(np.float32)
+    known = self.anchored and record.label in ANCHORS
+    anchor = record.log2_step if known else np.nan
+    return {
+      "maps": group,
+      "length": np.array(lengths, np.int32),
+      "log2_step": (anchor + factor).astype(np.float32),
+      "log2_factor": factor,
+    }
+
+  def _window(self, maps: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    length = min(self.maps, len(maps))
+    if rng.random() < self.cut:
+      length = int(rng.integers(motion.MIN_MAPS, length, endpoint=True))
+    start = int(rng.integers(0, len(maps) - length, endpoint=True))
+    return maps[start : start + length]
+
+  def _dress(
+    self, maps: np.ndarray, zoom: float, rng: np.random.Generator
+  ) -> np.ndarray:
+    """Changes what has nothing to do with speed."""
+    maps = maps.astype(np.float32)
+    maps[..., :4] *= zoom
+    maps[..., 4:7] *= 2.0 ** rng.normal(0.0, self.intensity_scale)
+    maps[..., 7] *= 2.0 ** rng.normal(0.0, self.intensity_scale)
+    if rng.random() < 0.5:
+      maps = maps[:, :, ::-1]
+      maps[..., 0] *= -1
+    if rng.random() < 0.3:
+      maps = maps[:, ::-1]
+      maps[..., 1] *= -1
+    if rng.random() < self.reverse:
+      maps = maps[::-1]
+      maps[..., :2] *= -1
+    return maps
+
+
+def training_batches(
+  data: ml_collections.ConfigDict,
+  paths: Sequence[pathlib.Path],
+  *,
+  batch_size: int,
+  seed: int,
+  process_index: int,
+  process_count: int,
+) -> grain.IterDataset:
+  """An endless stream of batches of groups.
+
+  Args:
+    data: the `data` part of the experiment's config.
+    paths: shards of motion records.
+    batch_size: groups per batch, of this process.
+    seed: of order and randomness.
+    process_index: this process.
+    process_count: number of processes.
+  """
+  sampler = GroupSampler(
+    maps=data.maps,
+    flow_scale=data.flow_scale,
+    intensity_scale=data.intensity_scale,
+    cut=data.cut,
+    reverse=data.reverse,
+    anchored=data.anchored,
+  )
+  return pipeline.batches(
+    BalancedSource(RecordSource(paths), data.balance),
+    [sampler],
+    batch_size=batch_size,
+    seed=seed,
+    process_index=process_index,
+    process_count=process_count,
+    num_workers=data.workers,
+  )

@@ -1,0 +1,473 @@
+"""From a video to its speed over time.
+
+Shot by shot, motion maps go through the network in overlapping windows. Slow
+shots are estimated again at every n-th frame, which brings them towards the
+speeds that the network has seen most of (iterative inference, Seeing Fast and
+Slow, arXiv 2604.21931, speed estimation).
+"""
+
+import dataclasses
+import functools
+import itertools
+import os
+import pathlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent import futures
+from fractions import Fraction
+
+import cv2
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+
+from speedflow import media
+from speedflow.data import motion, shots
+from speedflow.errors import SpeedflowError
+from speedflow.inference import weights
+from speedflow.inference.estimate import Estimate, Segment, SpeedCurve
+from speedflow.models import motion_net
+from speedflow.timewarp import labels
+
+WINDOW = 47
+"""Maps in a window; a shorter one is padded."""
+
+HOP = 24
+"""Maps from one window to the next."""
+
+MAX_ROUNDS = 5
+
+# Frames that are looked at together; a longer shot goes in pieces.
+_PIECE = 512
+# Windows through the network at a time; one shape, compiled once.
+_BATCH = 8
+# Longer videos are sampled: every other stretch of so many frames is left out.
+_DENSE_S = 120.0
+_SAMPLED_FRAMES = 96
+# Grey levels: below this, the fastest places of a window hardly change.
+_STILL = 1.5
+# Octaves: what the picture says is useless when its interval is wider.
+_WIDEST = 4.0
+# What is answered when nothing is known, and the interval of all that occurs.
+_PRIOR = (0.0, -5.0, 4.0)
+# A stretch between speed changes is worth at least so many octaves squared.
+_CHANGE_PENALTY = 1.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Calibration:
+  """Makes 80 % intervals of predicted spreads; measured on validation clips.
+
+  Attributes:
+    window: half width of a window's interval, in predicted standard
+      deviations.
+    file: the same for the summary of a file.
+  """
+
+  window: float = 1.28
+  file: float = 1.28
+
+
+@dataclasses.dataclass(frozen=True)
+class WindowEstimate:
+  """What one window says.
+
+  Attributes:
+    start_s: time of its first frame, seconds of playback.
+    end_s: time of its last frame.
+    log2_speed: the estimate.
+    spread: its predicted standard deviation, octaves.
+    rounds: estimates of log2 speed, round by round.
+  """
+
+  start_s: float
+  end_s: float
+  log2_speed: float
+  spread: float
+  rounds: tuple[float, ...] = ()
+
+
+class SpeedEstimator:
+  """Estimates how fast videos play."""
+
+  def __init__(
+    self, model: motion_net.MotionNet, calibration: Calibration | None = None
+  ):
+    """Wraps a trained network.
+
+    Args:
+      model: the network, in evaluation mode.
+      calibration: of its intervals.
+    """
+    self._calibration = calibration or Calibration()
+    centres = model.config.centres
+    graph, state = nnx.split(model)
+
+    @jax.jit
+    def predict(state, maps, length):
+      logits = nnx.merge(graph, state)(maps, length)
+      mean = motion_net.expectation(logits, centres)
+      square = motion_net.expectation(logits, centres**2)
+      return mean, jnp.sqrt(jnp.maximum(square - mean**2, 1e-4))
+
+    self._predict = functools.partial(predict, state)
+
+  def estimate(
+    self,
+    source: str | os.PathLike[str] | np.ndarray | Sequence[np.ndarray],
+    fps: float | Fraction | None = None,
+    on_progress: Callable[[float], None] | None = None,
+  ) -> Estimate:
+    """Estimates one video.
+
+    Args:
+      source: a file, or frames, uint8 [t, h, w, 3] or [t, h, w].
+      fps: frames per second at which frames are played; 30 if not given. A
+        file says it by itself.
+      on_progress: called now and then with the share that is done, 0..1.
+
+    Returns:
+      The answer. Its status is "uncertain" when the picture does not tell.
+
+    Raises:
+      SpeedflowError: the file cannot be read, or these are no frames.
+    """
+    if isinstance(source, str | os.PathLike):
+      return self._estimate_file(source, on_progress or (lambda done: None))
+    if isinstance(source, np.ndarray) and source.ndim not in (3, 4):
+      raise SpeedflowError(
+        f"frames have the shape {source.shape}; wanted [t, h, w, 3] or "
+        "[t, h, w]"
+      )
+    rate = Fraction(fps if fps is not None else 30).limit_denominator(100_000)
+    if rate <= 0:
+      raise SpeedflowError(f"fps is {fps}; wanted frames per second above 0")
+    frames = [
+      media.Frame(_small_rgb(image), i / rate) for i, image in enumerate(source)
+    ]
+    found, last_s = self._windows(frames, dense=True)
+    duration_s = len(frames) / float(rate)
+    return self._summarise("", found, last_s, duration_s, float(rate))
+
+  def _estimate_file(
+    self, path: str | os.PathLike[str], on_progress: Callable[[float], None]
+  ) -> Estimate:
+    size = motion.FRAME_SIZE[::-1]
+    with media.VideoReader(path, size=size) as reader:
+      expected_s = reader.info.duration_s
+      frames = _reporting(reader, expected_s, on_progress)
+      dense = expected_s <= _DENSE_S
+      found, last_s = self._windows(frames, dense=dense)
+      fps = float(reader.info.fps)
+    on_progress(1.0)
+    return self._summarise(
+      os.fspath(path), found, last_s, last_s + 1 / fps, fps
+    )
+
+  def _windows(
+    self, frames: Iterable[media.Frame], *, dense: bool
+  ) -> tuple[list[WindowEstimate], float]:
+    """All windows in order, and the time of the last frame, seconds."""
+    found: list[WindowEstimate] = []
+    pending: list[futures.Future[list[WindowEstimate]]] = []
+    last_s = 0.0
+    start: Fraction | None = None
+    # Decoding goes on while the flow of earlier pieces is computed.
+    with futures.ThreadPoolExecutor(max_workers=2) as pool:
+      for piece in _pieces(frames, dense):
+        if start is None:
+          start = piece[0].time
+        times = np.array([float(frame.time - start) for frame in piece])
+        last_s = float(times[-1])
+        images = [
+          cv2.cvtColor(frame.image, cv2.COLOR_RGB2GRAY) for frame in piece
+        ]
+        pending.append(pool.submit(self._estimate_piece, images, times))
+        while len(pending) > 3:
+          found.extend(pending.pop(0).result())
+      for job in pending:
+        found.extend(job.result())
+    return found, last_s
+
+  def _estimate_piece(
+    self, images: Sequence[np.ndarray], times: np.ndarray
+  ) -> list[WindowEstimate]:
+    """Windows of consecutive frames without a cut, with iterative rounds."""
+    kept = labels.true_frames(images, times)
+    if len(kept.indices) <= motion.MIN_MAPS:
+      return []
+    images = [images[i] for i in kept.indices]
+    times = times[kept.indices]
+    mapper = motion.MotionMapper()
+    stride, rounds = 1, []
+    windows: list[WindowEstimate] = []
+    for _ in range(MAX_ROUNDS):
+      again = self._at_stride(mapper, images[::stride], times[::stride])
+      if not again:
+        break
+      to_speed = float(labels.step_to_speed(0.0, kept.fps)) - np.log2(stride)
+      windows = [
+        dataclasses.replace(w, log2_speed=w.log2_speed + to_speed)
+        for w in again
+      ]
+      middle = float(np.median([w.log2_speed for w in windows]))
+      rounds.append(middle)
+      # Steps between frames at which real-time video is usually seen.
+      wanted = 2 ** max(0, round(-(middle - to_speed - np.log2(stride))))
+      wanted = min(wanted, (len(images) - 1) // (2 * motion.MIN_MAPS))
+      if wanted <= stride:
+        break
+      stride = wanted
+    return [dataclasses.replace(w, rounds=tuple(rounds)) for w in windows]
+
+  def _at_stride(
+    self,
+    mapper: motion.MotionMapper,
+    images: Sequence[np.ndarray],
+    times: np.ndarray,
+  ) -> list[WindowEstimate]:
+    """Windows of these frames; `log2_speed` is still a log2 step."""
+    if len(images) <= motion.MIN_MAPS:
+      return []
+    maps = mapper.along(images)
+    starts = _window_starts(len(maps))
+    cut = [maps[s : s + WINDOW] for s in starts]
+    moving = [i for i, window in enumerate(cut) if _moves(window)]
+    means, spreads = self._run([cut[i] for i in moving])
+    return [
+      WindowEstimate(
+        start_s=float(times[starts[i]]),
+        end_s=float(times[starts[i] + len(cut[i])]),
+        log2_speed=float(mean),
+        spread=float(spread),
+      )
+      for i, mean, spread in zip(moving, means, spreads, strict=True)
+    ]
+
+  def _run(
+    self, windows: Sequence[np.ndarray]
+  ) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and spread of log2 step of windows [<= WINDOW, 12, 16, 8]."""
+    means, spreads = [], []
+    for first in range(0, len(windows), _BATCH):
+      part = windows[first : first + _BATCH]
+      maps = np.zeros((_BATCH, WINDOW, *part[0].shape[1:]), np.float16)
+      length = np.ones(_BATCH, np.int32)
+      for row, window in enumerate(part):
+        maps[row, : len(window)] = window
+        length[row] = len(window)
+      mean, spread = self._predict(maps, length)
+      means.append(np.asarray(mean)[: len(part)])
+      spreads.append(np.asarray(spread)[: len(part)])
+    if not means:
+      return np.zeros(0), np.zeros(0)
+    return np.concatenate(means), np.concatenate(spreads)
+
+  def _summarise(
+    self,
+    file: str,
+    windows: list[WindowEstimate],
+    last_s: float,
+    duration_s: float,
+    fps: float,
+  ) -> Estimate:
+    """Makes one answer of all windows."""
+    answer = Estimate(file, "ok", duration_s=duration_s, fps=fps)
+    if not windows:
+      short = duration_s * fps <= motion.MIN_MAPS + 1
+      reason = (
+        f"it is too short, {duration_s:.2g} s; at least {motion.MIN_MAPS + 2} "
+        "frames without a cut are wanted"
+        if short
+        else "nothing moves in it, or each shot is too short"
+      )
+      return _unknown(answer, reason, duration_s)
+    values = np.array([w.log2_speed for w in windows])
+    spreads = np.array([w.spread for w in windows])
+    middles = np.array([(w.start_s + w.end_s) / 2 for w in windows])
+    half = self._calibration.window * spreads
+    curve = SpeedCurve(
+      middles,
+      np.exp2(values),
+      np.exp2(values - half),
+      np.exp2(values + half),
+    )
+    segments = []
+    bounds = _change_points(values, spreads)
+    edges = [0.0, *((middles[b - 1] + middles[b]) / 2 for b in bounds[1:-1])]
+    edges.append(duration_s)
+    for k, (first, end) in enumerate(itertools.pairwise(bounds)):
+      numbers = self._pool(values[first:end], spreads[first:end])
+      segments.append(Segment(float(edges[k]), float(edges[k + 1]), *numbers))
+    speed, low, high = self._pool(values, spreads)
+    if np.log2(high / low) > _WIDEST:
+      reason = "what moves in it could be of any pace"
+      answer = dataclasses.replace(answer, status="uncertain", reason=reason)
+    longest = max(len(w.rounds) for w in windows)
+    rounds = [
+      np.median([w.rounds[min(k, len(w.rounds) - 1)] for w in windows])
+      for k in range(longest)
+    ]
+    return dataclasses.replace(
+      answer,
+      speed=speed,
+      speed_low=low,
+      speed_high=high,
+      segments=tuple(segments),
+      curve=curve,
+      rounds=tuple(float(2.0**r) for r in rounds),
+    )
+
+  def _pool(
+    self, values: np.ndarray, spreads: np.ndarray
+  ) -> tuple[float, float, float]:
+    """Speed and interval of windows that go together.
+
+    Windows of one scene err alike, so the interval does not shrink with
+    their number.
+    """
+    share = 1 / spreads**2
+    middle = float((values * share).sum() / share.sum())
+    spread = float(np.sqrt(np.mean(spreads**2)))
+    half = self._calibration.file * spread
+    return 2.0**middle, 2.0 ** (middle - half), 2.0 ** (middle + half)
+
+
+def load_estimator(name: str = "tiny") -> SpeedEstimator:
+  """Loads shipped weights.
+
+  Args:
+    name: of the weights, or the path of a file that `speedflow eval --export`
+      wrote.
+
+  Raises:
+    SpeedflowError: there are no such weights.
+  """
+  path = weights.FOLDER / f"speed_{name}.npz"
+  if name.endswith(".npz"):
+    path = pathlib.Path(name)
+  model, extra = weights.load(path)
+  return SpeedEstimator(model, Calibration(**extra.get("calibration", {})))
+
+
+def _unknown(answer: Estimate, reason: str, duration_s: float) -> Estimate:
+  speed, low, high = (float(2.0**x) for x in _PRIOR)
+  return dataclasses.replace(
+    answer,
+    status="uncertain",
+    reason=reason,
+    speed=speed,
+    speed_low=low,
+    speed_high=high,
+    segments=(Segment(0.0, duration_s, speed, low, high),),
+    curve=SpeedCurve(
+      np.array([duration_s / 2]),
+      np.array([speed]),
+      np.array([low]),
+      np.array([high]),
+    ),
+  )
+
+
+def _reporting(
+  reader: media.VideoReader,
+  expected_s: float,
+  on_progress: Callable[[float], None],
+) -> Iterator[media.Frame]:
+  """Passes frames on and tells how far they are, about once a second."""
+  start: Fraction | None = None
+  for number, frame in enumerate(reader):
+    if start is None:
+      start = frame.time
+    if expected_s and not number % 32:
+      on_progress(min(float(frame.time - start) / expected_s, 0.99))
+    yield frame
+
+
+def _pieces(
+  frames: Iterable[media.Frame], dense: bool
+) -> Iterator[list[media.Frame]]:
+  """Consecutive frames of one shot; half of them unless `dense`."""
+  longest = _PIECE if dense else _SAMPLED_FRAMES
+  piece: list[media.Frame] = []
+  shot = skipped = 0
+  for numbered in shots.number_shots(frames):
+    if piece and (numbered.shot != shot or len(piece) == longest):
+      yield piece
+      # A piece of a sampled shot is followed by as many frames left out.
+      skipped = 0 if dense or numbered.shot != shot else len(piece)
+      piece = []
+    shot = numbered.shot
+    if skipped:
+      skipped -= 1
+      continue
+    piece.append(numbered.frame)
+  if piece:
+    yield piece
+
+
+def _small_rgb(image: np.ndarray) -> np.ndarray:
+  image = np.asarray(image)
+  if image.dtype != np.uint8 or image.ndim not in (2, 3):
+    raise SpeedflowError(
+      f"a frame is {image.dtype} {image.shape}; wanted uint8 [h, w, 3] or "
+      "[h, w]"
+    )
+  if image.ndim == 3 and image.shape[2] != 3:
+    raise SpeedflowError(
+      f"a frame has {image.shape[2]} channels; wanted 3 (RGB), or [h, w]"
+    )
+  if image.ndim == 2:
+    image = cv2.cvtColor(image, cv2.COLOR_GRAY2RGB)
+  return motion.to_flow_size(image)
+
+
+def _window_starts(maps: int) -> list[int]:
+  """Where windows begin, so that together they cover all maps."""
+  last = max(0, maps - WINDOW)
+  starts = list(range(0, last + 1, HOP))
+  if starts[-1] < last:
+    starts.append(last)
+  return starts
+
+
+def _moves(maps: np.ndarray) -> bool:
+  """Whether anything moves in a window [t, 12, 16, 8]."""
+  change = maps[..., motion.CHANNELS.index("change_mean")]
+  per_cell = change.astype(np.float32).mean(0).ravel()
+  return bool(np.sort(per_cell)[-4:].mean() > _STILL)
+
+
+def _change_points(values: np.ndarray, spreads: np.ndarray) -> list[int]:
+  """Bounds of stretches of constant speed, by optimal partitioning.
+
+  Minimises the squared deviation from each stretch's mean plus a penalty for
+  each stretch (Jackson et al., "An algorithm for optimal partitioning of data
+  on an interval", 2005).
+
+  Args:
+    values: log2 speeds of windows in order, float [n].
+    spreads: their predicted standard deviations, float [n].
+
+  Returns:
+    0, the first window of each further stretch, n.
+  """
+  count = len(values)
+  sums = np.concatenate([[0.0], np.cumsum(values)])
+  squares = np.concatenate([[0.0], np.cumsum(values**2)])
+  noise = float(np.median(np.abs(np.diff(values)))) if count > 1 else 0.0
+  penalty = _CHANGE_PENALTY + 4 * noise**2 * np.log(max(count, 2))
+  best = np.zeros(count + 1)
+  previous = np.zeros(count + 1, int)
+  for end in range(1, count + 1):
+    start = np.arange(end)
+    length = end - start
+    total = sums[end] - sums[start]
+    cost = squares[end] - squares[start] - total**2 / length
+    candidates = best[start] + cost + penalty
+    previous[end] = int(candidates.argmin())
+    best[end] = candidates[previous[end]]
+  bounds = [count]
+  while bounds[-1]:
+    bounds.append(int(previous[bounds[-1]]))
+  return bounds[::-1]
