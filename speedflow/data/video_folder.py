@@ -5,7 +5,7 @@
         --beam_pipeline_options=direct_num_workers=8
 
 writes the records that `speedflow data build VIDEOS OUT` writes, which needs
-no TensorFlow and can be resumed.
+no TensorFlow and can be resumed. The `tfds` command itself wants mlcroissant.
 """
 
 import collections
