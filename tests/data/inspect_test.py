@@ -83,6 +83,7 @@ def test_the_contact_sheet_is_a_picture_of_the_records(
   path = tmp_path / f"sheet{suffix}"
   inspect.contact_sheet(folder, path, columns=3, rows=5)
   sheet = cv2.imread(str(path))
+  assert sheet is not None
   height, width = sheet.shape[:2]
   # Four records in rows of three: two rows, the last two cells empty.
   assert width % 3 == 0

@@ -49,7 +49,9 @@ def test_fast_motion_is_no_cut(tmp_path):
   texture = cv2.GaussianBlur(
     rng.integers(0, 256, (96, 1280, 3), np.uint8), (0, 0), 6
   )
-  texture = cv2.normalize(texture, None, 0, 255, cv2.NORM_MINMAX)
+  texture = cv2.normalize(
+    texture, np.empty_like(texture), 0, 255, cv2.NORM_MINMAX
+  )
   with media.VideoWriter(tmp_path / "a.mp4", Fraction(30), (128, 96)) as writer:
     for x in range(0, 1100, 20):
       writer.write(np.ascontiguousarray(texture[:, x : x + 128]))
