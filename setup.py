@@ -15,7 +15,7 @@ _VERSION = re.search(
 _REQUIRES = [
   "absl-py",
   "array-record",
-  "av",
+  "av>=18,<19",  # 19 drops an argument that media/container.py gives.
   "etils[epath]",
   "flax",
   "google-crc32c",
@@ -32,6 +32,7 @@ _REQUIRES = [
   "rich",
   "scenedetect-headless",
   "scipy",
+  "soundfile",
   "tensorboardX",
   "tensorflow-datasets",
 ]

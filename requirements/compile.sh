@@ -1,6 +1,7 @@
 #!/bin/sh
-# Writes both lock files anew; needs uv. dev.lock holds everything, run.lock
-# the part of it that the command and the demonstration need.
+# Writes the lock files anew; needs uv. dev.lock holds everything, run.lock the
+# part of it that the command and the demonstration need, tpu.lock what compiles
+# programs for TPUs. What is pinned already stays, where it still fits.
 set -eu
 cd "$(dirname "$0")/.."
 compile() {
@@ -10,3 +11,4 @@ compile() {
 compile --extra demo --extra data --extra tfds --extra baselines \
   --extra test --extra lint --extra bench -o requirements/dev.lock
 compile --extra demo -c requirements/dev.lock -o requirements/run.lock
+compile --extra tpu -c requirements/dev.lock -o requirements/tpu.lock
