@@ -104,7 +104,7 @@ class Experiment:
     metrics: dict[str, float] = {}
     for frames in self._config.eval_frames:
       data = protocol.windows(records, frames)
-      log2_step = protocol.estimate(model, data.maps)
+      log2_step, _ = protocol.predict(model, data.maps)
       estimate = log2_step + data.offset
       scores = protocol.realtime_scores(estimate, data, intervals=False)
       metrics |= {

@@ -11,6 +11,7 @@ import dataclasses
 import pathlib
 from collections.abc import Iterable, Iterator, Sequence
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
@@ -82,6 +83,7 @@ def windows(
   *,
   strides: Sequence[int] = REALTIME_STRIDES,
   categories: Sequence[str] = ("realtime",),
+  anchored: bool = True,
 ) -> Windows:
   """Cuts the windows of a split.
 
@@ -90,11 +92,14 @@ def windows(
     frames: length of a window.
     strides: which of the records' strides.
     categories: which shots, by `ShotRecord.category`.
+    anchored: only shots whose speed is known for sure; else all that have
+      any.
   """
   length = frames - 1
   rows = []
   for record in records:
-    if record.category not in categories or record.label not in ANCHORS:
+    sure = record.label in ANCHORS or not anchored
+    if not sure or not record.speed or record.category not in categories:
       continue
     base = np.log2(record.speed)
     for stride in strides:
@@ -117,28 +122,35 @@ def windows(
   return Windows(np.stack(columns[0]), *map(np.array, columns[1:]))
 
 
-def estimate(
+def predict(
   model: motion_net.MotionNet, maps: np.ndarray, batch_size: int = 64
-) -> np.ndarray:
-  """The expected log2 step of windows of one length, float64 [n].
+) -> tuple[np.ndarray, np.ndarray]:
+  """Mean and predicted spread of the log2 step of windows of one length.
 
   Args:
     model: in evaluation mode.
     maps: float16 [n, t, 12, 16, 8].
     batch_size: windows at a time; the last batch is padded to it.
+
+  Returns:
+    Two float64 [n].
   """
-  centres = model.config.centres
   length = jnp.full(batch_size, maps.shape[1])
   padding = -len(maps) % batch_size
-  maps = np.pad(maps, [(0, padding)] + [(0, 0)] * 4)
-  predict = nnx.jit(
-    lambda model, x: motion_net.expectation(model(x, length), centres)
-  )
+  padded = np.pad(maps, [(0, padding)] + [(0, 0)] * 4)
+
+  @nnx.jit
+  def moments(model: motion_net.MotionNet, x: jax.Array):
+    return motion_net.moments(model(x, length), model.config.centres)
+
   parts = [
-    np.asarray(predict(model, maps[i : i + batch_size]), np.float64)
-    for i in range(0, len(maps), batch_size)
+    np.asarray(
+      moments(model, jnp.asarray(padded[i : i + batch_size])), np.float64
+    )
+    for i in range(0, len(padded), batch_size)
   ]
-  return np.concatenate(parts)[: len(maps) - padding]
+  mean, spread = np.concatenate(parts, axis=1)[:, : len(maps)]
+  return mean, spread
 
 
 def realtime_scores(

@@ -10,14 +10,12 @@ import dataclasses
 import functools
 import itertools
 import os
-import pathlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent import futures
 from fractions import Fraction
 
 import cv2
 import jax
-import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
@@ -106,9 +104,7 @@ class SpeedEstimator:
     @jax.jit
     def predict(state, maps, length):
       logits = nnx.merge(graph, state)(maps, length)
-      mean = motion_net.expectation(logits, centres)
-      square = motion_net.expectation(logits, centres**2)
-      return mean, jnp.sqrt(jnp.maximum(square - mean**2, 1e-4))
+      return motion_net.moments(logits, centres)
 
     self._predict = functools.partial(predict, state)
 
@@ -343,10 +339,9 @@ def load_estimator(name: str = "tiny") -> SpeedEstimator:
   Raises:
     SpeedflowError: there are no such weights.
   """
-  path = weights.FOLDER / f"speed_{name}.npz"
-  if name.endswith(".npz"):
-    path = pathlib.Path(name)
-  model, extra = weights.load(path)
+  if not name.endswith(".npz"):
+    name = f"speed_{name}"
+  model, extra = weights.load(weights.find(name))
   return SpeedEstimator(model, Calibration(**extra.get("calibration", {})))
 
 

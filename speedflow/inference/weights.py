@@ -87,6 +87,17 @@ def load(path: pathlib.Path) -> tuple[motion_net.MotionNet, dict[str, Any]]:
   return model, header["extra"]
 
 
+def find(name: str) -> pathlib.Path:
+  """Where weights are: shipped ones by name, others by their path.
+
+  Args:
+    name: such as "speed_tiny", or the path of a .npz file.
+  """
+  if name.endswith(".npz"):
+    return pathlib.Path(name)
+  return FOLDER / f"{name}.npz"
+
+
 def _name(key: tuple[Any, ...]) -> str:
   return jax.tree_util.keystr(key, simple=True, separator="/")
 

@@ -56,22 +56,10 @@ class RunRecord:
       last = json.loads(self._path.read_text())
       earlier = [*last.pop("earlier"), last]
     self._record: dict[str, Any] = {
-      "command": sys.argv,
+      **circumstances(),
       "config": config.to_dict(),
       "seed": config.seed,
-      "versions": {
-        "python": platform.python_version(),
-        **{name: importlib.metadata.version(name) for name in _PACKAGES},
-      },
-      "devices": {
-        "kind": jax.devices()[0].device_kind,
-        "platform": jax.default_backend(),
-        "count": jax.device_count(),
-        "processes": jax.process_count(),
-        "host_cpus": os.cpu_count(),
-      },
       "data_fingerprint": data_fingerprint,
-      "git": _git_state(),
       "first_step": step,
       "earlier": earlier,
     }
@@ -101,6 +89,29 @@ class RunRecord:
       end=end.isoformat(),
       wall_seconds=(end - self._start).total_seconds(),
     )
+
+
+def circumstances() -> dict[str, Any]:
+  """What a result depends on besides configuration and data, as JSON.
+
+  Returns:
+    The command, versions of packages, devices and the state of the code.
+  """
+  return {
+    "command": sys.argv,
+    "versions": {
+      "python": platform.python_version(),
+      **{name: importlib.metadata.version(name) for name in _PACKAGES},
+    },
+    "devices": {
+      "kind": jax.devices()[0].device_kind,
+      "platform": jax.default_backend(),
+      "count": jax.device_count(),
+      "processes": jax.process_count(),
+      "host_cpus": os.cpu_count(),
+    },
+    "git": _git_state(),
+  }
 
 
 def _now() -> datetime.datetime:
