@@ -9,11 +9,19 @@ PYTHON ?= $(shell for p in python3.12 python3.11 python3 python; do \
   2>/dev/null && { echo $$p; break; }; done)
 VIDEO ?=
 TARGET ?=
-RECORDS ?= records
 RUNS ?= runs
+
+# Without any video at hand, training has scenes that are calculated.
+SCENES ?= 48
+RECORDS ?= $(if $(SPEEDFLOW_DATA)$(wildcard \
+  records/clips/build.json),records,records/procedural)
 
 VENV := .venv
 PY := $(VENV)/bin/python
+CLI := $(PY) -m speedflow.cli
+QUICK = --config=configs/speed_estimator.py:quick \
+  --config.data.records="$(RECORDS)/motion" \
+  --workdir="$(RUNS)/quick-$(notdir $(RECORDS))"
 key = $(shell { echo '$(CURDIR)'; cat requirements/$(1).lock setup.py; } \
   | cksum | cut -d' ' -f1)
 RUN := $(VENV)/.run-$(call key,run)
@@ -26,7 +34,7 @@ export VIDEO TARGET
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help install demo test lint bench records train-tiny compile-tpu clean
+.PHONY: help install demo test lint bench clips records train-tiny compile-tpu clean
 
 help:  ## Lists the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -44,23 +52,28 @@ lint: $(DEV)  ## Checks format, style and types.
 	$(PY) -m ruff check .
 	$(PY) -m mypy --explicit-package-bases speedflow experiments configs bench
 
-bench: $(DEV)  ## Measures the speed of the input pipeline and of `estimate`.
-	@test -f "$(RECORDS)/build.json" || $(MAKE) records
-	$(PY) -m bench.input_pipeline --records "$(RECORDS)" \
+bench: clips  ## Measures the speed of the input pipeline and of `estimate`.
+	$(PY) -m bench.input_pipeline --records "$(RECORDS)/clips" \
 	  --out build/bench/input_pipeline.json
 	$(PY) -m bench.estimate --out build/bench/estimate.json
 
-records: $(DEV)  ## Builds training records from $SPEEDFLOW_DATA in RECORDS=.
-	@test -n "$$SPEEDFLOW_DATA" || { \
-	  echo "make: SPEEDFLOW_DATA is not set; it names the folder that" \
-	    "holds clips.csv and clips/" >&2; exit 2; }
-	$(PY) -m speedflow.cli data build "$$SPEEDFLOW_DATA" "$(RECORDS)"
+clips: $(DEV)
+	@if test -n "$$SPEEDFLOW_DATA"; then \
+	  $(CLI) data build "$$SPEEDFLOW_DATA" "$(RECORDS)/clips"; \
+	elif test -f "$(RECORDS)/clips/build.json"; then \
+	  echo "Using the records in $(RECORDS)/clips."; \
+	else \
+	  echo "SPEEDFLOW_DATA names no folder of videos (clips.csv and clips/):" \
+	    "scenes are calculated instead."; \
+	  $(CLI) data procedural "$(RECORDS)/clips" --scenes $(SCENES); \
+	fi
 
-train-tiny: $(DEV)  ## Trains and evaluates a small estimator: minutes on a CPU.
-	$(PY) -m speedflow.cli train --config=configs/speed_estimator.py:tiny \
-	  --workdir="$(RUNS)/tiny"
-	$(PY) -m speedflow.cli eval --config=configs/speed_estimator.py:tiny \
-	  --workdir="$(RUNS)/tiny"
+records: clips  ## Builds training records in RECORDS= from $SPEEDFLOW_DATA.
+	$(CLI) data motion "$(RECORDS)/clips" "$(RECORDS)/motion"
+
+train-tiny: records  ## Trains and evaluates a small estimator: minutes on a CPU.
+	$(CLI) train $(QUICK)
+	$(CLI) eval $(QUICK) --split=test
 
 compile-tpu: $(TPU)  ## Compiles every experiment for TPUs.
 	$(VENV)-tpu/bin/python -m speedflow.training.compile_tpu \

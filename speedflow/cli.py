@@ -138,6 +138,47 @@ def _parser() -> argparse.ArgumentParser:
     help="for the runner; may be repeated",
   )
   build.set_defaults(run=_build)
+  motion = data_commands.add_parser(
+    "motion",
+    help="turn records of shots into records of their motion",
+    description="Computes what the speed networks see of each shot. Killed "
+    "and run again, it goes on where it was; what is there already is kept, "
+    "whatever its looks and seed.",
+  )
+  motion.add_argument("records", metavar="RECORDS", help="records of shots")
+  motion.add_argument("out", metavar="OUT", help="folder for the motion")
+  motion.add_argument(
+    "--looks",
+    type=int,
+    metavar="N",
+    default=4,
+    help="appearances of each training shot (default: 4)",
+  )
+  motion.set_defaults(run=_motion)
+  procedural = data_commands.add_parser(
+    "procedural",
+    help="make records of scenes that are calculated",
+    description="Films scenes of known physics, for where there is no video "
+    "at hand.",
+  )
+  procedural.add_argument("out", metavar="OUT", help="folder for the records")
+  procedural.add_argument(
+    "--scenes",
+    type=int,
+    metavar="N",
+    default=64,
+    help="how many (default: 64)",
+  )
+  procedural.set_defaults(run=_procedural)
+  for command in (motion, procedural):
+    command.add_argument("--seed", type=int, metavar="S", default=0)
+    command.add_argument(
+      "--workers",
+      type=int,
+      metavar="N",
+      default=os.cpu_count(),
+      help=f"processes (default: {os.cpu_count()})",
+    )
   inspect = data_commands.add_parser(
     "inspect", help="show what a folder of records holds"
   )
@@ -345,6 +386,39 @@ def _build(args: argparse.Namespace) -> int:
     )
   console.Console().print(rows)
   print(f"{report.clips} videos, {len(report.failures)} left out: {args.out}")
+  return 0
+
+
+def _motion(args: argparse.Namespace) -> int:
+  from speedflow.data import motion
+
+  with _progress(1) as begin:
+    advance = begin("motion")
+    written = motion.build_motion(
+      pathlib.Path(args.records),
+      pathlib.Path(args.out),
+      looks=args.looks,
+      seed=args.seed,
+      workers=args.workers,
+      on_progress=lambda done, total: advance(done / total),
+    )
+  print(f"{written} new records: {args.out}")
+  return 0
+
+
+def _procedural(args: argparse.Namespace) -> int:
+  from speedflow.data import procedural
+
+  with _progress(1) as begin:
+    advance = begin("filming")
+    written = procedural.build(
+      pathlib.Path(args.out),
+      args.scenes,
+      seed=args.seed,
+      workers=args.workers,
+      on_progress=lambda done, total: advance(done / total),
+    )
+  print(f"{written} new records: {args.out}")
   return 0
 
 

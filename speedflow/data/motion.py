@@ -7,16 +7,16 @@ speeds and looks, and kept as records: training reads those.
 """
 
 import dataclasses
+import functools
 import itertools
 import pathlib
-from collections.abc import Callable, Iterator, Sequence
-from concurrent import futures
+from collections.abc import Iterator, Sequence
 
 import cv2
 import numpy as np
 
-from speedflow.data import example
-from speedflow.data.records import RecordSource, RecordWriter
+from speedflow.data import example, shards
+from speedflow.data.records import RecordSource
 from speedflow.data.schema import ShotRecord
 from speedflow.errors import SpeedflowError
 from speedflow.timewarp import augment, labels, resample
@@ -281,12 +281,12 @@ def build_motion(
   looks: int = 4,
   seed: int = 0,
   workers: int = 1,
-  on_progress: Callable[[int, int], None] = lambda done, total: None,
+  on_progress: shards.Progress | None = None,
 ) -> int:
   """Writes motion records for every shard of shot records.
 
-  A shard that is there already is kept, so that a killed build goes on where
-  it was.
+  A shard that is there, and newer than the shots, is kept, so that a killed
+  build goes on where it was. Shards of other shots are removed.
 
   Args:
     records: folder that `speedflow data build` wrote.
@@ -303,44 +303,43 @@ def build_motion(
   Raises:
     SpeedflowError: when there are no records.
   """
-  shards = sorted(records.glob("*.tfrecord-*-of-*"))
-  shards = [path for path in shards if path.suffix != ".index"]
-  if not shards:
+  sources = {out / path.name: path for path in _shards(records)}
+  if not sources:
     raise SpeedflowError(
-      f"{records}: no records in this folder; write them with `speedflow data "
-      "build`"
+      f"{records}: no TFRecord files of shots in this folder; write them with "
+      "`speedflow data build`"
     )
-  missing = [path for path in shards if not (out / path.name).exists()]
-  written, done = 0, len(shards) - len(missing)
-  on_progress(done, len(shards))
-  with futures.ProcessPoolExecutor(workers) as pool:
-    jobs = [
-      pool.submit(_build_shard, path, out / path.name, looks, seed)
-      for path in missing
-    ]
-    for job in futures.as_completed(jobs):
-      written += job.result()
-      done += 1
-      on_progress(done, len(shards))
-  return written
+  if records.resolve() == out.resolve():
+    raise SpeedflowError(
+      f"{out}: holds the shots; name another folder for their motion"
+    )
+  for path in _shards(out):
+    source = sources.get(path)
+    if not source or path.stat().st_mtime_ns < source.stat().st_mtime_ns:
+      path.unlink()
+  return shards.write_missing(
+    {
+      path: functools.partial(_motion_of, source, looks, seed)
+      for path, source in sources.items()
+    },
+    workers=workers,
+    on_progress=on_progress,
+  )
 
 
-def _build_shard(
-  source: pathlib.Path, target: pathlib.Path, looks: int, seed: int
-) -> int:
-  cv2.setNumThreads(1)
-  with RecordWriter(target) as writer:
-    for record in _motion_of(RecordSource(source), looks, seed):
-      writer.write(record.encode())
-  return writer.count
+def _shards(folder: pathlib.Path) -> list[pathlib.Path]:
+  # pathlib's patterns find hidden files, the indices, too.
+  return sorted(
+    path
+    for path in folder.glob("*.tfrecord-*-of-*")
+    if not path.name.startswith(".")
+  )
 
 
-def _motion_of(
-  source: RecordSource, looks: int, seed: int
-) -> Iterator[MotionRecord]:
-  for encoded in source:
+def _motion_of(path: pathlib.Path, looks: int, seed: int) -> Iterator[bytes]:
+  for encoded in RecordSource(path):
     shot = ShotRecord.decode(encoded)
     for look in range(looks if shot.split == "train" else 1):
       record = describe(shot, look, seed)
       if record is not None:
-        yield record
+        yield record.encode()

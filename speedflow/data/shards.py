@@ -1,0 +1,59 @@
+"""Writes many files of records by several processes, each file once."""
+
+import multiprocessing
+import pathlib
+from collections.abc import Callable, Iterable, Mapping
+from concurrent import futures
+
+import cv2
+
+from speedflow.data.records import RecordWriter
+
+Progress = Callable[[int, int], None]
+"""Called with the number of files done, and of all files."""
+
+
+def write_missing(
+  shards: Mapping[pathlib.Path, Callable[[], Iterable[bytes]]],
+  *,
+  workers: int = 1,
+  on_progress: Progress | None = None,
+) -> int:
+  """Writes the files that are not there; killed, it goes on where it was.
+
+  Args:
+    shards: by file, what gives its records; called in a process of its own,
+      so it can be pickled.
+    workers: processes.
+    on_progress: called at the start and after each file.
+
+  Returns:
+    The number of records written by this call.
+  """
+  report = on_progress or (lambda done, total: None)
+  missing = {path: make for path, make in shards.items() if not path.exists()}
+  written, done = 0, len(shards) - len(missing)
+  report(done, len(shards))
+  if not missing:
+    return 0
+  # A fork would inherit the locks of OpenCV's and others' threads.
+  spawn = multiprocessing.get_context("spawn")
+  with futures.ProcessPoolExecutor(workers, mp_context=spawn) as pool:
+    jobs = [pool.submit(_write, *item) for item in missing.items()]
+    try:
+      for job in futures.as_completed(jobs):
+        written += job.result()
+        done += 1
+        report(done, len(shards))
+    except BaseException:
+      pool.shutdown(wait=False, cancel_futures=True)
+      raise
+  return written
+
+
+def _write(path: pathlib.Path, make: Callable[[], Iterable[bytes]]) -> int:
+  cv2.setNumThreads(1)
+  with RecordWriter(path) as writer:
+    for record in make():
+      writer.write(record)
+  return writer.count
