@@ -22,7 +22,7 @@ from speedflow.training.config import default_training
 _VARIANTS = {
   "smoke": (8, (1,), 16, 4, 2, 1e-3),
   "quick": (32, (1, 2, 4), 64, 16, 600, 3e-3),
-  "tiny": (64, (1, 2, 4), 128, 16, 8_000, 2e-3),
+  "tiny": (64, (1, 2, 4), 128, 16, 7_000, 2e-3),
   "base": (256, (1, 2, 4, 8), 512, 256, 20_000, 1e-3),
   "large": (1024, (1, 2, 4, 8), 2048, 2048, 50_000, 5e-4),
 }
@@ -77,6 +77,10 @@ def get_config(variant: str = "tiny") -> ml_collections.ConfigDict:
   config.data = ml_collections.ConfigDict()
   # Folder of motion records.
   config.data.records = "records/motion"
+  # Folder of motion records of procedural scenes, and their share of the
+  # groups; see experiments/speed_estimator/README.md for what they are worth.
+  config.data.procedural = "records/procedural_motion"
+  config.data.procedural_share = 0.0
   # Maps (frames - 1) of the longest window.
   config.data.maps = 47
   config.data.balance = 0.5

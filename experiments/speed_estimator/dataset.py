@@ -176,8 +176,14 @@ def training_batches(
     reverse=data.reverse,
     anchored=data.anchored,
   )
+  source = BalancedSource(RecordSource(paths), data.balance)
+  if data.procedural_share:
+    folder = pathlib.Path(data.procedural)
+    made = RecordSource(sorted(folder.glob("*.tfrecord-?????-of-?????")))
+    weights = (1.0 - data.procedural_share, data.procedural_share)
+    mixed = pipeline.mix([source, made], weights, seed=seed)
   return pipeline.batches(
-    BalancedSource(RecordSource(paths), data.balance),
+    mixed if data.procedural_share else source,
     [sampler],
     batch_size=batch_size,
     seed=seed,
