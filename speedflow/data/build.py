@@ -424,8 +424,8 @@ def _watch(
 ) -> Iterator[None]:
   """Reports progress by counting summaries, which works with any runner."""
   for path in parts.glob("*.json"):
-    # What failed may have been mended, or was killed half-way.
-    if json.loads(path.read_text())["reason"]:
+    # What failed may have been mended; what is hidden, a killed run left.
+    if path.name.startswith(".") or json.loads(path.read_text())["reason"]:
       path.unlink()
   if on_progress is None:
     yield
