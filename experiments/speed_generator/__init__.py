@@ -1,0 +1,1 @@
+"""Image-to-video at a wanted speed."""

@@ -1,0 +1,213 @@
+"""The generator, as the training loop sees it."""
+
+import hashlib
+import pathlib
+from collections.abc import Callable
+
+import grain
+import jax
+import jax.numpy as jnp
+import ml_collections
+import numpy as np
+from flax import nnx
+
+from experiments.speed_generator import dataset as dataset_lib
+from experiments.speed_generator import measure
+from speedflow.data.records import RecordSource
+from speedflow.inference import generator as inference
+from speedflow.inference import generator_weights
+from speedflow.models import generator, generator_flow
+
+
+class Experiment:
+  """Image-to-video at a wanted speed, by rectified flow.
+
+  The loss is the squared error of the velocity of the flow. First frame and
+  speed are each left out now and then, independently, so that both can be
+  guided (arXiv 2207.12598).
+  """
+
+  def __init__(self, config: ml_collections.ConfigDict):
+    """Reads the configuration; data are opened when they are asked for."""
+    self._config = config
+    self._net = generator.GeneratorConfig(
+      dtype=jnp.dtype(config.compute_dtype), **config.model
+    )
+    self._spec = dataset_lib.clip_spec(config.data)
+
+  def init_model(self, rngs: nnx.Rngs) -> generator.Generator:
+    """Builds the network."""
+    return generator.Generator(self._net, rngs)
+
+  def loss(
+    self,
+    model: generator.Generator,
+    batch: dict[str, jax.Array],
+    rng: jax.Array,
+  ) -> tuple[jax.Array, dict[str, jax.Array]]:
+    """The mean loss over clips; see the class."""
+    fields = self._config.loss
+    rows = batch["frames"].shape[0]
+    keys = jax.random.split(rng, 4)
+    time = generator_flow.sample_times(
+      keys[0], rows, fields.times, fields.time_shift
+    )
+    error, weight = velocity_error(
+      model,
+      batch,
+      noise=jax.random.normal(keys[1], batch["frames"].shape),
+      time=time,
+      has_image=jax.random.uniform(keys[2], (rows,)) >= fields.drop_image,
+      has_speed=jax.random.uniform(keys[3], (rows,)) >= fields.drop_speed,
+    )
+    loss = (error * weight).sum(1) / weight.sum(1)
+    return loss.mean(), {}
+
+  def dataset(
+    self, split: str, *, seed: int, process_index: int, process_count: int
+  ) -> grain.IterDataset:
+    """An endless stream of batches of clips."""
+    if split != "train":
+      raise ValueError(f"split {split!r} is not trained on")
+    return dataset_lib.training_batches(
+      self._config.data,
+      batch_size=self._config.batch_size // process_count,
+      seed=seed,
+      process_index=process_index,
+      process_count=process_count,
+    )
+
+  def batch_spec(self) -> dict[str, jax.ShapeDtypeStruct]:
+    """Shape and dtype of each array of the global batch."""
+    rows, spec = self._config.batch_size, self._spec
+    return {
+      "frames": jax.ShapeDtypeStruct(
+        (rows, spec.frames, spec.size, spec.size, 3), jnp.uint8
+      ),
+      "log2_step": jax.ShapeDtypeStruct((rows, spec.frames), jnp.float32),
+    }
+
+  def evaluate(
+    self, model: generator.Generator, log: Callable[[str], None]
+  ) -> dict[str, float]:
+    """The loss on held-out clips, and whether speed is obeyed.
+
+    Returns:
+      loss_mover, loss_physics, and loss_shots where there are records: at
+      fixed noise and times; speed_loss_ratio: the movers' loss with the speed
+      told / not told; factor_error and spearman of requested and measured
+      speed on held-out mover scenes.
+    """
+    fields = self._config.eval
+    metrics = {}
+    for kind, weight in self._config.data.mix.items():
+      if not weight:
+        continue
+      sources = self._held_out(kind, fields.clips)
+      batch = dataset_lib.held_out(sources, self._spec, seed=0)
+      metrics[f"loss_{kind}"] = _fixed_loss(model, batch, told=True)
+      if kind == "mover":
+        untold = _fixed_loss(model, batch, told=False)
+        metrics["speed_loss_ratio"] = metrics["loss_mover"] / untold
+    obeyed = measure.movers_obey(
+      inference.SpeedGenerator(model, self._facts()),
+      scenes=fields.scenes,
+      speeds=tuple(fields.speeds),
+      steps=fields.steps,
+    )
+    metrics |= {
+      "factor_error": obeyed.factor_error,
+      "spearman": obeyed.spearman,
+      "visible": obeyed.visible,
+    }
+    log(", ".join(f"{name} {value:.3f}" for name, value in metrics.items()))
+    return metrics
+
+  def export(self, model: generator.Generator, path: pathlib.Path) -> None:
+    """Writes the weights for `speedflow generate`."""
+    generator_weights.save(path, model, self._facts())
+
+  def data_fingerprint(self) -> str:
+    """A digest of the training records; calculated clips need none."""
+    if not self._config.data.mix.get("shots", 0):
+      return hashlib.sha256(b"calculated").hexdigest()
+    return RecordSource(self._paths("train")).fingerprint()
+
+  def _facts(self) -> inference.Facts:
+    spec = self._spec
+    return inference.Facts(
+      frames=spec.frames, size=spec.size, low=spec.low, high=spec.high
+    )
+
+  def _held_out(self, kind: str, count: int) -> list[dataset_lib.Filmable]:
+    if kind == "shots":
+      paths = self._paths(self._config.eval_split)
+      return dataset_lib.spread(
+        dataset_lib.ShotSource(paths, self._spec.frames), count
+      )
+    return [dataset_lib.World(kind, seed) for seed in range(count)]
+
+  def _paths(self, split: str) -> list[pathlib.Path]:
+    return dataset_lib.shards(pathlib.Path(self._config.data.records), split)
+
+
+def velocity_error(
+  model: generator.Generator,
+  batch: dict[str, jax.Array],
+  *,
+  noise: jax.Array,
+  time: jax.Array,
+  has_image: jax.Array,
+  has_speed: jax.Array,
+) -> tuple[jax.Array, jax.Array]:
+  """The squared error of the predicted velocity.
+
+  Args:
+    model: the network.
+    batch: frames uint8 [b, t, h, w, 3], log2_step float [b, t].
+    noise: float [b, t, h, w, 3].
+    time: float [b], of the flow.
+    has_image: bool [b], whether the first frame is given.
+    has_speed: bool [b], whether the speed is told.
+
+  Returns:
+    float32 [b, t]: the mean error of each frame, and its weight: 0 for a
+    first frame that is given.
+  """
+  clip = generator.encode(batch["frames"])
+  frames = clip.shape[1]
+  time = jnp.broadcast_to(time[:, None], clip.shape[:2])
+  predicted = model(
+    generator_flow.interpolate(clip, noise, time),
+    time,
+    clip[:, 0],
+    has_image,
+    batch["log2_step"],
+    has_speed,
+  )
+  error = jnp.square(predicted - (clip - noise)).mean((2, 3, 4))
+  given = has_image[:, None] & (jnp.arange(frames) == 0)
+  return error, jnp.where(given, 0.0, 1.0)
+
+
+def _fixed_loss(
+  model: generator.Generator, batch: dict[str, np.ndarray], *, told: bool
+) -> float:
+  """The loss at fixed noise, averaged over fixed times."""
+  rows = len(batch["frames"])
+  noise = jax.random.normal(jax.random.key(0), batch["frames"].shape)
+
+  @nnx.jit
+  def loss(model, batch, time):
+    error, weight = velocity_error(
+      model,
+      batch,
+      noise=noise,
+      time=jnp.full(rows, time),
+      has_image=jnp.ones(rows, bool),
+      has_speed=jnp.full(rows, told),
+    )
+    return (error * weight).sum() / weight.sum()
+
+  times = (0.1, 0.3, 0.5, 0.7, 0.9)
+  return float(np.mean([loss(model, batch, time) for time in times]))
