@@ -1,9 +1,14 @@
 """Small real files, and answers about them."""
 
+import dataclasses
+import pathlib
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
 from speedflow import media
+from speedflow.data import motion, procedural, records
 from speedflow.inference import estimate as estimate_lib
 
 
@@ -48,3 +53,29 @@ def make_estimate():
     return estimate_lib.Estimate(**(known | fields))
 
   return make
+
+
+@pytest.fixture(scope="session")
+def records_root(tmp_path_factory) -> pathlib.Path:
+  """A folder as the configs expect it: records/clips and records/motion.
+
+  Rendered scenes of 100 frames, six to train on, one for each other split.
+  """
+  root = tmp_path_factory.mktemp("root")
+  clips = root / "records" / "clips"
+  number = 0
+  for split, scenes in (("train", 6), ("val", 1), ("test", 1)):
+    path = records.shard_path(clips, "toy", split, 0, 1, "tfrecord")
+    with records.RecordWriter(path) as writer:
+      for _ in range(scenes):
+        scene = procedural.ProceduralScene.sample(
+          np.random.default_rng(number), (96, 128), seconds=100 / 30
+        )
+        for record in procedural.to_records(
+          scene, f"scene{number}", Fraction(30), split=split
+        ):
+          record = dataclasses.replace(record, category="realtime")
+          writer.write(record.encode())
+        number += 1
+  motion.build_motion(clips, clips.with_name("motion"), looks=1)
+  return root

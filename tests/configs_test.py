@@ -1,0 +1,64 @@
+"""Every configuration builds, and its smallest variant trains."""
+
+import importlib
+import pathlib
+
+import jax
+import pytest
+from flax import nnx
+
+from speedflow.training import config as config_lib
+from speedflow.training import experiment as experiment_lib
+from speedflow.training import loop
+
+_NAMES = sorted(
+  path.stem
+  for path in (pathlib.Path(__file__).parents[1] / "configs").glob("[a-z]*.py")
+)
+_VARIANTS = ("smoke", "tiny", "base", "large")
+
+
+@pytest.mark.parametrize("name", _NAMES)
+def test_smoke_variant_trains_two_steps(
+  name, records_root, tmp_path, monkeypatch
+):
+  monkeypatch.chdir(records_root)
+  config = config_lib.load_config(
+    f"configs/{name}.py:smoke", ["--config.compilation_cache="]
+  )
+  metrics = loop.train(config, tmp_path)
+  assert (tmp_path / "checkpoints" / "2").is_dir()
+  assert metrics["train/loss"] < float("inf")
+  assert any(key.startswith("val/") for key in metrics)
+
+
+@pytest.mark.parametrize("variant", _VARIANTS)
+@pytest.mark.parametrize("name", _NAMES)
+def test_every_variant_has_a_model_and_a_batch(name, variant):
+  config = config_lib.load_config(f"configs/{name}.py:{variant}")
+  experiment = experiment_lib.load_experiment(config)
+  model = nnx.eval_shape(lambda: experiment.init_model(nnx.Rngs(0)))
+  assert jax.tree.leaves(nnx.state(model, nnx.Param))
+  rows = {leaf.shape[0] for leaf in jax.tree.leaves(experiment.batch_spec())}
+  assert rows == {config.batch_size}
+
+
+@pytest.mark.parametrize("name", _NAMES)
+def test_variants_grow(name):
+  sizes = []
+  for variant in _VARIANTS:
+    config = config_lib.load_config(f"configs/{name}.py:{variant}")
+    experiment = experiment_lib.load_experiment(config)
+    model = nnx.eval_shape(
+      lambda experiment=experiment: experiment.init_model(nnx.Rngs(0))
+    )
+    leaves = jax.tree.leaves(nnx.state(model, nnx.Param))
+    sizes.append(sum(leaf.size for leaf in leaves))
+  assert sizes == sorted(sizes)
+
+
+@pytest.mark.parametrize("name", _NAMES)
+def test_an_unknown_variant_is_refused_by_name(name):
+  module = importlib.import_module(f"configs.{name}")
+  with pytest.raises(ValueError, match="'huge' is none of"):
+    module.get_config("huge")

@@ -1,0 +1,145 @@
+"""Groups of windows: exact ratios, and nothing else that tells the speed."""
+
+import numpy as np
+import pytest
+
+from experiments.speed_estimator import dataset
+from speedflow.data import motion, records
+
+_STRIDES = (1, 2, 4, 8)
+_PLAIN = dataset.GroupSampler(maps=20, flow_scale=0, intensity_scale=0)
+_CHANGE = motion.CHANNELS.index("change_mean")
+
+
+def _record(maps=None, **known):
+  """A record whose maps carry their stride in one channel."""
+  if maps is None:
+    maps = {s: np.zeros((80 // s, 12, 16, 8), np.float16) for s in _STRIDES}
+    for stride, values in maps.items():
+      values[..., _CHANGE] = stride
+  fields = {
+    **{"id": "a", "look": 0, "source": "s", "category": "realtime"},
+    **{"scene_group": "g", "split": "train", "label": "known"},
+    **{"speed": 0.25, "fps": 60.0},
+  }
+  return motion.MotionRecord(**(fields | known), maps=maps).encode()
+
+
+def _groups(sampler, record, count=60):
+  return [sampler(record, np.random.default_rng(i)) for i in range(count)]
+
+
+def test_the_factor_is_that_of_the_maps_it_comes_with():
+  drawn = set()
+  for group in _groups(_PLAIN, _record()):
+    strides = group["maps"][:, 0, 0, 0, _CHANGE].astype(float)
+    np.testing.assert_array_equal(group["log2_factor"], np.log2(strides))
+    assert strides[0] != strides[1]
+    drawn.update(strides)
+  assert drawn == set(_STRIDES)
+
+
+def test_a_known_speed_labels_both_windows():
+  # 60 frames per second at a quarter of the speed: 1/240 s from one to the
+  # next, three octaves below 1/30 s.
+  for group in _groups(_PLAIN, _record(), 5):
+    np.testing.assert_allclose(
+      group["log2_step"], group["log2_factor"] - 3, atol=1e-5
+    )
+
+
+@pytest.mark.parametrize(
+  "record",
+  [
+    _record(speed=0.0, label="unknown"),
+    _record(label="pseudo"),  # Another system's guess.
+  ],
+)
+def test_an_unknown_speed_is_no_label_but_keeps_its_ratio(record):
+  for group in _groups(_PLAIN, record, 5):
+    assert np.isnan(group["log2_step"]).all()
+    assert np.isfinite(group["log2_factor"]).all()
+
+
+def test_without_anchors_only_ratios_teach():
+  sampler = dataset.GroupSampler(maps=20, anchored=False)
+  assert np.isnan(
+    sampler(_record(), np.random.default_rng(0))["log2_step"]
+  ).all()
+
+
+def test_windows_are_padded_to_one_length():
+  lengths = set()
+  for group in _groups(_PLAIN, _record()):
+    assert group["maps"].shape == (2, 20, 12, 16, 8)
+    assert group["maps"].dtype == np.float16
+    for maps, length in zip(group["maps"], group["length"], strict=True):
+      assert maps[:length, ..., _CHANGE].min() > 0
+      assert not maps[length:].any()
+    lengths.update(group["length"].tolist())
+  assert min(lengths) >= motion.MIN_MAPS
+  assert max(lengths) == 20
+  assert len(lengths) > 3  # A length must not tell the speed.
+
+
+def test_a_record_of_one_speed_gives_two_windows_of_it():
+  maps = {1: np.ones((12, 12, 16, 8), np.float16)}
+  group = _PLAIN(_record(maps), np.random.default_rng(0))
+  np.testing.assert_array_equal(group["log2_factor"], [0, 0])
+
+
+def _marked():
+  """Flow right and down; brightness marks left, top and the beginning."""
+  maps = np.zeros((20, 12, 16, 8), np.float16)
+  maps[..., 0] = 1
+  maps[..., 1] = 2
+  maps[:, :, :8, 4] = 1
+  maps[:, :6, :, 5] = 1
+  maps[:10, :, :, 6] = 1
+  return _record({1: maps})
+
+
+def test_mirrored_pictures_and_reversed_time_have_mirrored_flow():
+  sampler = dataset.GroupSampler(
+    maps=20, flow_scale=0, intensity_scale=0, cut=0, reverse=0.5
+  )
+  seen = set()
+  for group in _groups(sampler, _marked()):
+    for maps in group["maps"].astype(int):
+      x, y = maps[0, 0, 0, :2]
+      across = 1 if maps[0, 0, 0, 4] else -1
+      down = 1 if maps[0, 0, 0, 5] else -1
+      time = 1 if maps[0, 0, 0, 6] else -1
+      assert (x, y) == (across * time, 2 * down * time)
+      seen.add((across, down, time))
+  assert len(seen) == 8
+
+
+def test_both_windows_of_a_group_are_zoomed_alike():
+  sampler = dataset.GroupSampler(maps=20, flow_scale=1.0, intensity_scale=0)
+  maps = {s: np.ones((40, 12, 16, 8), np.float16) for s in (1, 2)}
+  zooms = set()
+  for group in _groups(sampler, _record(maps), 20):
+    first, second = np.abs(group["maps"][:, 0, 0, 0, 0].astype(float))
+    assert first == second
+    zooms.add(first)
+  assert len(zooms) == 20
+
+
+@pytest.mark.parametrize(
+  ("power", "expected"), [(0.0, 12), (0.5, 2 * 4), (1.0, 4)]
+)
+def test_small_repositories_are_seen_more_often(tmp_path, power, expected):
+  maps = {1: np.zeros((8, 12, 16, 8), np.float16)}
+  names = ["large"] * 12 + ["small"] * 4
+  with records.RecordWriter(tmp_path / "x.tfrecord") as writer:
+    for name in names:
+      writer.write(_record(maps, source=name))
+  source = dataset.BalancedSource(
+    records.RecordSource(tmp_path / "x.tfrecord"), power
+  )
+  seen = [names[i] for i in source.indices]
+  assert seen.count("large") == 12
+  assert seen.count("small") == expected
+  assert len(source) == 12 + expected
+  assert motion.MotionRecord.decode(source[len(source) - 1]).source == "small"
