@@ -1,0 +1,1 @@
+"""Slow time down: sharp high-rate video from blurry low-rate video."""

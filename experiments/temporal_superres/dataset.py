@@ -1,0 +1,314 @@
+"""Examples of two frames and the true picture between them.
+
+Sharp examples leave frames of a shot out and ask for them back. Blurred ones
+average frames of a shot, in linear light, as a shutter open for so long would
+have; the sharp frames are the truth.
+"""
+
+import dataclasses
+import math
+import pathlib
+from collections.abc import Sequence
+
+import cv2
+import grain
+import ml_collections
+import numpy as np
+
+from speedflow.data import optical_flow, pipeline
+from speedflow.data.records import RecordSource
+from speedflow.data.schema import ShotRecord
+from speedflow.timewarp import light, resample
+
+BLUR_FACTOR = 8
+"""Blurred frames are so many frames of the source apart."""
+
+# Source frames on either side of a blurred frame that its light may hold.
+_HALF = BLUR_FACTOR // 2
+# Beside the crop, flow sees so many more pixels.
+_MARGIN = 32
+# Between source frames, motion of more pixels would leave gaps in the blur.
+_MOST_MOTION = 5.0
+# A frame between two others that moved away from one by less than this share
+# of what even motion would give is a repeat of it.
+_REPEAT = 0.3
+
+
+@dataclasses.dataclass(frozen=True)
+class ExampleSampler:
+  """A transform: shot record -> arrays of a few examples.
+
+  Attributes:
+    crop: side of the crops, pixels.
+    crops: examples per shot, of the same frames.
+    factors: how many frames apart the two frames of sharp examples are.
+    factor_shares: how often each of the factors is drawn.
+    blurred: chance that an example is blurred, of real-time shots.
+    blurred_slow: the same, of slow-motion and high-speed shots.
+    unknown: chance that the exposure is not told.
+    smallest: of the random scale of the picture.
+  """
+
+  crop: int = 96
+  crops: int = 2
+  factors: tuple[int, ...] = (2, 3, 4, 6, 8)
+  factor_shares: tuple[float, ...] = (0.5, 0.1, 0.2, 0.1, 0.1)
+  blurred: float = 0.25
+  blurred_slow: float = 0.7
+  unknown: float = 0.3
+  smallest: float = 0.6
+
+  def __call__(
+    self, encoded: bytes, rng: np.random.Generator
+  ) -> dict[str, np.ndarray]:
+    """Draws examples.
+
+    Args:
+      encoded: a `ShotRecord`.
+      rng: source of randomness.
+
+    Returns:
+      images: uint8 [n, 2, s, s, 3]; truth: uint8 [n, s, s, 3]; flow: float16
+      [n, 2, s, s, 2], as `FlowEstimator.both_ways`; time: float32 [n], 0..1;
+      exposure: float32 [n], nan where it is not told.
+    """
+    shot = ShotRecord.decode(encoded)
+    slow = shot.category in ("slowmo", "highfps", "procedural")
+    chance = self.blurred_slow if slow else self.blurred
+    wanted = BLUR_FACTOR + 2 * _HALF + 1
+    blurred = rng.random() < chance and shot.num_frames >= wanted
+    if blurred:
+      factor, lead = BLUR_FACTOR, _HALF
+    else:
+      shares = np.array(self.factor_shares)
+      shares[np.array(self.factors) >= shot.num_frames] = 0
+      # Of a shot of two frames, the truth is one of them.
+      total = shares.sum()
+      factor = int(rng.choice(self.factors, p=shares / total)) if total else 1
+      lead = 0
+    first, between = self._busy(shot, factor, lead, rng)
+    offsets = rng.choice(between, self.crops)
+    images = {
+      k: shot.image(first + k)
+      for k in (
+        range(-lead, factor + lead + 1)
+        if blurred
+        else {0, factor, *offsets.tolist()}
+      )
+    }
+    exposure = float(rng.uniform(0.2, 1.0)) if blurred else 0.0
+    flow = optical_flow.FlowEstimator()
+    examples = [
+      self._example(images, factor, int(offset), exposure, flow, rng)
+      for offset in offsets
+    ]
+    return {
+      name: np.stack([example[name] for example in examples])
+      for name in examples[0]
+    }
+
+  def _busy(
+    self, shot: ShotRecord, factor: int, lead: int, rng: np.random.Generator
+  ) -> tuple[int, list[int]]:
+    """A first frame after which much moves, and the true frames between."""
+    last = shot.num_frames - 1 - factor - lead
+    starts = rng.integers(lead, last, size=3, endpoint=True)
+
+    def small(index: int) -> np.ndarray:
+      return shot.image(index, gray=True, reduce=8).astype(np.float32)
+
+    def change(a: np.ndarray, b: np.ndarray) -> float:
+      return float(np.sqrt(((a - b) ** 2).mean()))
+
+    ends = [(small(s), small(s + factor)) for s in starts]
+    changes = [change(*pair) for pair in ends]
+    # Now and then one that is not so busy.
+    best = int(np.argmax(changes)) if rng.random() < 0.8 else 0
+    first, (before, after) = int(starts[best]), ends[best]
+    between = []
+    for k in range(0 if lead else 1, factor):
+      image = small(first + k)
+      moved = min(change(image, before), change(image, after))
+      even = min(k, factor - k) / factor * changes[best]
+      if moved >= _REPEAT * even:
+        between.append(k)
+    return first, between or [0]
+
+  def _example(
+    self,
+    images: dict[int, np.ndarray],
+    factor: int,
+    offset: int,
+    exposure: float,
+    flow: optical_flow.FlowEstimator,
+    rng: np.random.Generator,
+  ) -> dict[str, np.ndarray]:
+    window = _Window.sample(
+      images[0], images[factor], self.crop + 2 * _MARGIN, self.smallest, rng
+    )
+    cut = {k: window.cut(image) for k, image in images.items()}
+    truth = cut[offset]
+    pair = [cut[0], cut[factor]]
+    if exposure:
+      pair = [_expose(cut, k, exposure, rng) for k in (0, factor)]
+    both = flow.both_ways(*pair)
+    if exposure and np.percentile(np.abs(both), 98) > _MOST_MOTION * factor:
+      exposure, pair = 0.0, [cut[0], cut[factor]]
+      both = flow.both_ways(*pair)
+    inner = slice(_MARGIN, _MARGIN + self.crop)
+    time = offset / factor
+    if rng.random() < 0.5:
+      pair, both, time = pair[::-1], both[::-1], 1 - time
+    told = rng.random() >= self.unknown
+    return {
+      "images": np.stack(pair)[:, inner, inner],
+      "truth": truth[inner, inner],
+      "flow": both[:, inner, inner].astype(np.float16),
+      "time": np.float32(time),
+      "exposure": np.float32(exposure if told else math.nan),
+    }
+
+
+@dataclasses.dataclass(frozen=True)
+class _Window:
+  """A square part of the picture, scaled, turned and mirrored."""
+
+  top: int
+  left: int
+  source: int
+  side: int
+  flips: tuple[bool, bool, bool]
+  channels: tuple[int, ...]
+
+  @classmethod
+  def sample(
+    cls,
+    before: np.ndarray,
+    after: np.ndarray,
+    side: int,
+    smallest: float,
+    rng: np.random.Generator,
+  ) -> "_Window":
+    """Draws a window in which something moves."""
+    height, width = before.shape[:2]
+    scale = rng.uniform(smallest, 1.0)
+    source = min(round(side / scale), height, width)
+    step = 8
+    change = cv2.absdiff(before, after).max(-1)
+    small = cv2.resize(
+      change, (width // step, height // step), interpolation=cv2.INTER_AREA
+    )
+    best, where = -1.0, (0, 0)
+    tries = 4 if rng.random() < 0.85 else 1
+    for _ in range(tries):
+      top = int(rng.integers(0, height - source, endpoint=True))
+      left = int(rng.integers(0, width - source, endpoint=True))
+      margin = source // 6
+      part = small[
+        (top + margin) // step : (top + source - margin) // step,
+        (left + margin) // step : (left + source - margin) // step,
+      ]
+      busy = float(part.mean())
+      if busy > best:
+        best, where = busy, (top, left)
+    flips = tuple(bool(x) for x in rng.random(3) < 0.5)
+    return cls(*where, source, side, flips, tuple(rng.permutation(3).tolist()))
+
+  def cut(self, image: np.ndarray) -> np.ndarray:
+    """Cuts the window out of a picture."""
+    part = image[
+      self.top : self.top + self.source, self.left : self.left + self.source
+    ]
+    if self.source != self.side:
+      part = cv2.resize(
+        part,
+        (self.side, self.side),
+        interpolation=cv2.INTER_AREA
+        if self.source > self.side
+        else cv2.INTER_LINEAR,
+      )
+    transpose, down, right = self.flips
+    if transpose:
+      part = part.transpose(1, 0, 2)
+    part = part[:: -1 if down else 1, :: -1 if right else 1, self.channels]
+    return np.ascontiguousarray(part)
+
+
+def expose(
+  images: dict[int, np.ndarray], middle: int, exposure: float
+) -> np.ndarray:
+  """The light of a shutter that opens around a frame.
+
+  Args:
+    images: uint8 [h, w, 3] by frame number, those within half of
+      `BLUR_FACTOR` of the middle.
+    middle: the frame in the middle of the exposure.
+    exposure: of `BLUR_FACTOR` frames, 0..1.
+
+  Returns:
+    uint8 [h, w, 3].
+  """
+  width = exposure * BLUR_FACTOR
+  # Frame k is the light of [k, k + 1).
+  opens = middle + 0.5 - width / 2
+  first, weights = resample.exposure_weights(opens, width)
+  if len(weights) == 1:
+    return images[middle]
+  total = sum(
+    np.float32(weight) * light.to_linear(images[first + k])
+    for k, weight in enumerate(weights)
+  )
+  return light.from_linear(total)
+
+
+def _expose(
+  images: dict[int, np.ndarray],
+  middle: int,
+  exposure: float,
+  rng: np.random.Generator,
+) -> np.ndarray:
+  """With the noise of a sensor, now and then."""
+  image = expose(images, middle, exposure)
+  if rng.random() < 0.3:
+    noise = rng.normal(0, rng.uniform(0.5, 3), image.shape)
+    image = np.clip(np.rint(image + noise), 0, 255).astype(np.uint8)
+  return image
+
+
+def training_batches(
+  data: ml_collections.ConfigDict,
+  paths: Sequence[pathlib.Path],
+  *,
+  batch_size: int,
+  seed: int,
+  process_index: int,
+  process_count: int,
+) -> grain.IterDataset:
+  """An endless stream of batches, arrays [batch_size, crops, ...].
+
+  Args:
+    data: the `data` part of the experiment's config.
+    paths: shards of shot records.
+    batch_size: shots per batch, of this process.
+    seed: of order and randomness.
+    process_index: this process.
+    process_count: number of processes.
+  """
+  sampler = ExampleSampler(
+    crop=data.crop,
+    crops=data.crops,
+    blurred=data.blurred,
+    blurred_slow=data.blurred_slow,
+    unknown=data.unknown,
+    smallest=data.smallest,
+  )
+  return pipeline.batches(
+    RecordSource(paths),
+    [sampler],
+    batch_size=batch_size,
+    seed=seed,
+    process_index=process_index,
+    process_count=process_count,
+    num_workers=data.workers,
+    num_threads=data.threads,
+  )

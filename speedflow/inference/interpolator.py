@@ -1,0 +1,197 @@
+"""Pictures between frames, by a trained network."""
+
+import functools
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+
+from speedflow.data import optical_flow
+from speedflow.models import superres
+
+# Larger pictures are made in tiles of at most this side, pixels.
+_TILE = 1024
+
+
+class Picture(NamedTuple):
+  """A synthesised picture.
+
+  Attributes:
+    image: uint8 RGB [h, w, 3].
+    uncertainty: float32 [ceil(h / 2), ceil(w / 2)], expected absolute error
+      in grey levels.
+  """
+
+  image: np.ndarray
+  uncertainty: np.ndarray
+
+
+class FrameInterpolator:
+  """Makes sharp pictures at any time between two frames.
+
+  It is not safe to share between threads.
+  """
+
+  def __init__(self, model: superres.SuperResNet, tile: int = _TILE):
+    """Wraps a trained network.
+
+    Args:
+      model: the network, in evaluation mode.
+      tile: side of the largest picture made in one piece, pixels.
+    """
+    margin = _round_up(superres.REACH)
+    self._margin, self._inner = margin, max(tile - 2 * margin, superres.GRID)
+    self._tile = tile
+    self._flow = optical_flow.FlowEstimator()
+    graph, state = nnx.split(model)
+
+    @jax.jit
+    def synthesise(state, images, flow, time, exposure):
+      made = nnx.merge(graph, state)(
+        images.astype(jnp.float32)[None] / 255, flow[None], time, exposure
+      )
+      pixels = jnp.rint(jnp.clip(made.image[0], 0, 1) * 255)
+      return pixels.astype(jnp.uint8), made.uncertainty[0] * 255
+
+    self._synthesise = functools.partial(synthesise, state)
+
+  def between(
+    self,
+    first: np.ndarray,
+    second: np.ndarray,
+    times: Sequence[float],
+    exposure: float | None = 0.0,
+  ) -> Iterator[Picture]:
+    """Yields the pictures at some times.
+
+    Args:
+      first: uint8 RGB [h, w, 3].
+      second: the same.
+      times: 0 (first) .. 1 (second).
+      exposure: open-shutter time / frame interval, 0..1; None: unknown.
+    """
+    if not times:
+      return
+    flow = self._flow.both_ways(first, second)
+    shutter = np.array([math.nan if exposure is None else exposure], np.float32)
+    images = np.stack([first, second])
+    for time in times:
+      yield self._whole(images, flow, np.array([time], np.float32), shutter)
+
+  def window(
+    self,
+    inputs: Sequence[np.ndarray],
+    times: Sequence[float],
+    exposure: float | None = 0.0,
+  ) -> list[np.ndarray]:
+    """Pictures at rising times among frames at times 0, 1, 2, ...
+
+    Args:
+      inputs: uint8 RGB [h, w, 3] each, at least two.
+      times: in frame intervals.
+      exposure: as in `between`.
+
+    Returns:
+      uint8 RGB [h, w, 3] each.
+    """
+
+    def make(first, second, parts):
+      for picture in self.between(first, second, parts, exposure):
+        yield picture.image
+
+    return _along(inputs, times, make)
+
+  def _whole(
+    self,
+    images: np.ndarray,
+    flow: np.ndarray,
+    time: np.ndarray,
+    exposure: np.ndarray,
+  ) -> Picture:
+    height, width = images.shape[1:3]
+    rows, columns = (
+      _spans(n, self._tile, self._inner, self._margin) for n in (height, width)
+    )
+    bottom, right = _round_up(height) - height, _round_up(width) - width
+    pad = ((0, 0), (0, bottom), (0, right), (0, 0))
+    images = np.pad(images, pad, "edge")
+    flow = np.pad(flow, pad, "edge")
+    image = np.empty((*images.shape[1:3], 3), np.uint8)
+    uncertainty = np.empty(
+      (image.shape[0] // 2, image.shape[1] // 2), np.float32
+    )
+    for top, end, above, below in rows:
+      for left, stop, before, after in columns:
+        part = (slice(None), slice(above, below), slice(before, after))
+        pixels, doubt = self._synthesise(
+          images[part], flow[part], time, exposure
+        )
+        inner = (
+          slice(top - above, end - above),
+          slice(left - before, stop - before),
+        )
+        image[top:end, left:stop] = np.asarray(pixels)[inner]
+        half = tuple(slice(s.start // 2, s.stop // 2) for s in inner)
+        uncertainty[top // 2 : end // 2, left // 2 : stop // 2] = np.asarray(
+          doubt
+        )[half]
+    return Picture(
+      np.ascontiguousarray(image[:height, :width]),
+      uncertainty[: (height + 1) // 2, : (width + 1) // 2],
+    )
+
+
+def classical(
+  inputs: Sequence[np.ndarray], times: Sequence[float]
+) -> list[np.ndarray]:
+  """As `FrameInterpolator.window`, by `optical_flow.interpolate`."""
+  estimator = optical_flow.FlowEstimator()
+
+  def make(first, second, parts):
+    flow = estimator.both_ways(first, second)
+    for time in parts:
+      yield optical_flow.interpolate(first, second, flow, time)
+
+  return _along(inputs, times, make)
+
+
+def _along(
+  inputs: Sequence[np.ndarray],
+  times: Sequence[float],
+  make: Callable[
+    [np.ndarray, np.ndarray, Sequence[float]], Iterator[np.ndarray]
+  ],
+) -> list[np.ndarray]:
+  pictures: list[np.ndarray] = []
+  last = len(inputs) - 2
+  for k in range(last + 1):
+    parts = [t - k for t in times if min(int(t), last) == k]
+    if parts:
+      pictures += make(inputs[k], inputs[k + 1], parts)
+  return pictures
+
+
+def _round_up(length: int) -> int:
+  return -(-length // superres.GRID) * superres.GRID
+
+
+def _spans(
+  length: int, tile: int, inner: int, margin: int
+) -> list[tuple[int, int, int, int]]:
+  """Parts of an axis: start, end, and the same with all that they depend on.
+
+  Where tiles are needed, they are all of one size, so that one program makes
+  them all.
+  """
+  length = _round_up(length)
+  if length <= tile:
+    return [(0, length, 0, length)]
+  spans = []
+  for start in range(0, length, inner):
+    low = min(max(start - margin, 0), length - tile)
+    spans.append((start, min(start + inner, length), low, low + tile))
+  return spans

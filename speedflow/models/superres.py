@@ -1,0 +1,336 @@
+"""Joint deblurring and interpolation: two frames -> the picture at any time.
+
+Classical flow is refined in two stages, from coarse to fine, and the refined
+flow fetches pixels of both frames: at the place itself, from around it, and
+along the path of motion, as far as the shutter was open. The picture is a
+weighted sum of these. The weights of each pixel come from a small 2-D
+convolutional network and add up to one, so where all fetched pixels are alike
+(a static region, an overlay) nothing can change, and no colour appears that
+neither frame holds nearby. Untrained, the network interpolates classically.
+
+Flow refinement after IFRNet (Kong et al., CVPR 2022), weights for pixels after
+kernel prediction (Niklaus et al., "Video Frame Interpolation via Adaptive
+Separable Convolution", ICCV 2017).
+"""
+
+import dataclasses
+import itertools
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+from jax.typing import DTypeLike
+
+GRID = 16
+"""Height and width of the frames must be multiples of this."""
+
+REACH = 160
+"""Beyond so many pixels, apart from motion, nothing influences a pixel."""
+
+# Places along the path of motion, in lengths of the blur. Blur of one length
+# is undone by differences of what lies so far apart.
+_ALONG = (-1.0, -0.5, 0.5, 1.0)
+_AROUND = tuple(
+  (y, x) for y in (-1, 0, 1) for x in (-1, 0, 1) if (y, x) != (0, 0)
+)
+# Flow enters and leaves in units of so many pixels.
+_FLOW_UNIT = 8.0
+# Log weight of unmoved pixels beside moved ones, untrained.
+_UNMOVED = -6.0
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+
+
+@dataclasses.dataclass(frozen=True)
+class SuperResConfig:
+  """Sizes of a `SuperResNet`.
+
+  Attributes:
+    coarse: features at 1/4, 1/8 and 1/16 of the size, where flow is refined.
+    fine: features at 1/2 and 1/4 of the size, where pixels are weighed.
+    dtype: what the convolutions compute in; parameters are float32.
+  """
+
+  coarse: tuple[int, ...] = (40, 64, 80)
+  fine: tuple[int, ...] = (24, 32)
+  dtype: DTypeLike = jnp.float32
+
+
+class Synthesis(NamedTuple):
+  """A picture at a time between two frames.
+
+  Attributes:
+    image: float32 [b, h, w, 3], 0..1 but for overshoot.
+    uncertainty: float32 [b, h / 2, w / 2], expected absolute error, in units
+      of full scale.
+    flow: float32 [b, 2, h, w, 2], where in each frame a pixel comes from,
+      relative to itself, in pixels.
+  """
+
+  image: jax.Array
+  uncertainty: jax.Array
+  flow: jax.Array
+
+
+def warp(image: jax.Array, flow: jax.Array) -> jax.Array:
+  """Fetches every pixel from where the flow points, bilinearly.
+
+  Args:
+    image: float [b, h, w, c].
+    flow: float [b, h, w, 2], x and y in pixels; beyond the border, the border
+      is repeated.
+
+  Returns:
+    float [b, h, w, c].
+  """
+  batch, height, width, channels = image.shape
+  x = jnp.clip(jnp.arange(width) + flow[..., 0], 0, width - 1)
+  y = jnp.clip(jnp.arange(height)[:, None] + flow[..., 1], 0, height - 1)
+  left = jnp.clip(jnp.floor(x), 0, width - 2)
+  top = jnp.clip(jnp.floor(y), 0, height - 2)
+  right_share = (x - left)[..., None]
+  lower_share = (y - top)[..., None]
+  index = (top * width + left).astype(jnp.int32).reshape(batch, -1)
+  flat = image.reshape(batch, height * width, channels)
+
+  def fetch(offset: int) -> jax.Array:
+    rows = jax.vmap(
+      lambda pixels, i: pixels.at[i].get(mode="promise_in_bounds")
+    )(flat, index + offset)
+    return rows.reshape(image.shape)
+
+  upper = fetch(0) * (1 - right_share) + fetch(1) * right_share
+  lower = fetch(width) * (1 - right_share) + fetch(width + 1) * right_share
+  # Fused into several consumers, it would be computed anew for each.
+  return jax.lax.optimization_barrier(
+    upper * (1 - lower_share) + lower * lower_share
+  )
+
+
+class SuperResNet(nnx.Module):
+  """Two frames, their flow and a time -> the picture at that time."""
+
+  def __init__(self, config: SuperResConfig, rngs: nnx.Rngs):
+    """Builds the network.
+
+    Args:
+      config: its sizes.
+      rngs: for the initial parameters.
+    """
+    self.config = config
+    self.coarse = _Pyramid(36, config.coarse, config.dtype, rngs)
+    self.flow = _head(config.coarse[0], 4, rngs)
+    hidden = config.coarse[0] // 4
+    inputs = 4 * (6 + 2 * len(_ALONG)) + 8 + 3 + hidden
+    self.fine = _Pyramid(inputs, config.fine, config.dtype, rngs)
+    # For each of 2 x 2 pixels: weights of moved and unmoved pixels of both
+    # frames, then of pixels along the path and around.
+    outputs = 4 + len(_AROUND) + 2 * len(_ALONG)
+    self.weights = _head(config.fine[0], 4 * outputs, rngs)
+    self.detail = _head(config.fine[0], 5, rngs)
+
+  def __call__(
+    self,
+    images: jax.Array,
+    flow: jax.Array,
+    time: jax.Array,
+    exposure: jax.Array,
+  ) -> Synthesis:
+    """Synthesises the picture at a time, as with an open shutter of no length.
+
+    Args:
+      images: float [b, 2, h, w, 3], 0..1; h and w are multiples of `GRID`.
+      flow: float [b, 2, h, w, 2], from the first to the second and back,
+        pixels.
+      time: float [b], 0 (the middle of the first frame's exposure) .. 1 (of
+        the second's).
+      exposure: float [b], open-shutter time / frame interval of the frames,
+        0..1; nan: unknown.
+    """
+    height, width = images.shape[2:4]
+    if height % GRID or width % GRID:
+      raise ValueError(
+        f"frames are {width} x {height}; wanted multiples of {GRID}"
+      )
+    known = ~jnp.isnan(exposure)
+    shutter = jnp.where(known, exposure, 1.0)
+    t = time[:, None, None, None]
+    scalars = jnp.stack([time, shutter, known.astype(jnp.float32)], -1)
+    # What lies at x at this time came along the flow that ends at x.
+    moved = jnp.stack([t * flow[:, 1], (1 - t) * flow[:, 0]], 1)
+    disagreement = _pool(_pool(flow[:, 0] + flow[:, 1]))
+    moved, hidden = self._refine(images, moved, disagreement, scalars)
+    return self._synthesise(images, moved, hidden, scalars)
+
+  def _refine(
+    self,
+    images: jax.Array,
+    moved: jax.Array,
+    disagreement: jax.Array,
+    scalars: jax.Array,
+  ) -> tuple[jax.Array, jax.Array]:
+    """Better flow [b, 2, h, w, 2], and features [b, h/2, w/2, c]."""
+    halves = [_pool(images[:, i]) for i in range(2)]
+    flows = [_pool(moved[:, i]) for i in range(2)]
+    fetched = [
+      warp(half, flow / 2) for half, flow in zip(halves, flows, strict=True)
+    ]
+    x = [
+      *(space_to_depth(image) for image in fetched),
+      *(_pool(flow) / _FLOW_UNIT for flow in flows),
+      disagreement / _FLOW_UNIT,
+      jnp.abs(_pool(fetched[0]) - _pool(fetched[1])),
+    ]
+    features = self.coarse(_with_scalars(x, scalars))
+    change = _enlarge(self.flow(features), 4) * _FLOW_UNIT
+    moved = moved + jnp.stack([change[..., :2], change[..., 2:]], 1)
+    return moved, depth_to_space(features)
+
+  def _synthesise(
+    self,
+    images: jax.Array,
+    moved: jax.Array,
+    hidden: jax.Array,
+    scalars: jax.Array,
+  ) -> Synthesis:
+    time, shutter = scalars[:, 0], scalars[:, 1]
+    # The flow learns from the pixels that it fetches in the end. Elsewhere
+    # its gradient costs much and adds little.
+    before = jax.lax.stop_gradient(moved)
+    blur = shutter[:, None, None, None] * (before[:, 1] - before[:, 0])
+    along = [
+      warp(images[:, i], before[:, i] + place * blur)
+      for i in range(2)
+      for place in _ALONG
+    ]
+    path = jnp.concatenate([moved[:, 0], moved[:, 1], blur, jnp.abs(blur)], -1)
+    x = [
+      *(space_to_depth(warp(images[:, i], before[:, i])) for i in range(2)),
+      space_to_depth(jnp.stack(along, -1).transpose(0, 1, 2, 4, 3) @ _LUMA),
+      _pool(path) / _FLOW_UNIT,
+      hidden,
+    ]
+    features = self.fine(_with_scalars(x, scalars))
+
+    # The last correction of the flow, and the uncertainty.
+    detail = self.detail(features)
+    change = _enlarge(detail[..., :4], 2)
+    moved = moved + jnp.stack([change[..., :2], change[..., 2:]], 1)
+    uncertainty = jnp.exp(detail[..., 4] - 4.0)
+
+    weights = depth_to_space(self.weights(features))
+    share = jnp.log(jnp.maximum(jnp.stack([1 - time, time], -1), 1e-4))
+    prior = jnp.concatenate([share, share + _UNMOVED], -1)
+    shares = jax.nn.softmax(weights[..., :4] + prior[:, None, None], -1)
+    fetched = [warp(images[:, i], moved[:, i]) for i in range(2)]
+    fused = _weighted([*fetched, images[:, 0], images[:, 1]], shares)
+    # Weighted differences to the pixel itself: whatever the weights, those of
+    # the pixels add up to one.
+    centre = jax.lax.stop_gradient(fused)
+    differences = [pixels - centre for pixels in _neighbours(centre) + along]
+    image = fused + _weighted(differences, weights[..., 4:])
+    return Synthesis(image, uncertainty, moved)
+
+
+class _Pyramid(nnx.Module):
+  """A small U-Net; the first size is that of its input."""
+
+  def __init__(
+    self, inputs: int, widths: Sequence[int], dtype: DTypeLike, rngs: nnx.Rngs
+  ):
+    def conv(features_in: int, features_out: int, strides: int = 1) -> nnx.Conv:
+      return nnx.Conv(
+        features_in,
+        features_out,
+        (3, 3),
+        strides=strides,
+        dtype=dtype,
+        rngs=rngs,
+      )
+
+    self.enter = conv(inputs, widths[0])
+    self.down = nnx.List(
+      [conv(a, b, 2) for a, b in itertools.pairwise(widths)]
+    )
+    self.middle = nnx.List([conv(w, w) for w in widths])
+    self.up = nnx.List(
+      [
+        nnx.Linear(b, 4 * a, dtype=dtype, rngs=rngs)
+        for a, b in itertools.pairwise(widths)
+      ]
+    )
+    self.leave = nnx.List([conv(w, w) for w in widths])
+    self.dtype = dtype
+
+  def __call__(self, x: jax.Array) -> jax.Array:
+    """Maps [b, h, w, inputs] to float32 [b, h, w, widths[0]]."""
+    x = nnx.leaky_relu(self.enter(x.astype(self.dtype)))
+    levels = []
+    for level, middle in enumerate(self.middle):
+      x = x + nnx.leaky_relu(middle(x))
+      levels.append(x)
+      if level < len(self.down):
+        x = nnx.leaky_relu(self.down[level](x))
+    for level in reversed(range(len(levels))):
+      if level < len(self.up):
+        x = levels[level] + depth_to_space(self.up[level](x))
+      x = x + nnx.leaky_relu(self.leave[level](x))
+    return x.astype(jnp.float32)
+
+
+def _head(features: int, outputs: int, rngs: nnx.Rngs) -> nnx.Linear:
+  """Starts at zero, so that training starts at classical interpolation."""
+  return nnx.Linear(
+    features, outputs, kernel_init=nnx.initializers.zeros, rngs=rngs
+  )
+
+
+def _weighted(images: Sequence[jax.Array], weights: jax.Array) -> jax.Array:
+  """Sums n images [b, h, w, c] by weights [b, h, w, n]."""
+  return sum(image * weights[..., i, None] for i, image in enumerate(images))
+
+
+def _neighbours(x: jax.Array) -> list[jax.Array]:
+  """The eight pixels around each; at the border, itself."""
+  height, width = x.shape[1:3]
+  padded = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), "edge")
+  return [
+    padded[:, 1 + down : 1 + down + height, 1 + right : 1 + right + width]
+    for down, right in _AROUND
+  ]
+
+
+def _with_scalars(x: Sequence[jax.Array], scalars: jax.Array) -> jax.Array:
+  """Appends scalars [b, c] to every pixel of maps [b, h, w, ...]."""
+  batch, height, width, _ = x[0].shape
+  shape = (batch, height, width, scalars.shape[-1])
+  planes = jnp.broadcast_to(scalars[:, None, None], shape)
+  return jnp.concatenate([*x, planes], -1)
+
+
+def space_to_depth(x: jax.Array) -> jax.Array:
+  """[b, h, w, c] -> [b, h / 2, w / 2, 4 c]."""
+  b, h, w, c = x.shape
+  x = x.reshape(b, h // 2, 2, w // 2, 2, c).transpose(0, 1, 3, 2, 4, 5)
+  return x.reshape(b, h // 2, w // 2, 4 * c)
+
+
+def depth_to_space(x: jax.Array) -> jax.Array:
+  """[b, h, w, 4 c] -> [b, 2 h, 2 w, c]."""
+  b, h, w, c = x.shape
+  x = x.reshape(b, h, w, 2, 2, c // 4).transpose(0, 1, 3, 2, 4, 5)
+  return x.reshape(b, 2 * h, 2 * w, c // 4)
+
+
+def _pool(x: jax.Array) -> jax.Array:
+  """[b, h, w, c] -> [b, h / 2, w / 2, c], means of 2 x 2."""
+  b, h, w, c = x.shape
+  return x.reshape(b, h // 2, 2, w // 2, 2, c).mean((2, 4))
+
+
+def _enlarge(x: jax.Array, factor: int) -> jax.Array:
+  """Bilinear, in both directions."""
+  b, h, w, c = x.shape
+  return jax.image.resize(x, (b, factor * h, factor * w, c), "bilinear")
