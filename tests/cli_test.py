@@ -100,3 +100,35 @@ def test_folder_of_videos_becomes_records_that_can_be_inspected(
   (split,) = json.loads(capfd.readouterr().out)["splits"].values()
   assert split["frames"] == 25
   assert (out / "contact_sheet.jpg").exists()
+
+
+def test_rendered_scenes_become_records_of_motion(tmp_path, capsys):
+  clips, motion = str(tmp_path / "clips"), str(tmp_path / "motion")
+  assert cli.main(["data", "procedural", clips, "--scenes=3"]) == 0
+  args = ["data", "motion", clips, motion, "--looks=2"]
+  assert cli.main(args) == 0
+  # One scene to train on, in two looks, and one for each other split.
+  assert f"4 new records: {motion}" in capsys.readouterr().out
+  assert cli.main(args) == 0
+  assert f"0 new records: {motion}" in capsys.readouterr().out
+  assert cli.main(["data", "inspect", clips, "--json"]) == 0
+  splits = json.loads(capsys.readouterr().out)["splits"]
+  assert set(splits) == {"train", "val", "test"}
+
+
+@pytest.mark.parametrize(
+  ("args", "message"),
+  [
+    (["motion", "EMPTY", "OUT"], "speedflow data build"),
+    (["procedural", "OUT", "--scenes=2"], "at least 3"),
+  ],
+)
+def test_records_that_cannot_be_made_are_told_in_one_line(
+  args, message, tmp_path, capsys
+):
+  args = [a.replace("EMPTY", str(tmp_path)) for a in args]
+  args = [a.replace("OUT", str(tmp_path / "out")) for a in args]
+  assert cli.main(["data", *args]) == 2
+  captured = capsys.readouterr()
+  assert message in captured.err
+  assert captured.err.count("\n") == 1

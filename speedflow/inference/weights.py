@@ -3,6 +3,8 @@
 import dataclasses
 import json
 import pathlib
+import zipfile
+import zlib
 from typing import Any
 
 import jax
@@ -69,7 +71,10 @@ def load(path: pathlib.Path) -> tuple[motion_net.MotionNet, dict[str, Any]]:
     raise SpeedflowError(
       f"{path}: no such weights; there are: {names or 'none'}"
     ) from error
-  except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
+  except (
+    *(OSError, ValueError, KeyError, TypeError, EOFError),
+    *(zipfile.BadZipFile, zlib.error),
+  ) as error:
     raise SpeedflowError(
       f"{path}: not weights of a speed estimator ({error}); write them with "
       "`speedflow eval --export`"

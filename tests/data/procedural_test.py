@@ -9,6 +9,7 @@ import pytest
 from speedflow.data import procedural
 from speedflow.data.procedural import ProceduralScene
 from speedflow.data.procedural_cast import Body
+from speedflow.data.records import RecordSource
 from speedflow.data.schema import MAX_FRAMES, ShotRecord
 from speedflow.timewarp import light, mechanics
 from speedflow.timewarp.resample import ClipPlan, render_clip
@@ -202,3 +203,25 @@ def test_long_scenes_are_cut_into_chunks_without_a_gap():
   assert np.unique(np.diff(ticks)).tolist() == [1875]
   samples = sum(len(c.audio().samples) for c in chunks)
   assert samples == 20 * procedural.AUDIO_RATE
+
+
+def test_a_data_set_is_made_once_and_alike(tmp_path):
+  first, second = tmp_path / "a", tmp_path / "b"
+  assert procedural.build(first, 4, seed=5) == 4
+  assert procedural.build(first, 4, seed=5) == 0
+  (first / "procedural-val.tfrecord-00000-of-00001").unlink()
+  assert procedural.build(first, 4, seed=5) == 1
+  procedural.build(second, 4, seed=5)
+  shots = {}
+  for path in sorted(first.glob("*-of-*")):
+    assert path.read_bytes() == (second / path.name).read_bytes()
+    for record in RecordSource(path):
+      shot = ShotRecord.decode(record)
+      shots.setdefault(shot.split, []).append(shot)
+  assert {split: len(found) for split, found in shots.items()} == {
+    **{"train": 2, "val": 1, "test": 1},
+  }
+  everything = [shot for found in shots.values() for shot in found]
+  assert len({shot.scene_group for shot in everything}) == 4
+  assert all(shot.speed == 1 for shot in everything)
+  assert {shot.category for shot in everything} == {"realtime"}

@@ -1,0 +1,50 @@
+"""Priors and likelihoods over log2 speed."""
+
+import numpy as np
+import pytest
+
+from speedflow.inference import belief
+
+_VALUES = np.linspace(-6, 4, 41)
+
+
+def _gaussian(mean, spread):
+  return np.exp(-0.5 * ((_VALUES - mean) / spread) ** 2)
+
+
+def test_gaussian_likelihood_and_prior_meet_by_their_precisions():
+  seen = _gaussian(1.0, 1.0)[None]
+  (mean,), (spread,) = belief.moments(seen, _VALUES, _gaussian(-1.0, 0.5))
+  # Precisions 1 and 4.
+  assert mean == pytest.approx((1.0 * 1 + -1.0 * 4) / 5, abs=1e-2)
+  assert spread == pytest.approx(np.sqrt(1 / 5), abs=1e-2)
+
+
+def test_labels_that_are_frequent_in_training_gain_nothing_by_it():
+  frequency = _gaussian(1.0, 2.0)
+  frequency /= frequency.sum()
+  # Who has seen only the frequency of the labels knows nothing of the clip.
+  seen = belief.likelihood(frequency[None], frequency)
+  np.testing.assert_allclose(seen, 1 / len(_VALUES))
+
+
+def test_the_scale_of_a_likelihood_does_not_matter():
+  seen = _gaussian(0.3, 0.7)[None]
+  prior = belief.everyday(_VALUES)
+  np.testing.assert_allclose(
+    belief.moments(seen * 7, _VALUES, prior * 3),
+    belief.moments(seen, _VALUES, prior),
+  )
+
+
+def test_a_range_keeps_what_is_inside_and_forgets_the_rest():
+  prior = belief.between(_VALUES, -0.5, 2.5)
+  inside = (_VALUES >= -0.5) & (_VALUES <= 2.5)
+  np.testing.assert_allclose(prior[inside], 1.0)
+  assert prior[(_VALUES < -1.5) | (_VALUES > 3.5)].max() < 1e-3
+
+
+def test_everyday_speed_is_normal_rather_than_not():
+  prior = belief.everyday(_VALUES)
+  assert _VALUES[prior.argmax()] == pytest.approx(0.0, abs=1e-9)
+  assert prior[_VALUES == -4].item() > 0.4 * prior.max()
