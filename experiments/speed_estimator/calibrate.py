@@ -17,10 +17,11 @@ from typing import Any
 
 import numpy as np
 
-from experiments.speed_estimator import protocol
+from experiments.speed_estimator import experiment, protocol
 from speedflow.data.motion import MotionRecord
 from speedflow.inference import weights
 from speedflow.models import motion_net
+from speedflow.training import config as config_lib
 
 _FRAMES = (16, 32, 48)
 _STRIDES = (1, 2, 4, 8)
@@ -35,11 +36,15 @@ def main(argv: Sequence[str] | None = None) -> int:
   parser.add_argument(
     "--records", type=pathlib.Path, default=pathlib.Path("records/motion")
   )
+  parser.add_argument("--config", default="configs/speed_estimator.py:tiny")
   parser.add_argument("--run", type=pathlib.Path, help="run.json of the run")
   args = parser.parse_args(argv)
   model, _ = weights.load(args.weights)
   records = list(protocol.read_records(protocol.shards(args.records, "val")))
-  extra: dict[str, Any] = {"calibration": calibrate(model, records)}
+  frequency = experiment.Experiment(
+    config_lib.load_config(args.config)
+  ).label_frequency
+  extra: dict[str, Any] = {"calibration": calibrate(model, records, frequency)}
   if args.run:
     run = json.loads(args.run.read_text())
     kept = ("data_fingerprint", "git", "versions", "devices", "last_step")
@@ -53,14 +58,19 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def calibrate(
-  model: motion_net.MotionNet, records: Sequence[MotionRecord]
-) -> dict[str, float]:
+  model: motion_net.MotionNet,
+  records: Sequence[MotionRecord],
+  frequency: np.ndarray,
+) -> dict[str, Any]:
   """Half widths of 80 % intervals, in predicted standard deviations."""
+  centres = np.asarray(model.config.centres)
   of_windows, of_clips = [], []
   for frames in _FRAMES:
     data = protocol.windows(records, frames, strides=_STRIDES)
-    step, spread = protocol.predict(model, data.maps)
-    error = step + data.offset - data.log2_speed
+    estimate, spread = protocol.everyday(
+      protocol.predict(model, data.maps), frequency, centres, data
+    )
+    error = estimate - data.log2_speed
     of_windows.append(np.abs(error) / spread)
     _, clip = np.unique(data.shot, return_inverse=True)
     share = 1 / spread**2
@@ -70,6 +80,7 @@ def calibrate(
   return {
     "window": float(np.quantile(np.concatenate(of_windows), _COVERAGE)),
     "file": float(np.quantile(np.concatenate(of_clips), _COVERAGE)),
+    "label_frequency": [float(f"{share:.3g}") for share in frequency],
   }
 
 

@@ -83,6 +83,8 @@ def evaluate(
   )
   model, extra = weights.load(path)
   calibration = estimator_lib.Calibration(**extra.get("calibration", {}))
+  centres = np.asarray(model.config.centres)
+  frequency = np.array(calibration.label_frequency or np.ones(len(centres)))
   paths = protocol.shards(records, split)
   scored = list(protocol.read_records(paths))
   training = list(protocol.read_records(protocol.shards(records, "train")))
@@ -91,13 +93,19 @@ def evaluate(
     data = protocol.windows(scored, frames)
     systems = baselines.fit(training, frames)
     steps = {name: system(data.maps) for name, system in systems.items()}
-    steps[_OURS], _ = protocol.predict(model, data.maps)
+    answers = {
+      name: protocol.answers_of_estimate(step + data.offset)
+      for name, step in steps.items()
+    }
+    answers[_OURS] = protocol.answers_of_distribution(
+      protocol.predict(model, data.maps), frequency, centres, data
+    )
     realtime[str(frames)] = {
       "windows": len(data),
       "scene_groups": len(np.unique(data.group)),
       "systems": {
-        name: protocol.realtime_scores(step + data.offset, data)
-        for name, step in steps.items()
+        name: protocol.realtime_scores(answer, data)
+        for name, answer in answers.items()
       },
     }
   return {
@@ -125,8 +133,12 @@ def _all_speeds(
   data = protocol.windows(
     records, 16, strides=_ALL_STRIDES, categories=_CATEGORIES
   )
-  step, spread = protocol.predict(model, data.maps)
-  estimate, truth = step + data.offset, data.log2_speed
+  centres = np.asarray(model.config.centres)
+  frequency = np.array(calibration.label_frequency or np.ones(len(centres)))
+  estimate, spread = protocol.everyday(
+    protocol.predict(model, data.maps), frequency, centres, data
+  )
+  truth = data.log2_speed
   half = calibration.window * spread
 
   def pearson(index: np.ndarray) -> float:

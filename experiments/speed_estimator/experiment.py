@@ -1,5 +1,6 @@
 """The speed estimator, as the training loop sees it."""
 
+import functools
 import hashlib
 import pathlib
 from collections.abc import Callable
@@ -17,6 +18,9 @@ from speedflow.data import motion
 from speedflow.data.records import RecordSource
 from speedflow.inference import weights
 from speedflow.models import motion_net
+
+# Groups of training data whose labels are counted for their frequency.
+_COUNTED_GROUPS = 1_000
 
 
 class Experiment:
@@ -101,12 +105,15 @@ class Experiment:
   ) -> dict[str, float]:
     """The 1x / 2x / 4x task on real-time clips of `config.eval_split`."""
     records = list(protocol.read_records(self._paths(self._config.eval_split)))
+    centres = np.asarray(self._net.centres)
+    frequency = self.label_frequency
     metrics: dict[str, float] = {}
     for frames in self._config.eval_frames:
       data = protocol.windows(records, frames)
-      log2_step, _ = protocol.predict(model, data.maps)
-      estimate = log2_step + data.offset
-      scores = protocol.realtime_scores(estimate, data, intervals=False)
+      answers = protocol.answers_of_distribution(
+        protocol.predict(model, data.maps), frequency, centres, data
+      )
+      scores = protocol.realtime_scores(answers, data, intervals=False)
       metrics |= {
         f"{name}_{frames}": figure[0] for name, figure in scores.items()
       }
@@ -119,6 +126,14 @@ class Experiment:
   def export(self, model: motion_net.MotionNet, path: pathlib.Path) -> None:
     """Writes the weights for `speedflow.load_estimator`."""
     weights.save(path, model, self._net)
+
+  @functools.cached_property
+  def label_frequency(self) -> np.ndarray:
+    """How often each bin is the label in training, float64 [bins]."""
+    stream = self.dataset("train", seed=0, process_index=0, process_count=1)
+    groups = range(0, _COUNTED_GROUPS, self._config.batch_size)
+    batches = [batch for _, batch in zip(groups, stream, strict=False)]
+    return protocol.label_frequency(batches, np.asarray(self._net.centres))
 
   def data_fingerprint(self) -> str:
     """A digest of the training and validation records."""

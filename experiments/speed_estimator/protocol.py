@@ -21,6 +21,7 @@ from speedflow.data.motion import MotionRecord
 from speedflow.data.records import RecordSource
 from speedflow.errors import SpeedflowError
 from speedflow.evaluation import speed
+from speedflow.inference import belief
 from speedflow.models import motion_net
 from speedflow.timewarp import labels
 
@@ -28,6 +29,8 @@ REALTIME_STRIDES = (1, 2, 4)
 """The 3-way task on real-time clips; its first two are SpeedNet's task."""
 
 WINDOWS_PER_SHOT = 3
+
+_CHOICES = np.log2(REALTIME_STRIDES)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -94,6 +97,9 @@ def windows(
     categories: which shots, by `ShotRecord.category`.
     anchored: only shots whose speed is known for sure; else all that have
       any.
+
+  Raises:
+    SpeedflowError: there is not one such window.
   """
   length = frames - 1
   rows = []
@@ -118,14 +124,19 @@ def windows(
             record.category,
           )
         )
+  if not rows:
+    raise SpeedflowError(
+      f"no {' or '.join(categories)} shot of known speed is {frames} frames "
+      "long; add longer videos to this split"
+    )
   columns = list(zip(*rows, strict=True))
   return Windows(np.stack(columns[0]), *map(np.array, columns[1:]))
 
 
 def predict(
   model: motion_net.MotionNet, maps: np.ndarray, batch_size: int = 64
-) -> tuple[np.ndarray, np.ndarray]:
-  """Mean and predicted spread of the log2 step of windows of one length.
+) -> np.ndarray:
+  """Distributions over the log2 step of windows of one length.
 
   Args:
     model: in evaluation mode.
@@ -133,33 +144,124 @@ def predict(
     batch_size: windows at a time; the last batch is padded to it.
 
   Returns:
-    Two float64 [n].
+    float64 [n, bins].
   """
   length = jnp.full(batch_size, maps.shape[1])
   padding = -len(maps) % batch_size
   padded = np.pad(maps, [(0, padding)] + [(0, 0)] * 4)
 
   @nnx.jit
-  def moments(model: motion_net.MotionNet, x: jax.Array):
-    return motion_net.moments(model(x, length), model.config.centres)
+  def probability(model: motion_net.MotionNet, x: jax.Array) -> jax.Array:
+    return jax.nn.softmax(model(x, length))
 
   parts = [
-    np.asarray(
-      moments(model, jnp.asarray(padded[i : i + batch_size])), np.float64
-    )
+    probability(model, jnp.asarray(padded[i : i + batch_size]))
     for i in range(0, len(padded), batch_size)
   ]
-  mean, spread = np.concatenate(parts, axis=1)[:, : len(maps)]
-  return mean, spread
+  return np.concatenate(parts)[: len(maps)].astype(np.float64)
+
+
+def label_frequency(
+  batches: Iterable[dict[str, np.ndarray]], centres: np.ndarray
+) -> np.ndarray:
+  """How often each bin is the label in training, float64 [bins], sum 1.
+
+  Smoothed by half an octave: labels come in few distinct values, but the
+  network is taught with soft targets, and sees windows of any speed.
+
+  Args:
+    batches: of training, some hundreds.
+    centres: log2 step of the bins, float [bins].
+  """
+  steps = np.concatenate([batch["log2_step"].ravel() for batch in batches])
+  steps = steps[~np.isnan(steps)]
+  kernel = np.exp(-0.5 * ((centres - steps[:, None]) / 0.5) ** 2)
+  # Bins that were never a label keep a floor: nothing is divided by zero.
+  frequency = kernel.sum(0) / kernel.sum() + 1e-2 / len(centres)
+  return frequency / frequency.sum()
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Answers:
+  """What a system says when it is told which speeds there are.
+
+  Attributes:
+    log2_speed: the estimate, float64 [n].
+    of_three: the choice among 1x, 2x and 4x, as log2 speed, float64 [n].
+    of_two: the choice between 1x and 2x.
+  """
+
+  log2_speed: np.ndarray
+  of_three: np.ndarray
+  of_two: np.ndarray
+
+
+def answers_of_estimate(estimate: np.ndarray) -> Answers:
+  """The answers of a system that gives one number, log2 speed, float [n]."""
+  # Being told the choices, none would leave their range.
+  clipped = np.clip(estimate, _CHOICES[0] - 0.5, _CHOICES[-1] + 0.5)
+  return Answers(
+    clipped,
+    speed.nearest(estimate, _CHOICES),
+    speed.nearest(estimate, _CHOICES[:2]),
+  )
+
+
+def answers_of_distribution(
+  probability: np.ndarray,
+  frequency: np.ndarray,
+  centres: np.ndarray,
+  data: Windows,
+) -> Answers:
+  """The answers of a system that gives a distribution over log2 step.
+
+  The baselines learn from just these speeds; the prior is that knowledge.
+
+  Args:
+    probability: of `predict`.
+    frequency: of `label_frequency`.
+    centres: log2 step of the bins.
+    data: the windows.
+  """
+  values = centres + data.offset[:, None]
+  seen = belief.likelihood(probability, frequency)
+  prior = belief.between(values, _CHOICES[0] - 0.5, _CHOICES[-1] + 0.5)
+  mass = np.stack(
+    [(seen * belief.between(values, c - 0.5, c + 0.5)).sum(1) for c in _CHOICES]
+  )
+  return Answers(
+    belief.moments(seen, values, prior)[0],
+    _CHOICES[mass.argmax(0)],
+    _CHOICES[mass[:2].argmax(0)],
+  )
+
+
+def everyday(
+  probability: np.ndarray,
+  frequency: np.ndarray,
+  centres: np.ndarray,
+  data: Windows,
+) -> tuple[np.ndarray, np.ndarray]:
+  """Mean and spread of log2 speed as the command believes them, float64 [n].
+
+  Args:
+    probability: of `predict`.
+    frequency: of `label_frequency`.
+    centres: log2 step of the bins.
+    data: the windows.
+  """
+  values = centres + data.offset[:, None]
+  seen = belief.likelihood(probability, frequency)
+  return belief.moments(seen, values, belief.everyday(values))
 
 
 def realtime_scores(
-  estimate: np.ndarray, data: Windows, *, intervals: bool = True
+  answers: Answers, data: Windows, *, intervals: bool = True
 ) -> dict[str, tuple[float, ...]]:
   """Figures of the 1x / 2x / 4x task.
 
   Args:
-    estimate: log2 speed, float [n].
+    answers: one for each window.
     data: the windows.
     intervals: whether to resample scene groups for 95 % intervals.
 
@@ -167,23 +269,16 @@ def realtime_scores(
     For each of "mae", "accuracy_3way", "spearman" and "accuracy_1x_2x" the
     figure, and the ends of its interval if wanted.
   """
-  choices = np.log2(REALTIME_STRIDES)
   truth = data.log2_speed
-  # A system that is told the three choices would not leave their range.
-  estimate = np.clip(estimate, choices[0] - 0.5, choices[-1] + 0.5)
 
   def one_or_two(index: np.ndarray) -> float:
-    index = index[truth[index] < (choices[1] + choices[2]) / 2]
-    return speed.nearest_speed_accuracy(
-      estimate[index], truth[index], choices[:2]
-    )
+    index = index[truth[index] < (_CHOICES[1] + _CHOICES[2]) / 2]
+    return speed.accuracy(answers.of_two[index], truth[index])
 
   measures = {
-    "mae": lambda i: speed.score(estimate[i], truth[i]).mae,
-    "accuracy_3way": lambda i: speed.nearest_speed_accuracy(
-      estimate[i], truth[i], choices
-    ),
-    "spearman": lambda i: speed.score(estimate[i], truth[i]).spearman,
+    "mae": lambda i: speed.score(answers.log2_speed[i], truth[i]).mae,
+    "accuracy_3way": lambda i: speed.accuracy(answers.of_three[i], truth[i]),
+    "spearman": lambda i: speed.score(answers.log2_speed[i], truth[i]).spearman,
     "accuracy_1x_2x": one_or_two,
   }
   everything = np.arange(len(data))

@@ -55,19 +55,20 @@ def score(estimate: np.ndarray, truth: np.ndarray) -> SpeedScores:
   )
 
 
-def nearest_speed_accuracy(
-  estimate: np.ndarray, truth: np.ndarray, choices: np.ndarray
-) -> float:
-  """Share of windows whose nearest choice is the true one.
+def nearest(estimate: np.ndarray, choices: np.ndarray) -> np.ndarray:
+  """The choice nearest to each estimate, float [n]; both in log2 speed."""
+  return choices[np.abs(estimate[:, None] - choices).argmin(1)]
+
+
+def accuracy(chosen: np.ndarray, truth: np.ndarray) -> float:
+  """Share of windows for which the right speed was chosen.
 
   Two choices, 1x and 2x, are the task of SpeedNet (Benaim et al., CVPR 2020).
 
   Args:
-    estimate: log2 speeds, float [n].
-    truth: log2 speeds, each one of the choices, float [n].
-    choices: log2 speeds, float [k].
+    chosen: log2 speeds, float [n].
+    truth: log2 speeds, float [n].
   """
-  chosen = choices[np.abs(estimate[:, None] - choices).argmin(1)]
   return float((np.abs(chosen - truth) < 1e-6).mean())
 
 

@@ -22,7 +22,7 @@ from flax import nnx
 from speedflow import media
 from speedflow.data import motion, shots
 from speedflow.errors import SpeedflowError
-from speedflow.inference import weights
+from speedflow.inference import belief, weights
 from speedflow.inference.estimate import Estimate, Segment, SpeedCurve
 from speedflow.models import motion_net
 from speedflow.timewarp import labels
@@ -54,16 +54,20 @@ _CHANGE_PENALTY = 1.0
 
 @dataclasses.dataclass(frozen=True)
 class Calibration:
-  """Makes 80 % intervals of predicted spreads; measured on validation clips.
+  """What was measured of a network once it was trained.
+
+  The widths make 80 % intervals of spreads, and come from validation clips.
 
   Attributes:
     window: half width of a window's interval, in predicted standard
       deviations.
     file: the same for the summary of a file.
+    label_frequency: of each bin of log2 step in training; empty: all alike.
   """
 
   window: float = 1.28
   file: float = 1.28
+  label_frequency: tuple[float, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,13 +102,15 @@ class SpeedEstimator:
       calibration: of its intervals.
     """
     self._calibration = calibration or Calibration()
-    centres = model.config.centres
+    self._centres = np.asarray(model.config.centres, np.float64)
+    self._label_frequency = np.array(
+      self._calibration.label_frequency or np.ones(len(self._centres))
+    )
     graph, state = nnx.split(model)
 
     @jax.jit
     def predict(state, maps, length):
-      logits = nnx.merge(graph, state)(maps, length)
-      return motion_net.moments(logits, centres)
+      return jax.nn.softmax(nnx.merge(graph, state)(maps, length))
 
     self._predict = functools.partial(predict, state)
 
@@ -141,9 +147,9 @@ class SpeedEstimator:
     frames = [
       media.Frame(_small_rgb(image), i / rate) for i, image in enumerate(source)
     ]
-    found, last_s = self._windows(frames, dense=True)
+    found, _ = self._windows(frames, dense=True)
     duration_s = len(frames) / float(rate)
-    return self._summarise("", found, last_s, duration_s, float(rate))
+    return self._summarise("", found, duration_s, float(rate))
 
   def _estimate_file(
     self, path: str | os.PathLike[str], on_progress: Callable[[float], None]
@@ -156,9 +162,7 @@ class SpeedEstimator:
       found, last_s = self._windows(frames, dense=dense)
       fps = float(reader.info.fps)
     on_progress(1.0)
-    return self._summarise(
-      os.fspath(path), found, last_s, last_s + 1 / fps, fps
-    )
+    return self._summarise(os.fspath(path), found, last_s + 1 / fps, fps)
 
   def _windows(
     self, frames: Iterable[media.Frame], *, dense: bool
@@ -166,15 +170,11 @@ class SpeedEstimator:
     """All windows in order, and the time of the last frame, seconds."""
     found: list[WindowEstimate] = []
     pending: list[futures.Future[list[WindowEstimate]]] = []
-    last_s = 0.0
-    start: Fraction | None = None
+    timed = _Timed(frames)
     # Decoding goes on while the flow of earlier pieces is computed.
     with futures.ThreadPoolExecutor(max_workers=2) as pool:
-      for piece in _pieces(frames, dense):
-        if start is None:
-          start = piece[0].time
-        times = np.array([float(frame.time - start) for frame in piece])
-        last_s = float(times[-1])
+      for piece in _pieces(timed, dense):
+        times = np.array([float(frame.time - timed.first) for frame in piece])
         images = [
           cv2.cvtColor(frame.image, cv2.COLOR_RGB2GRAY) for frame in piece
         ]
@@ -183,7 +183,7 @@ class SpeedEstimator:
           found.extend(pending.pop(0).result())
       for job in pending:
         found.extend(job.result())
-    return found, last_s
+    return found, float(timed.last - timed.first)
 
   def _estimate_piece(
     self, images: Sequence[np.ndarray], times: np.ndarray
@@ -198,18 +198,18 @@ class SpeedEstimator:
     stride, rounds = 1, []
     windows: list[WindowEstimate] = []
     for _ in range(MAX_ROUNDS):
-      again = self._at_stride(mapper, images[::stride], times[::stride])
+      to_speed = float(labels.step_to_speed(-np.log2(stride), kept.fps))
+      again = self._at_stride(
+        mapper, images[::stride], times[::stride], to_speed
+      )
       if not again:
         break
-      to_speed = float(labels.step_to_speed(0.0, kept.fps)) - np.log2(stride)
-      windows = [
-        dataclasses.replace(w, log2_speed=w.log2_speed + to_speed)
-        for w in again
-      ]
+      windows = again
       middle = float(np.median([w.log2_speed for w in windows]))
       rounds.append(middle)
-      # Steps between frames at which real-time video is usually seen.
-      wanted = 2 ** max(0, round(-(middle - to_speed - np.log2(stride))))
+      # Real-time footage is what the network has seen most of.
+      step = labels.speed_to_step(middle, kept.fps)
+      wanted = 2 ** max(0, round(-float(step)))
       wanted = min(wanted, (len(images) - 1) // (2 * motion.MIN_MAPS))
       if wanted <= stride:
         break
@@ -221,30 +221,36 @@ class SpeedEstimator:
     mapper: motion.MotionMapper,
     images: Sequence[np.ndarray],
     times: np.ndarray,
+    to_speed: float,
   ) -> list[WindowEstimate]:
-    """Windows of these frames; `log2_speed` is still a log2 step."""
+    """Windows of these frames, whose log2 speed is log2 step + to_speed."""
     if len(images) <= motion.MIN_MAPS:
       return []
     maps = mapper.along(images)
-    starts = _window_starts(len(maps))
-    cut = [maps[s : s + WINDOW] for s in starts]
-    moving = [i for i, window in enumerate(cut) if _moves(window)]
-    means, spreads = self._run([cut[i] for i in moving])
+    starts = [
+      start
+      for start in _window_starts(len(maps))
+      if _moves(maps[start : start + WINDOW])
+    ]
+    likelihood = belief.likelihood(
+      self._probability([maps[s : s + WINDOW] for s in starts]),
+      self._label_frequency,
+    )
+    values = self._centres + to_speed
+    means, spreads = belief.moments(likelihood, values, belief.everyday(values))
     return [
       WindowEstimate(
-        start_s=float(times[starts[i]]),
-        end_s=float(times[starts[i] + len(cut[i])]),
+        start_s=float(times[start]),
+        end_s=float(times[min(start + WINDOW, len(maps))]),
         log2_speed=float(mean),
         spread=float(spread),
       )
-      for i, mean, spread in zip(moving, means, spreads, strict=True)
+      for start, mean, spread in zip(starts, means, spreads, strict=True)
     ]
 
-  def _run(
-    self, windows: Sequence[np.ndarray]
-  ) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and spread of log2 step of windows [<= WINDOW, 12, 16, 8]."""
-    means, spreads = [], []
+  def _probability(self, windows: Sequence[np.ndarray]) -> np.ndarray:
+    """Distributions over log2 step [n, bins] of [<= WINDOW, 12, 16, 8]."""
+    found = [np.zeros((0, len(self._centres)))]
     for first in range(0, len(windows), _BATCH):
       part = windows[first : first + _BATCH]
       maps = np.zeros((_BATCH, WINDOW, *part[0].shape[1:]), np.float16)
@@ -252,18 +258,13 @@ class SpeedEstimator:
       for row, window in enumerate(part):
         maps[row, : len(window)] = window
         length[row] = len(window)
-      mean, spread = self._predict(maps, length)
-      means.append(np.asarray(mean)[: len(part)])
-      spreads.append(np.asarray(spread)[: len(part)])
-    if not means:
-      return np.zeros(0), np.zeros(0)
-    return np.concatenate(means), np.concatenate(spreads)
+      found.append(np.asarray(self._predict(maps, length))[: len(part)])
+    return np.concatenate(found)
 
   def _summarise(
     self,
     file: str,
     windows: list[WindowEstimate],
-    last_s: float,
     duration_s: float,
     fps: float,
   ) -> Estimate:
@@ -362,6 +363,21 @@ def _unknown(answer: Estimate, reason: str, duration_s: float) -> Estimate:
       np.array([high]),
     ),
   )
+
+
+class _Timed:
+  """Passes frames on, and knows the times of the first and the last."""
+
+  def __init__(self, frames: Iterable[media.Frame]):
+    self._frames = frames
+    self.first = self.last = Fraction(0)
+
+  def __iter__(self) -> Iterator[media.Frame]:
+    for number, frame in enumerate(self._frames):
+      if not number:
+        self.first = frame.time
+      self.last = frame.time
+      yield frame
 
 
 def _reporting(

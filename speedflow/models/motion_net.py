@@ -227,12 +227,3 @@ def _pool(x: jax.Array, mask: jax.Array) -> jax.Array:
 def expectation(logits: jax.Array, centres: jax.Array) -> jax.Array:
   """float32 [...]: mean log2 step of the distributions [..., bins]."""
   return (jax.nn.softmax(logits) * centres).sum(-1)
-
-
-def moments(
-  logits: jax.Array, centres: jax.Array
-) -> tuple[jax.Array, jax.Array]:
-  """Mean and standard deviation of the distributions; see `expectation`."""
-  mean = expectation(logits, centres)
-  square = expectation(logits, centres**2)
-  return mean, jnp.sqrt(jnp.maximum(square - mean**2, 1e-4))

@@ -8,6 +8,7 @@ network that is handed them need not find them in a few hundred scenes.
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 LAGS = (1, 2, 3, 4, 6, 8, 12, 16)
 """Maps between the two times whose motion is compared."""
@@ -44,24 +45,34 @@ def motion_statistics(maps: jax.Array, mask: jax.Array) -> jax.Array:
     _centred(jnp.log(maps[..., 2:3] + 0.05), mask),
     _centred(jnp.log(maps[..., 6:7] + 0.5), mask),
   )
-  pair = mask[:, 1:] * mask[:, :-1]
+  # An acceleration stands at the earlier of its two velocities.
+  pair = mask * jnp.pad(mask[:, 1:], ((0, 0), (0, 1)))
   fields = (
     (maps[..., 2], mask, 0.02),
     (_length(local), mask, 0.02),
-    (_length(flow[:, 1:] - flow[:, :-1]), pair, 0.02),
-    (_length(local[:, 1:] - local[:, :-1]), pair, 0.02),
+    (_length(_change(flow)), pair, 0.02),
+    (_length(_change(local)), pair, 0.02),
     (maps[..., 4], mask, 0.5),
     (maps[..., 6], mask, 0.5),
     (maps[..., 7], mask, 1.0),
   )
+  values, masks, floors = zip(*fields, strict=True)
+  moments = jax.vmap(_moments, out_axes=1)(
+    jnp.stack(values), jnp.stack(masks), jnp.array(floors)
+  )  # [b, fields, moments]
   return jnp.concatenate(
     [
       *(_autocorrelation(x, mask) for x in series),
-      *(_moments(x, present, floor) for x, present, floor in fields),
+      moments.reshape(b, -1),
       jnp.log2(mask.sum(1, keepdims=True)) - 4.0,
     ],
     axis=-1,
   )
+
+
+def _change(x: jax.Array) -> jax.Array:
+  """Difference to the next time; the last one is without meaning."""
+  return jnp.roll(x, -1, axis=1) - x
 
 
 def _length(vectors: jax.Array) -> jax.Array:
@@ -76,21 +87,20 @@ def _centred(x: jax.Array, mask: jax.Array) -> jax.Array:
 
 def _autocorrelation(x: jax.Array, mask: jax.Array) -> jax.Array:
   """[b, t, n, k] -> [b, lags], weighted by energy; 0 beyond the clip."""
-  x = x * mask[:, :, None, None]
+  b, t = mask.shape
+  x = (x * mask[:, :, None, None]).reshape(b, t, -1)
+  # Every pair of times by one matrix product; a lag is a diagonal of it.
+  products = jnp.einsum("btk,bsk->bts", x, x)
+  distance = np.arange(t)[None, :] - np.arange(t)[:, None]
+  diagonals = jnp.asarray(distance == np.array(LAGS)[:, None, None], x.dtype)
+  pairs = jnp.einsum("bt,bs,lts->bl", mask, mask, diagonals)
+  sums = jnp.einsum("bts,lts->bl", products, diagonals)
   # A little noise energy: where nothing moves there is no correlation.
-  energy = (x**2).sum((1, 2, 3)) / mask.sum(1) + 1e-4
-  columns = []
-  for lag in LAGS:
-    if lag >= x.shape[1]:
-      columns.append(jnp.zeros(x.shape[0]))
-      continue
-    pairs = (mask[:, lag:] * mask[:, :-lag]).sum(1)
-    product = (x[:, lag:] * x[:, :-lag]).sum((1, 2, 3))
-    columns.append(product / jnp.maximum(pairs, 1.0) / energy)
-  return jnp.stack(columns, -1)
+  energy = jnp.trace(products, axis1=1, axis2=2) / mask.sum(1) + 1e-4
+  return sums / jnp.maximum(pairs, 1.0) / energy[:, None]
 
 
-def _moments(x: jax.Array, mask: jax.Array, floor: float) -> jax.Array:
+def _moments(x: jax.Array, mask: jax.Array, floor: jax.Array) -> jax.Array:
   """[b, t, n] -> [b, 5]: log means of growing powers, mean and spread of log.
 
   The power means see ever rarer and larger values, as quantiles would, but

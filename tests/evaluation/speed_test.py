@@ -45,9 +45,9 @@ def test_nearest_speed_tolerates_errors_below_half_an_octave(truth):
   truth = np.array(truth)
   noise = np.random.default_rng(0).uniform(-0.49, 0.49, truth.shape)
   choices = np.array([0.0, 1.0, 2.0])
-  assert speed.nearest_speed_accuracy(truth + noise, truth, choices) == 1.0
+  assert speed.accuracy(speed.nearest(truth + noise, choices), truth) == 1.0
   far = truth + np.where(truth > 0.5, -0.6, 0.6)
-  assert speed.nearest_speed_accuracy(far, truth, choices) == 0.0
+  assert speed.accuracy(speed.nearest(far, choices), truth) == 0.0
 
 
 def test_coverage_counts_both_ends():
