@@ -144,10 +144,7 @@ def _busiest(shot: ShotRecord, length: int) -> int | None:
     for k in range(shot.num_frames)
   ]
   power = np.array(
-    [
-      float(((a - b) ** 2).mean())
-      for a, b in itertools.pairwise(images)
-    ]
+    [float(((a - b) ** 2).mean()) for a, b in itertools.pairwise(images)]
   )
   # Repeated frames are no truth: a stretch must have none.
   kept = labels.true_frames(
@@ -176,6 +173,6 @@ def _scaled(image: np.ndarray) -> np.ndarray:
 
 
 def _dense(before: np.ndarray, after: np.ndarray) -> bool:
-  flow = optical_flow.FlowEstimator().both_ways(before, after)
+  flow = optical_flow.FlowEstimator().between(before, after)
   fastest = float(np.percentile(np.abs(flow), 98))
   return fastest <= _MOST_MOTION * dataset.BLUR_FACTOR

@@ -16,16 +16,16 @@ class FlowEstimator:
   def __init__(self):
     self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
 
-  def both_ways(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Computes the flow from first to second, and back.
+  def between(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Computes the flow from one picture to another.
 
     Args:
       first: uint8 RGB [h, w, 3].
       second: the same.
 
     Returns:
-      float32 [2, h, w, 2]: x and y displacement, in pixels, of what is at
-      each pixel of the first and of the second picture.
+      float32 [h, w, 2]: x and y displacement, in pixels, of what is at each
+      pixel of the first picture.
     """
     height, width = first.shape[:2]
     scale = min(1.0, LARGEST_SIDE / max(height, width))
@@ -39,17 +39,15 @@ class FlowEstimator:
       )
       for image in (first, second)
     ]
-    empty = np.empty(0, np.float32)
-    flow = np.stack(
-      [
-        self._flow.calc(small[0], small[1], empty),
-        self._flow.calc(small[1], small[0], empty),
-      ]
-    )
+    flow = self._flow.calc(*small, np.empty(0, np.float32))
     if size == (width, height):
       return flow
     per_pixel = np.array([width / size[0], height / size[1]], np.float32)
-    return np.stack([cv2.resize(f, (width, height)) * per_pixel for f in flow])
+    return cv2.resize(flow, (width, height)) * per_pixel
+
+  def both_ways(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """The flow from first to second, then back: float32 [2, h, w, 2]."""
+    return np.stack([self.between(first, second), self.between(second, first)])
 
 
 def warp(image: np.ndarray, flow: np.ndarray) -> np.ndarray:

@@ -65,8 +65,8 @@ def temporal_error(
   """
   errors = [
     np.abs(
-      flow.both_ways(images[k], images[k + 1])[0]
-      - flow.both_ways(truths[k], truths[k + 1])[0]
+      flow.between(images[k], images[k + 1])
+      - flow.between(truths[k], truths[k + 1])
     )
     .sum(-1)
     .mean()

@@ -34,5 +34,7 @@ def load(name: str = "tiny") -> superres.SuperResNet:
 
 
 def _build(header: dict[str, Any]) -> superres.SuperResNet:
-  sizes = {name: tuple(value) for name, value in header["superres"].items()}
+  sizes: dict[str, Any] = {
+    name: tuple(value) for name, value in header["superres"].items()
+  }
   return superres.SuperResNet(superres.SuperResConfig(**sizes), nnx.Rngs(0))

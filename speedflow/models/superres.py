@@ -251,9 +251,7 @@ class _Pyramid(nnx.Module):
       )
 
     self.enter = conv(inputs, widths[0])
-    self.down = nnx.List(
-      [conv(a, b, 2) for a, b in itertools.pairwise(widths)]
-    )
+    self.down = nnx.List([conv(a, b, 2) for a, b in itertools.pairwise(widths)])
     self.middle = nnx.List([conv(w, w) for w in widths])
     self.up = nnx.List(
       [
@@ -289,7 +287,10 @@ def _head(features: int, outputs: int, rngs: nnx.Rngs) -> nnx.Linear:
 
 def _weighted(images: Sequence[jax.Array], weights: jax.Array) -> jax.Array:
   """Sums n images [b, h, w, c] by weights [b, h, w, n]."""
-  return sum(image * weights[..., i, None] for i, image in enumerate(images))
+  total = jnp.zeros_like(images[0])
+  for number, image in enumerate(images):
+    total += image * weights[..., number, None]
+  return total
 
 
 def _neighbours(x: jax.Array) -> list[jax.Array]:

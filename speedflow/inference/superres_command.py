@@ -1,0 +1,109 @@
+"""`speedflow superres`: more frames a second, or slow motion."""
+
+import argparse
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Literal
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+  """Declares the arguments that `run` reads."""
+  parser.add_argument("input", metavar="IN", help="a video")
+  parser.add_argument("output", metavar="OUT", help=".mp4, .mov or .mkv")
+  rate = parser.add_mutually_exclusive_group()
+  rate.add_argument(
+    "--factor",
+    type=int,
+    metavar="K",
+    help="frames for each frame of the input (default: 2)",
+  )
+  rate.add_argument(
+    "--fps",
+    type=_rate,
+    metavar="RATE",
+    help="frames per second instead, such as 120 or 60000/1001",
+  )
+  parser.add_argument(
+    "--slow",
+    action="store_true",
+    help="play at the rate of the input, so much slower",
+  )
+  parser.add_argument(
+    "--exposure",
+    type=_exposure,
+    default="auto",
+    metavar="auto|0..1",
+    help="how much of each frame interval the shutter was open; 0: the input "
+    "is sharp (default: judged from the picture)",
+  )
+  parser.add_argument(
+    "--audio",
+    choices=["keep", "stretch", "drop"],
+    help="(default: keep; with --slow, stretch at the old pitch)",
+  )
+  parser.add_argument(
+    "--crf",
+    type=int,
+    default=14,
+    metavar="N",
+    help="quality, 0 (lossless) to 51 (default: 14)",
+  )
+  parser.add_argument(
+    "--weights",
+    default="tiny",
+    metavar="NAME|FILE",
+    help="shipped weights, or a file of exported ones (default: tiny)",
+  )
+
+
+def run(
+  args: argparse.Namespace,
+  on_progress: Callable[[float], None] = lambda done: None,
+) -> int:
+  """Makes the video.
+
+  Args:
+    args: parsed by what `add_arguments` declares.
+    on_progress: called with the share that is done.
+
+  Returns:
+    The exit code, 0.
+
+  Raises:
+    SpeedflowError: bad input.
+  """
+  from speedflow.inference import superres
+
+  made = superres.superres(
+    args.input,
+    args.output,
+    factor=args.factor,
+    fps=args.fps,
+    slow=args.slow,
+    exposure=args.exposure,
+    audio=args.audio,
+    crf=args.crf,
+    weights=args.weights,
+    on_progress=on_progress,
+  )
+  kinds = ", ".join(f"{n} {kind}" for kind, n in sorted(made.counts.items()))
+  print(f"{made.path}: {float(made.fps):.5g} fps, {kinds} ({made.provenance})")
+  return 0
+
+
+def _rate(text: str) -> Fraction:
+  try:
+    return Fraction(text)
+  except (ValueError, ZeroDivisionError) as error:
+    raise argparse.ArgumentTypeError(f"{text} is no rate") from error
+
+
+def _exposure(text: str) -> float | Literal["auto"]:
+  if text == "auto":
+    return "auto"
+  try:
+    return float(text)
+  except ValueError as error:
+    raise argparse.ArgumentTypeError(
+      f"{text} is neither auto nor a number"
+    ) from error
