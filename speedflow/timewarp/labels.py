@@ -22,6 +22,8 @@ _MOTION_FLOOR = 2.5
 # A repeated frame differs from the last one by codec noise only: by less than
 # this share of what the true frames around it do.
 _REPEAT_SHARE = 0.25
+# When so many frames are repeats for sure, the frame rate is fake throughout.
+_EVIDENT_SHARE = 1 / 8
 # A frame shown more often than this is a pause, not a fake frame rate.
 _LONGEST_REPEAT = 6
 
@@ -157,6 +159,10 @@ def drop_duplicates(changes: ArrayLike, times: ArrayLike) -> Deduplicated:
     (end - first for first, end in runs if first > 0 and end < len(changes)),
     default=0,
   )
+  repeats = sum(end - first for first, end in runs)
+  if repeats > _EVIDENT_SHARE * len(changes):
+    # Then unsteady motion, too, is shown at a fake rate.
+    runs = _repeat_runs(changes, wary=False)
   for first, end in runs:
     # A run at either end may be a pause: it counts if there are others.
     if end - first <= longest:
@@ -166,8 +172,15 @@ def drop_duplicates(changes: ArrayLike, times: ArrayLike) -> Deduplicated:
   return Deduplicated(indices, (len(indices) - 1) / span if span else 0.0)
 
 
-def _repeat_runs(changes: np.ndarray) -> list[tuple[int, int]]:
-  """Runs [first, end) of changes that are too small between large ones."""
+def _repeat_runs(
+  changes: np.ndarray, *, wary: bool = True
+) -> list[tuple[int, int]]:
+  """Runs [first, end) of changes that are too small between large ones.
+
+  Args:
+    changes: as of `drop_duplicates`.
+    wary: whether a run might also be motion that comes to rest.
+  """
   if not len(changes):
     return []
   reach = _LONGEST_REPEAT - 1
@@ -185,7 +198,10 @@ def _repeat_runs(changes: np.ndarray) -> list[tuple[int, int]]:
     neighbours = np.concatenate(
       [changes[max(first - 1, 0) : first], changes[end : end + 1]]
     )
-    abrupt = neighbours.min(initial=np.inf) > level[first:end].max() / 2
-    if abrupt and end - first <= reach:
+    if wary:
+      least = level[first:end].max() / 2
+    else:
+      least = changes[first:end].max() / _REPEAT_SHARE
+    if neighbours.min(initial=np.inf) > least and end - first <= reach:
       runs.append((first, end))
   return runs

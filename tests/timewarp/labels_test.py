@@ -99,6 +99,19 @@ def test_repeated_frames_are_dropped_despite_noise(repeats, noise):
   assert found.fps == pytest.approx(30 / repeats)
 
 
+def test_unsteady_motion_hides_no_repeats():
+  rng = np.random.default_rng(0)
+  true = np.exp2(rng.uniform(2.5, 4.4, 199))  # Of true frames, grey levels.
+  changes = np.zeros(2 * len(true) + 1)
+  changes[1::2] = true
+  found = labels.drop_duplicates(changes, np.arange(400) / 60)
+  assert len(found.indices) == 200
+  assert found.fps == pytest.approx(30, rel=0.01)
+  # Without repeats, as unsteady motion loses nothing.
+  kept = labels.drop_duplicates(true, np.arange(200) / 30)
+  assert len(kept.indices) == 200
+
+
 def test_pulldown_from_24_to_30_is_undone():
   source = np.arange(40) * 4 // 5  # Every fifth frame is a repeat.
   found = _deduplicate(_video(2 + 2 * source, noise=1.0), fps=30)
