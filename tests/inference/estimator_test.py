@@ -254,5 +254,6 @@ def test_repeated_frames_hardly_change_the_speed_of_real_video(
 ):
   for frames, fps in real_clips:
     expected = shipped.estimate(frames, fps=fps).speed
-    found = shipped.estimate(frames.repeat(2, axis=0), fps=2 * fps).speed
+    repeated = frames.repeat(2, axis=0)
+    found = shipped.estimate(repeated, fps=2 * fps).speed
     assert found == pytest.approx(expected, rel=0.05)

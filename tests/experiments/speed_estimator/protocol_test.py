@@ -89,24 +89,60 @@ def data():
 
 
 def test_perfect_estimates_score_perfectly(data):
-  scores = protocol.realtime_scores(data.log2_speed, data)
+  answers = protocol.answers_of_estimate(data.log2_speed)
+  scores = protocol.realtime_scores(answers, data)
   assert scores["mae"] == (0.0, 0.0, 0.0)
   for name in ("accuracy_3way", "spearman", "accuracy_1x_2x"):
     assert scores[name] == pytest.approx((1.0, 1.0, 1.0))
 
 
 def test_a_constant_estimate_scores_chance(data):
-  scores = protocol.realtime_scores(np.zeros(len(data)), data, intervals=False)
+  answers = protocol.answers_of_estimate(np.zeros(len(data)))
+  scores = protocol.realtime_scores(answers, data, intervals=False)
   assert scores["accuracy_3way"] == pytest.approx((1 / 3,))
   assert scores["accuracy_1x_2x"] == pytest.approx((1 / 2,))
   assert scores["mae"] == pytest.approx((1.0,))
 
 
 def test_estimates_far_off_count_as_the_end_of_the_scale(data):
-  scores = protocol.realtime_scores(
-    np.where(data.log2_speed == 2, 50.0, data.log2_speed), data, intervals=False
-  )
+  estimate = np.where(data.log2_speed == 2, 50.0, data.log2_speed)
+  answers = protocol.answers_of_estimate(estimate)
+  scores = protocol.realtime_scores(answers, data, intervals=False)
   assert scores["mae"] == pytest.approx((0.5 / 3,))
+  assert scores["accuracy_3way"] == pytest.approx((1.0,))
+
+
+def test_a_sure_distribution_answers_like_its_estimate(data):
+  centres = np.linspace(-6, 4, 41)
+  step = data.log2_speed - data.offset
+  sure = np.exp(-0.5 * ((centres - step[:, None]) / 0.2) ** 2)
+  answers = protocol.answers_of_distribution(
+    sure / sure.sum(1, keepdims=True), np.ones(41), centres, data
+  )
+  np.testing.assert_allclose(answers.log2_speed, data.log2_speed, atol=0.05)
+  np.testing.assert_array_equal(answers.of_three, data.log2_speed)
+  slow = data.log2_speed < 2
+  np.testing.assert_array_equal(answers.of_two[slow], data.log2_speed[slow])
+
+
+def test_what_training_saw_most_of_decides_nothing(data):
+  centres = np.linspace(-6, 4, 41)
+  frequency = np.exp(-0.5 * (centres - 2) ** 2)
+  # A network that never looks answers with the frequency of the labels.
+  blind = np.tile(frequency / frequency.sum(), (len(data), 1))
+  answers = protocol.answers_of_distribution(blind, frequency, centres, data)
+  # Between the ends of the scale, -0.5 and 2.5, and their fading edges.
+  np.testing.assert_allclose(answers.log2_speed, 1.0, atol=0.05)
+
+
+def test_the_frequency_of_labels_is_that_of_the_known_ones():
+  centres = np.linspace(-6, 4, 41)
+  batches = [{"log2_step": np.array([[0.0, 2.0], [np.nan, 2.0]])}] * 3
+  frequency = protocol.label_frequency(batches, centres)
+  assert frequency.sum() == pytest.approx(1)
+  assert frequency.min() > 0
+  near = [frequency[np.abs(centres - c) < 1].sum() for c in (0, 2)]
+  assert near[1] == pytest.approx(2 * near[0], rel=0.05)
 
 
 def test_the_size_of_a_batch_changes_no_estimate():
