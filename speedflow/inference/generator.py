@@ -280,12 +280,7 @@ def first_frame(source: Picture, size: int) -> np.ndarray:
         "[height, width, 3]"
       )
   else:
-    # A picture is a video of one frame.
-    with media.VideoReader(source) as reader:
-      frame = next(iter(reader), None)
-    if frame is None:
-      raise SpeedflowError(f"{os.fspath(source)}: has no picture in it")
-    image = frame.image
+    image = _read(os.fspath(source))
   side = min(image.shape[:2])
   if not side:
     raise SpeedflowError("the first frame is empty; give a picture")
@@ -293,6 +288,20 @@ def first_frame(source: Picture, size: int) -> np.ndarray:
   square = image[top : top + side, left : left + side]
   way = cv2.INTER_AREA if side > size else cv2.INTER_CUBIC
   return cv2.resize(square, (size, size), interpolation=way)
+
+
+def _read(path: str) -> np.ndarray:
+  """Reads a picture, or the first one of a video, uint8 RGB [h, w, 3]."""
+  if cv2.haveImageReader(path):
+    image = cv2.imread(path, cv2.IMREAD_COLOR_RGB)
+    if image is None:
+      raise SpeedflowError(f"{path}: a damaged picture; copy it again")
+    return image
+  with media.VideoReader(path) as reader:
+    frame = next(iter(reader), None)
+  if frame is None:
+    raise SpeedflowError(f"{path}: has no picture in it")
+  return frame.image
 
 
 def _noise(seed: int, frames: int, size: int) -> np.ndarray:

@@ -335,7 +335,7 @@ class Generator(nnx.Module):
     if config.speed == "buckets":
       place = (step - config.low) / (config.high - config.low)
       index = jnp.round(jnp.clip(place, 0, 1) * (config.buckets - 1))
-      known = jax.nn.one_hot(index, config.buckets)
+      known = jax.nn.one_hot(index.astype(jnp.int32), config.buckets)
     else:
       known = fourier(step)
     speed = self.embed_speed(known.astype(config.dtype))

@@ -1,0 +1,125 @@
+import os
+import subprocess
+import sys
+
+import jax
+import numpy as np
+import pytest
+
+from experiments.speed_generator import measure
+from experiments.speed_generator.experiment import velocity_error
+from speedflow.inference import generator_weights
+from speedflow.training import config as config_lib
+from speedflow.training import experiment as experiment_lib
+from speedflow.training import loop
+
+SMOKE = "configs/speed_generator.py:smoke"
+
+# One step on one device and on eight, compared; in float32.
+_SHARDED = """
+import jax, numpy as np
+from speedflow.training import config, experiment, sharding, step
+losses = []
+for devices, overrides in ((1, []), (8, ["--config.mesh.fsdp=4"])):
+  c = config.load_config("configs/speed_generator.py:smoke", [
+    "--config.batch_size=8", "--config.fsdp_min_size=0",
+    '--config.sharding=((".*","fsdp"),)', *overrides])
+  made = experiment.load_experiment(c)
+  mesh = sharding.make_mesh(c, jax.devices()[:devices])
+  program = step.TrainProgram(made, c, mesh)
+  data = made.dataset("train", seed=0, process_index=0, process_count=1)
+  batch = sharding.global_batch(next(iter(data)), program.abstract_batch)
+  state, metrics = program.trace_step().lower().compile()(program.init(), batch)
+  losses.append([float(metrics["loss"]), float(metrics["gradient_norm"])])
+np.testing.assert_allclose(*losses, rtol=1e-5)
+print("equal", losses)
+"""
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+  """The smallest variant, trained: (config, workdir, metrics)."""
+  config = config_lib.load_config(SMOKE)
+  workdir = tmp_path_factory.mktemp("run")
+  return config, workdir, loop.train(config, workdir)
+
+
+def test_the_smoke_variant_trains_and_measures_obedience(trained):
+  metrics = trained[2]
+  assert np.isfinite(metrics["train/loss"])
+  assert metrics["val/loss_mover"] > 0
+  assert metrics["val/factor_error"] >= 1
+
+
+def test_it_ships_weights_that_generate(trained, tmp_path):
+  config, workdir, _ = trained
+  path = tmp_path / "weights.npz"
+  loop.evaluate(config, workdir, "val", export=path)
+  generator = generator_weights.load_generator(path)
+  assert generator.facts.frames == config.data.frames
+  image = np.zeros((16, 16, 3), np.uint8)
+  assert generator.generate(image, steps=1).shape == (4, 16, 16, 3)
+
+
+@pytest.mark.parametrize("variant", ["tiny", "base", "large"])
+def test_all_variants_have_a_consistent_shape(variant):
+  config = config_lib.load_config(f"configs/speed_generator.py:{variant}")
+  made = experiment_lib.load_experiment(config)
+  shapes = jax.eval_shape(lambda: jax.tree.leaves(_state(made)))
+  assert sum(np.prod(leaf.shape) for leaf in shapes) > 5e5
+
+
+def _state(made):
+  from flax import nnx
+
+  return nnx.state(made.init_model(nnx.Rngs(0)), nnx.Param)
+
+
+def test_a_perfect_prediction_has_no_error_and_a_given_frame_no_weight():
+  frames = np.random.default_rng(0).integers(0, 256, (2, 3, 4, 4, 3), np.uint8)
+  noise = np.ones(frames.shape, np.float32)
+
+  def exact(noisy, time, image, has_image, log2_step, has_speed):
+    clip = (noisy - (1 - time[..., None, None, None]) * noise) / 0.5
+    return clip - noise
+
+  error, weight = velocity_error(
+    exact,
+    {"frames": frames, "log2_step": np.zeros((2, 3), np.float32)},
+    noise=noise,
+    time=np.full(2, 0.5, np.float32),
+    has_image=np.array([True, False]),
+    has_speed=np.array([True, True]),
+  )
+  np.testing.assert_allclose(error, 0.0, atol=1e-8)
+  np.testing.assert_array_equal(weight, [[0, 1, 1], [1, 1, 1]])
+
+
+def test_eight_devices_equal_one():
+  output = subprocess.run(
+    [sys.executable, "-c", _SHARDED],
+    env=os.environ
+    | {
+      "JAX_PLATFORMS": "cpu",
+      "XLA_FLAGS": "--xla_force_host_platform_device_count=8",
+    },
+    capture_output=True,
+    text=True,
+    timeout=300,
+  )
+  assert "equal" in output.stdout, output.stderr
+
+
+def test_obedience_is_scored_as_it_is_defined():
+  requested = np.array([-2.0, -1.0, 0.0, 1.0])
+  perfect = measure.compare(requested, requested)
+  assert perfect.spearman == pytest.approx(1.0)
+  assert perfect.factor_error == 1.0
+  assert perfect.slope == pytest.approx(1.0)
+  twice = measure.compare(requested, requested + 1)
+  assert twice.factor_error == pytest.approx(2.0)
+  half_seen = measure.compare(requested, np.array([np.nan, np.nan, 0.0, 1.0]))
+  assert half_seen.visible == 0.5
+  blind = measure.compare(requested, np.full(4, np.nan))
+  assert blind.spearman == 0.0
+  assert blind.visible == 0.0
