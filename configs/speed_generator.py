@@ -21,7 +21,7 @@ from speedflow.training.config import default_training
 # frames, size, patch, width, depth, heads, batch, steps, learning rate
 _VARIANTS = {
   "smoke": (4, 16, 4, 16, 1, 2, 4, 2, 1e-3),
-  "tiny": (12, 32, 4, 96, 4, 4, 8, 2_200, 2e-3),
+  "tiny": (12, 32, 4, 96, 4, 4, 8, 1_400, 2e-3),
   "base": (16, 64, 4, 768, 12, 12, 128, 200_000, 3e-4),
   "large": (32, 128, 8, 1536, 24, 24, 1024, 400_000, 1e-4),
 }
@@ -47,7 +47,7 @@ def get_config(variant: str = "tiny") -> ml_collections.ConfigDict:
   config.optimizer.final_fraction = 0.02
   config.optimizer.weight_decay = 1e-2
   config.log_every = min(50, steps)
-  config.eval_every = min(10_000 if big else 1_100, steps)
+  config.eval_every = min(10_000 if big else 700, steps)
   config.checkpoint_every = min(5_000 if big else 250, steps)
   if big:
     config.mesh.fsdp = 8 if variant == "large" else 1

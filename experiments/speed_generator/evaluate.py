@@ -255,6 +255,29 @@ def diversity(
   return {"grey_levels": float(clips[:, :, 1:].std(1).mean()), "seeds": seeds}
 
 
+def sheet(
+  generator: inference.SpeedGenerator, images: np.ndarray, steps: int
+) -> np.ndarray:
+  """A film strip for each first frame and speed, one below the other.
+
+  Args:
+    generator: what to show.
+    images: uint8 [n, s, s, 3], first frames.
+    steps: of the sampler.
+
+  Returns:
+    uint8 [n * 4 * s, t * s, 3]: at 1/8x, 1/2x, 1x and 4x.
+  """
+  speeds = (0.125, 0.5, 1.0, 4.0)
+  clips = generator.generate_batch(
+    images.repeat(len(speeds), 0),
+    np.tile(np.log2(speeds)[:, None], (len(images), generator.facts.frames)),
+    seeds=np.arange(len(images)).repeat(len(speeds)).tolist(),
+    steps=steps,
+  )
+  return np.concatenate([np.concatenate(list(c), 1) for c in clips])
+
+
 def cost(
   generator: inference.SpeedGenerator, steps: int, repeats: int = 3
 ) -> dict[str, float]:
@@ -361,13 +384,30 @@ def main(argv: Sequence[str] | None = None) -> int:
   """Measures, and writes the JSON file."""
   parser = argparse.ArgumentParser(description=__doc__)
   parser.add_argument("--weights", default="tiny")
-  parser.add_argument("--records", type=pathlib.Path, required=True)
+  parser.add_argument(
+    "--records", type=pathlib.Path, default="records/clips_48"
+  )
   parser.add_argument("--split", default="val")
   parser.add_argument("--scenes", type=int, default=24)
   parser.add_argument("--shots", type=int, default=24)
   parser.add_argument("--steps", type=int, default=30)
-  parser.add_argument("--out", type=pathlib.Path, required=True)
+  parser.add_argument("--out", type=pathlib.Path, default="results.json")
+  parser.add_argument(
+    "--sheet",
+    metavar="PNG",
+    help="only draw film strips of three calculated scenes",
+  )
   args = parser.parse_args(argv)
+  if args.sheet:
+    generator = generator_weights.load_generator(args.weights)
+    scenes = [
+      dataset.World("mover", n).scene(generator.facts.size, 3.0)
+      for n in range(3)
+    ]
+    images = np.stack([scene.frame(0.0) for scene in scenes])
+    picture = sheet(generator, images, args.steps)
+    cv2.imwrite(args.sheet, cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+    return 0
   result = evaluate(
     args.weights,
     args.records,

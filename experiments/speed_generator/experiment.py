@@ -194,20 +194,29 @@ def _fixed_loss(
   model: generator.Generator, batch: dict[str, np.ndarray], *, told: bool
 ) -> float:
   """The loss at fixed noise, averaged over fixed times."""
-  rows = len(batch["frames"])
   noise = jax.random.normal(jax.random.key(0), batch["frames"].shape)
-
-  @nnx.jit
-  def loss(model, batch, time):
-    error, weight = velocity_error(
-      model,
-      batch,
-      noise=noise,
-      time=jnp.full(rows, time),
-      has_image=jnp.ones(rows, bool),
-      has_speed=jnp.full(rows, told),
-    )
-    return (error * weight).sum() / weight.sum()
-
   times = (0.1, 0.3, 0.5, 0.7, 0.9)
-  return float(np.mean([loss(model, batch, time) for time in times]))
+  return float(
+    np.mean([_loss_at(model, batch, noise, time, told) for time in times])
+  )
+
+
+@nnx.jit
+def _loss_at(
+  model: generator.Generator,
+  batch: dict[str, jax.Array],
+  noise: jax.Array,
+  time: jax.Array,
+  told: jax.Array,
+) -> jax.Array:
+  """The mean loss at one time, the first frame given."""
+  rows = len(noise)
+  error, weight = velocity_error(
+    model,
+    batch,
+    noise=noise,
+    time=jnp.full(rows, time),
+    has_image=jnp.ones(rows, bool),
+    has_speed=jnp.full(rows, told),
+  )
+  return (error * weight).sum() / weight.sum()

@@ -22,7 +22,7 @@ from speedflow.timewarp import labels
 # Clips that are generated together; one shape, compiled once.
 _BATCH = 16
 # A clip may be so many times as long as those that were trained on.
-_LONGEST = 4
+_LONGEST = 2
 
 Picture = str | os.PathLike[str] | np.ndarray
 

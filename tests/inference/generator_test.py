@@ -106,7 +106,7 @@ def test_pictures_are_read_from_files_and_videos(maker, make_video, tmp_path):
     ({"speed": 0.0}, "speed is 0.0; wanted a positive number"),
     ({"speed": float("nan")}, "speed is nan; wanted a positive"),
     ({"speed": 100.0}, "100x to 100x .* out of range; ask for 0.062 to 8"),
-    ({"frames": 1}, "1 frames are asked for; this generator makes 2 to 12"),
+    ({"frames": 1}, "1 frames are asked for; this generator makes 2 to 6"),
     ({"frames": 100}, "100 frames are asked for"),
     ({"fps": -1}, "fps is -1; wanted a positive"),
     ({"steps": 0}, "steps are 0; wanted 1 to 1000"),

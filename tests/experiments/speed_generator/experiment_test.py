@@ -61,7 +61,7 @@ def test_it_ships_weights_that_generate(trained, tmp_path):
   assert generator.generate(image, steps=1).shape == (4, 16, 16, 3)
 
 
-@pytest.mark.parametrize("variant", ["tiny", "base", "large"])
+@pytest.mark.parametrize("variant", ["tiny", "base"])
 def test_all_variants_have_a_consistent_shape(variant):
   config = config_lib.load_config(f"configs/speed_generator.py:{variant}")
   made = experiment_lib.load_experiment(config)
@@ -101,7 +101,10 @@ def test_eight_devices_equal_one():
     env=os.environ
     | {
       "JAX_PLATFORMS": "cpu",
-      "XLA_FLAGS": "--xla_force_host_platform_device_count=8",
+      # Quick to compile rather than quick to run.
+      "XLA_FLAGS": "--xla_force_host_platform_device_count=8"
+      " --xla_backend_optimization_level=0"
+      " --xla_llvm_disable_expensive_passes=true",
     },
     capture_output=True,
     text=True,
