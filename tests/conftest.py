@@ -79,3 +79,29 @@ def records_root(tmp_path_factory) -> pathlib.Path:
         number += 1
   motion.build_motion(clips, clips.with_name("motion"), looks=1)
   return root
+
+
+@pytest.fixture(scope="session")
+def random_net():
+  """Gives `random_net(config)`, a MotionNet without any parameter of zero.
+
+  Compiles nothing, unlike the initialisers. It is in evaluation mode.
+  """
+  import jax
+  import jax.numpy as jnp
+  from flax import nnx
+
+  from speedflow.models import motion_net
+
+  def make(config):
+    net = nnx.eval_shape(lambda: motion_net.MotionNet(config, nnx.Rngs(0)))
+    rng = np.random.default_rng(0)
+    filled = jax.tree.map(
+      lambda x: jnp.asarray(rng.normal(0, 0.4, x.shape), x.dtype),
+      nnx.state(net, nnx.Param),
+    )
+    nnx.update(net, filled)
+    net.eval()
+    return net
+
+  return make

@@ -4,10 +4,8 @@ import dataclasses
 from fractions import Fraction
 
 import cv2
-import jax
 import numpy as np
 import pytest
-from flax import nnx
 
 from speedflow import load_estimator, media
 from speedflow.errors import SpeedflowError
@@ -17,22 +15,12 @@ from speedflow.models import motion_net
 
 
 @pytest.fixture(scope="module")
-def toy():
+def toy(random_net):
   """An estimator with random parameters: it has opinions, but no sense."""
   config = motion_net.MotionNetConfig(
     width=4, dilations=(1,), hidden=8, statistics=False
   )
-  net = motion_net.MotionNet(config, nnx.Rngs(0))
-  keys = nnx.Rngs(1)
-  nnx.update(
-    net,
-    jax.tree.map(
-      lambda x: x + 0.5 * jax.random.normal(keys(), x.shape),
-      nnx.state(net, nnx.Param),
-    ),
-  )
-  net.eval()
-  return estimator_lib.SpeedEstimator(net)
+  return estimator_lib.SpeedEstimator(random_net(config))
 
 
 @pytest.fixture(scope="module")
@@ -119,9 +107,9 @@ def test_frames_come_as_arrays_or_lists_in_colour_or_grey(toy):
   assert toy.estimate(np.stack([grey] * 3, -1)).speed == expected
 
 
-def test_the_same_frames_play_faster_at_a_higher_rate(toy):
+def test_the_same_frames_play_faster_at_a_higher_rate(shipped):
   frames = _clip(40)
-  slow, fast = (toy.estimate(frames, fps=fps) for fps in (15, 60))
+  slow, fast = (shipped.estimate(frames, fps=fps) for fps in (15, 60))
   assert fast.speed > 1.5 * slow.speed
   assert fast.duration_s == slow.duration_s / 4
 

@@ -12,8 +12,8 @@ _CONFIG = motion_net.MotionNetConfig(width=4, dilations=(2,), hidden=8, bins=9)
 
 
 @pytest.fixture(scope="module")
-def net():
-  return motion_net.MotionNet(_CONFIG, nnx.Rngs(0))
+def net(random_net):
+  return random_net(_CONFIG)
 
 
 @pytest.fixture

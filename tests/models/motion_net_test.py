@@ -1,7 +1,6 @@
 """The network: what it may depend on, and what not."""
 
 import dataclasses
-import functools
 
 import jax
 import jax.numpy as jnp
@@ -14,23 +13,10 @@ from speedflow.models import motion_net
 _CONFIG = motion_net.MotionNetConfig(width=8, dilations=(2,), hidden=16)
 
 
-@functools.cache
-def _net(**changes):
-  """A network with random parameters; some of them start as zeros."""
-  config = dataclasses.replace(_CONFIG, **changes)
-
-  @nnx.jit
-  def create():
-    net = motion_net.MotionNet(config, nnx.Rngs(0))
-    keys = nnx.Rngs(1)
-    parameters = nnx.state(net, nnx.Param)
-    noisy = jax.tree.map(
-      lambda x: x + 0.1 * jax.random.normal(keys(), x.shape), parameters
-    )
-    nnx.update(net, noisy)
-    return net
-
-  return create()
+@pytest.fixture
+def make(random_net):
+  """Gives `make(width=16, ...)`, a network of slightly changed sizes."""
+  return lambda **changes: random_net(dataclasses.replace(_CONFIG, **changes))
 
 
 @nnx.jit
@@ -47,16 +33,16 @@ def clips():
   return jnp.asarray(maps), jnp.array([20, 11, 8])
 
 
-def test_logits_are_one_distribution_per_clip(clips):
-  logits = _logits(_net(), *clips)
+def test_logits_are_one_distribution_per_clip(clips, make):
+  logits = _logits(make(), *clips)
   assert logits.shape == (3, 41)
   assert logits.dtype == jnp.float32
   assert np.ptp(logits, axis=0).min() > 0  # The clips do differ.
 
 
-def test_padding_changes_nothing(clips):
+def test_padding_changes_nothing(clips, make):
   maps, length = clips
-  net = _net()
+  net = make()
   expected = _logits(net, maps, length)
   padding = jnp.arange(20) >= length[:, None]
   garbage = jnp.where(padding[:, :, None, None, None], 77.0, maps)
@@ -66,26 +52,26 @@ def test_padding_changes_nothing(clips):
   np.testing.assert_allclose(cut[1:], expected[1:], atol=1e-4)
 
 
-def test_clips_of_a_batch_do_not_see_each_other(clips):
+def test_clips_of_a_batch_do_not_see_each_other(clips, make):
   maps, length = clips
-  net = _net()
+  net = make()
   others = maps.at[1:].multiply(-3.0)
   np.testing.assert_allclose(
     _logits(net, others, length)[0], _logits(net, maps, length)[0], atol=1e-4
   )
 
 
-def test_the_order_of_the_frames_matters(clips):
+def test_the_order_of_the_frames_matters(clips, make):
   maps, length = clips
-  net = _net()
+  net = make()
   shuffled = maps[:, np.random.default_rng(0).permutation(20)]
   difference = _logits(net, shuffled, length) - _logits(net, maps, length)
   assert np.abs(difference[0]).max() > 1e-3
 
 
-def test_half_precision_is_close_to_single(clips):
-  single = _logits(_net(), *clips)
-  half = _logits(_net(dtype=jnp.bfloat16), *clips)
+def test_half_precision_is_close_to_single(clips, make):
+  single = _logits(make(), *clips)
+  half = _logits(make(dtype=jnp.bfloat16), *clips)
   assert half.dtype == jnp.float32
   np.testing.assert_allclose(half, single, atol=0.05 * np.ptp(single))
 
@@ -95,8 +81,8 @@ def _gradients(net, maps, length):
   return nnx.value_and_grad(lambda net: (net(maps, length) ** 2).sum())(net)
 
 
-def test_recomputing_saves_memory_and_changes_nothing(clips):
-  plain, thrifty = _net(), _net(remat=True)
+def test_recomputing_saves_memory_and_changes_nothing(clips, make):
+  plain, thrifty = make(), make(remat=True)
   expected = _gradients(plain, *clips)
   found = _gradients(thrifty, *clips)
   jax.tree.map(
@@ -107,16 +93,16 @@ def test_recomputing_saves_memory_and_changes_nothing(clips):
 
 
 @pytest.mark.parametrize("still", [False, True])
-def test_every_parameter_has_a_finite_gradient(clips, still):
+def test_every_parameter_has_a_finite_gradient(clips, still, make):
   maps, length = clips
-  _, gradients = _gradients(_net(), maps * (not still), length)
+  _, gradients = _gradients(make(), maps * (not still), length)
   leaves = jax.tree.leaves(gradients)
   assert all(np.isfinite(leaf).all() for leaf in leaves)
   assert still or all(np.abs(leaf).max() > 0 for leaf in leaves)
 
 
-def test_dropout_is_for_training_only(clips):
-  net = _net(dropout=0.5)
+def test_dropout_is_for_training_only(clips, make):
+  net = make(dropout=0.5)
   np.testing.assert_array_equal(_logits(net, *clips), _logits(net, *clips))
   first, second = (_logits(net, *clips, jax.random.key(i)) for i in range(2))
   assert np.abs(first - second).max() > 1e-3

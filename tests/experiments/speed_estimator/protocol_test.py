@@ -4,7 +4,6 @@ import dataclasses
 
 import numpy as np
 import pytest
-from flax import nnx
 
 from experiments.speed_estimator import protocol
 from speedflow.data import motion, records
@@ -145,14 +144,13 @@ def test_the_frequency_of_labels_is_that_of_the_known_ones():
   assert near[1] == pytest.approx(2 * near[0], rel=0.05)
 
 
-def test_the_size_of_a_batch_changes_no_estimate():
-  net = motion_net.MotionNet(
-    motion_net.MotionNetConfig(width=4, dilations=(), hidden=4, bins=9),
-    nnx.Rngs(0),
+def test_the_size_of_a_batch_changes_no_estimate(random_net):
+  net = random_net(
+    motion_net.MotionNetConfig(
+      width=4, dilations=(), hidden=4, bins=9, statistics=False
+    )
   )
   rng = np.random.default_rng(0)
-  net.logits.kernel[...] = rng.normal(size=(4, 9))
-  net.eval()
   maps = rng.normal(size=(7, 8, 12, 16, 8)).astype(np.float16)
   maps[..., 2:] = np.abs(maps[..., 2:])
   whole, parts = (protocol.predict(net, maps, size) for size in (7, 3))
