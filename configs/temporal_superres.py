@@ -3,13 +3,14 @@
   speedflow train --config=configs/temporal_superres.py:tiny --workdir=runs/sr
 
 Shot records are wanted first: `make records SPEEDFLOW_DATA=FOLDER` writes
-them to records/.
+them to records/clips.
 
 | variant | parameters | hardware | time |
 |---|---|---|---|
 | smoke | 5 thousand | anything | seconds |
 | tiny | 0.4 M | one or two CPU cores | about an hour |
 | base | 5 M | one GPU, or a TPU v5e-4 | hours |
+| large | 40 M | 8 GPUs, or a TPU v5e-32 | a day |
 """
 
 import ml_collections
@@ -19,8 +20,9 @@ from speedflow.training.config import default_training
 # coarse, fine, shots per batch, crop, steps, learning rate
 _VARIANTS = {
   "smoke": ((4, 4, 4), (4, 4), 2, 32, 2, 1e-3),
-  "tiny": ((40, 64, 80), (24, 32), 4, 96, 5_000, 1e-3),
+  "tiny": ((40, 64, 80), (24, 32), 4, 96, 5_000, 2e-3),
   "base": ((128, 192, 256), (64, 128), 64, 192, 100_000, 5e-4),
+  "large": ((256, 512, 768), (128, 256), 256, 256, 300_000, 3e-4),
 }
 
 
@@ -29,7 +31,7 @@ def get_config(variant: str = "tiny") -> ml_collections.ConfigDict:
   if variant not in _VARIANTS:
     raise ValueError(f"variant {variant!r} is none of {', '.join(_VARIANTS)}")
   coarse, fine, shots, crop, steps, rate = _VARIANTS[variant]
-  large = variant == "base"
+  large = variant in ("base", "large")
 
   config = default_training()
   config.experiment = "temporal_superres"
@@ -56,13 +58,13 @@ def get_config(variant: str = "tiny") -> ml_collections.ConfigDict:
   # Weight of the error's gradients beside its values.
   config.loss.gradients = 0.5
   # Errors (0..1) below this hardly count.
-  config.loss.floor = 2e-3
+  config.loss.floor = 1e-2
   # Weight of the uncertainty's likelihood.
   config.loss.uncertainty = 0.1
 
   config.data = ml_collections.ConfigDict()
   # Folder of shot records.
-  config.data.records = "records"
+  config.data.records = "records/clips"
   config.data.crop = crop
   config.data.crops = 2
   config.data.blurred = 0.25

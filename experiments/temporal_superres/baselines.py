@@ -10,6 +10,7 @@ from fractions import Fraction
 import cv2
 import numpy as np
 from av.filter import Graph
+from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
 
 from speedflow.data import optical_flow
@@ -21,7 +22,8 @@ Frames = Sequence[np.ndarray]
 # minterpolate looks two frames back and ahead.
 _CONTEXT = 2
 # Of the deblurring; chosen on the validation split.
-_ITERATIONS = 6
+_ITERATIONS = 1
+_RELAXATION = np.float32(0.5)
 _STEPS = 9
 
 
@@ -53,7 +55,10 @@ def minterpolate(inputs: Frames, times: Sequence[float]) -> list[np.ndarray]:
   graph = Graph()
   graph.link_nodes(
     graph.add_buffer(
-      width=width, height=height, format="rgb24", time_base=Fraction(1, rate)
+      width=width,
+      height=height,
+      format=VideoFormat("rgb24", width, height),
+      time_base=Fraction(1, rate),
     ),
     graph.add("format", "yuv444p"),
     graph.add(
@@ -77,7 +82,8 @@ def minterpolate(inputs: Frames, times: Sequence[float]) -> list[np.ndarray]:
         made = graph.vpull()
       except (BlockingIOError, EOFError):
         break
-      time = Fraction(made.pts) * made.time_base
+      assert made.pts is not None and made.time_base is not None
+      time = made.pts * made.time_base
       found[round((time - _CONTEXT) * rate)] = made.to_ndarray()
   return [found[round(time * rate)] for time in times]
 
@@ -95,7 +101,7 @@ def cascade(
 
 
 def deblur(inputs: Frames, exposure: float) -> list[np.ndarray]:
-  """Undoes motion blur by fixed-point iteration (Van Cittert, 1931).
+  """Undoes motion blur by relaxed iteration (Van Cittert, 1931).
 
   The blur of each pixel is taken to be even along the flow, as far as the
   shutter was open; the picture is corrected until, blurred so, it is the
@@ -117,6 +123,6 @@ def deblur(inputs: Frames, exposure: float) -> list[np.ndarray]:
         optical_flow.warp(sharp, np.float32(place) * path)
         for place in np.linspace(-0.5, 0.5, _STEPS)
       )
-      sharp = np.clip(sharp + blurred - again / _STEPS, 0, 1)
+      sharp = np.clip(sharp + _RELAXATION * (blurred - again / _STEPS), 0, 1)
     pictures.append(light.from_linear(sharp))
   return pictures

@@ -164,8 +164,8 @@ class ExampleSampler:
       "images": np.stack(pair)[:, inner, inner],
       "truth": truth[inner, inner],
       "flow": both[:, inner, inner].astype(np.float16),
-      "time": np.float32(time),
-      "exposure": np.float32(exposure if told else math.nan),
+      "time": np.array(time, np.float32),
+      "exposure": np.array(exposure if told else math.nan, np.float32),
     }
 
 
@@ -211,8 +211,14 @@ class _Window:
       busy = float(part.mean())
       if busy > best:
         best, where = busy, (top, left)
-    flips = tuple(bool(x) for x in rng.random(3) < 0.5)
-    return cls(*where, source, side, flips, tuple(rng.permutation(3).tolist()))
+    transpose, down, right = (bool(x) for x in rng.random(3) < 0.5)
+    return cls(
+      *where,
+      source,
+      side,
+      (transpose, down, right),
+      tuple(rng.permutation(3).tolist()),
+    )
 
   def cut(self, image: np.ndarray) -> np.ndarray:
     """Cuts the window out of a picture."""
@@ -254,10 +260,9 @@ def expose(
   first, weights = resample.exposure_weights(opens, width)
   if len(weights) == 1:
     return images[middle]
-  total = sum(
-    np.float32(weight) * light.to_linear(images[first + k])
-    for k, weight in enumerate(weights)
-  )
+  total = np.zeros(images[middle].shape, np.float32)
+  for k, weight in enumerate(weights):
+    total += np.float32(weight) * light.to_linear(images[first + k])
   return light.from_linear(total)
 
 

@@ -14,6 +14,7 @@ from flax import nnx
 
 from experiments.temporal_superres import dataset, protocol
 from speedflow.data.records import RecordSource
+from speedflow.errors import SpeedflowError
 from speedflow.evaluation import frames
 from speedflow.inference import interpolator, superres_weights
 from speedflow.models import superres
@@ -115,13 +116,19 @@ class Experiment:
     metrics: dict[str, float] = {}
     machine = interpolator.FrameInterpolator(model)
     for name, windows in (("sharp_4x", sharp), ("blurred_8x", blurred)):
-      ours, classical = [], []
+      ours: list[float] = []
+      classical: list[float] = []
       for window in itertools.islice(windows, count):
         made = machine.window(window.inputs, window.times, window.exposure)
         simple = interpolator.classical(window.inputs, window.times)
         for into, pictures in ((ours, made), (classical, simple)):
           scores = map(frames.psnr, pictures, window.truths)
           into.append(float(np.mean(list(scores))))
+      if not ours:
+        raise SpeedflowError(
+          f"{self._config.data.records}: nothing moves enough in the split "
+          f"{self._config.eval_split!r} to measure {name}; add livelier clips"
+        )
       metrics[f"psnr_{name}"] = float(np.mean(ours))
       metrics[f"gain_{name}"] = float(np.mean(ours) - np.mean(classical))
     log(", ".join(f"{name} {value:.3f}" for name, value in metrics.items()))

@@ -21,7 +21,7 @@ FACTOR = 8
 
 def scenes(count: int, seed: int = 0) -> list[procedural.ProceduralScene]:
   """Scenes of one body each."""
-  found = []
+  found: list[procedural.ProceduralScene] = []
   rng = np.random.default_rng(seed)
   while len(found) < count:
     scene = procedural.ProceduralScene.sample(rng, SIZE, seconds=1.0)

@@ -39,7 +39,7 @@ class FlowEstimator:
       )
       for image in (first, second)
     ]
-    flow = self._flow.calc(*small, np.empty(0, np.float32))
+    flow = self._flow.calc(small[0], small[1], np.empty(0, np.float32))
     if size == (width, height):
       return flow
     per_pixel = np.array([width / size[0], height / size[1]], np.float32)

@@ -47,17 +47,7 @@ class FrameInterpolator:
     self._margin, self._inner = margin, max(tile - 2 * margin, superres.GRID)
     self._tile = tile
     self._flow = optical_flow.FlowEstimator()
-    graph, state = nnx.split(model)
-
-    @jax.jit
-    def synthesise(state, images, flow, time, exposure):
-      made = nnx.merge(graph, state)(
-        images.astype(jnp.float32)[None] / 255, flow[None], time, exposure
-      )
-      pixels = jnp.rint(jnp.clip(made.image[0], 0, 1) * 255)
-      return pixels.astype(jnp.uint8), made.uncertainty[0] * 255
-
-    self._synthesise = functools.partial(synthesise, state)
+    self._synthesise = functools.partial(_synthesise, *nnx.split(model))
 
   def between(
     self,
@@ -143,6 +133,23 @@ class FrameInterpolator:
       np.ascontiguousarray(image[:height, :width]),
       uncertainty[: (height + 1) // 2, : (width + 1) // 2],
     )
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _synthesise(
+  graph: nnx.GraphDef[superres.SuperResNet],
+  state: nnx.State,
+  images: jax.Array,
+  flow: jax.Array,
+  time: jax.Array,
+  exposure: jax.Array,
+) -> tuple[jax.Array, jax.Array]:
+  """One program for each size, whatever the parameters."""
+  made = nnx.merge(graph, state)(
+    images.astype(jnp.float32)[None] / 255, flow[None], time, exposure
+  )
+  pixels = jnp.rint(jnp.clip(made.image[0], 0, 1) * 255)
+  return pixels.astype(jnp.uint8), made.uncertainty[0] * 255
 
 
 def classical(

@@ -38,6 +38,8 @@ _AROUND = tuple(
 )
 # Flow enters and leaves in units of so many pixels.
 _FLOW_UNIT = 8.0
+# Differences of pixels (0..1) enter magnified: most are small.
+_DIFFERENCE = 8.0
 # Log weight of unmoved pixels beside moved ones, untrained.
 _UNMOVED = -6.0
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
@@ -123,7 +125,7 @@ class SuperResNet(nnx.Module):
     self.coarse = _Pyramid(36, config.coarse, config.dtype, rngs)
     self.flow = _head(config.coarse[0], 4, rngs)
     hidden = config.coarse[0] // 4
-    inputs = 4 * (6 + 2 * len(_ALONG)) + 8 + 3 + hidden
+    inputs = 4 * (7 + 2 * len(_ALONG)) + 8 + 3 + hidden
     self.fine = _Pyramid(inputs, config.fine, config.dtype, rngs)
     # For each of 2 x 2 pixels: weights of moved and unmoved pixels of both
     # frames, then of pixels along the path and around.
@@ -177,11 +179,13 @@ class SuperResNet(nnx.Module):
     fetched = [
       warp(half, flow / 2) for half, flow in zip(halves, flows, strict=True)
     ]
+    difference = fetched[0] - fetched[1]
     x = [
-      *(space_to_depth(image) for image in fetched),
+      space_to_depth(_contrast(fetched[0] + fetched[1])),
+      space_to_depth(difference) * _DIFFERENCE,
       *(_pool(flow) / _FLOW_UNIT for flow in flows),
       disagreement / _FLOW_UNIT,
-      jnp.abs(_pool(fetched[0]) - _pool(fetched[1])),
+      _pool(jnp.abs(difference)) * _DIFFERENCE,
     ]
     features = self.coarse(_with_scalars(x, scalars))
     change = _enlarge(self.flow(features), 4) * _FLOW_UNIT
@@ -206,9 +210,20 @@ class SuperResNet(nnx.Module):
       for place in _ALONG
     ]
     path = jnp.concatenate([moved[:, 0], moved[:, 1], blur, jnp.abs(blur)], -1)
+    centres = [warp(images[:, i], before[:, i]) for i in range(2)]
+    difference = centres[0] - centres[1]
+    edges = [
+      (far - centres[number // len(_ALONG)]) @ _LUMA[:, None]
+      for number, far in enumerate(along)
+    ]
     x = [
-      *(space_to_depth(warp(images[:, i], before[:, i])) for i in range(2)),
-      space_to_depth(jnp.stack(along, -1).transpose(0, 1, 2, 4, 3) @ _LUMA),
+      space_to_depth(_contrast(centres[0] + centres[1])),
+      space_to_depth(
+        jnp.concatenate(
+          [difference, jnp.abs(difference) @ _LUMA[:, None], *edges], -1
+        )
+      )
+      * _DIFFERENCE,
       _pool(path) / _FLOW_UNIT,
       hidden,
     ]
@@ -329,6 +344,11 @@ def _pool(x: jax.Array) -> jax.Array:
   """[b, h, w, c] -> [b, h / 2, w / 2, c], means of 2 x 2."""
   b, h, w, c = x.shape
   return x.reshape(b, h // 2, 2, w // 2, 2, c).mean((2, 4))
+
+
+def _contrast(x: jax.Array) -> jax.Array:
+  """What differs from the wider surroundings, of a sum of two images."""
+  return 2 * (x - _enlarge(_pool(_pool(_pool(x))), 8))
 
 
 def _enlarge(x: jax.Array, factor: int) -> jax.Array:

@@ -1,0 +1,78 @@
+"""Pictures between frames of any size, whole or in tiles."""
+
+import cv2
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+from speedflow.inference import interpolator
+from speedflow.models import superres
+
+_CONFIG = superres.SuperResConfig(coarse=(4, 4, 4), fine=(4, 4))
+
+
+@pytest.fixture(scope="module")
+def untrained():
+  return interpolator.FrameInterpolator(
+    superres.SuperResNet(_CONFIG, nnx.Rngs(0))
+  )
+
+
+def _sliding(height, width, right):
+  """A texture that lies `right` pixels further right."""
+  rng = np.random.default_rng(0)
+  noise = rng.integers(0, 256, (height, width + 64, 3), np.uint8)
+  noise = cv2.GaussianBlur(noise, (0, 0), 3)
+  noise = cv2.normalize(noise, None, 0, 255, cv2.NORM_MINMAX)
+  return np.ascontiguousarray(noise[:, 32 - right : 32 - right + width])
+
+
+@pytest.mark.parametrize("size", [(64, 96), (61, 83)])
+def test_a_known_velocity_is_divided_evenly(untrained, size):
+  frames = [_sliding(*size, right) for right in (0, 8)]
+  made = untrained.between(*frames, [0.25, 0.5])
+  for picture, right in zip(made, (2, 4), strict=True):
+    assert picture.image.shape == (*size, 3)
+    wanted = _sliding(*size, right).astype(float)
+    inner = np.s_[:, 12:-12]
+    assert np.abs(picture.image[inner] - wanted[inner]).mean() < 3.0
+
+
+def test_every_pixel_has_an_uncertainty(untrained):
+  frames = [_sliding(61, 83, right) for right in (0, 8)]
+  (picture,) = untrained.between(*frames, [0.5])
+  assert picture.uncertainty.shape == (31, 42)
+
+
+def test_tiles_leave_no_seam():
+  net = superres.SuperResNet(_CONFIG, nnx.Rngs(1))
+  rng = np.random.default_rng(0)
+  nnx.update(
+    net,
+    jax.tree.map(
+      lambda x: jnp.array(rng.normal(0, 0.1, x.shape)),
+      nnx.state(net, nnx.Param),
+    ),
+  )
+  frames = [_sliding(50, 700, right) for right in (0, 4)]
+  whole, tiled = (
+    next(interpolator.FrameInterpolator(net, tile).between(*frames, [0.5]))
+    for tile in (1024, 400)
+  )
+  difference = np.abs(whole.image.astype(int) - tiled.image)
+  assert difference.max() <= 1
+  np.testing.assert_allclose(
+    whole.uncertainty, tiled.uncertainty, rtol=1e-3, atol=1e-3
+  )
+
+
+def test_times_are_counted_in_intervals(untrained):
+  frames = [_sliding(64, 96, right) for right in (0, 4, 8)]
+  made = untrained.window(frames, [0, 1, 2])
+  for picture, frame in zip(made, frames, strict=True):
+    np.testing.assert_allclose(picture, frame, atol=1)
+  (between,) = untrained.window(frames, [1.5])
+  (alone,) = untrained.between(*frames[1:], [0.5])
+  np.testing.assert_array_equal(between, alone.image)

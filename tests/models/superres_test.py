@@ -1,0 +1,137 @@
+"""The network: classical at first, and never free to invent colours."""
+
+import cv2
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+from speedflow.data import optical_flow
+from speedflow.models import superres
+
+_CONFIG = superres.SuperResConfig(coarse=(4, 4, 4), fine=(4, 4))
+
+
+@pytest.fixture(scope="module")
+def untrained():
+  return superres.SuperResNet(_CONFIG, nnx.Rngs(0))
+
+
+@pytest.fixture(scope="module")
+def scrambled():
+  """A network of which every parameter is random."""
+  net = superres.SuperResNet(_CONFIG, nnx.Rngs(1))
+  rng = np.random.default_rng(0)
+  params = nnx.state(net, nnx.Param)
+  nnx.update(
+    net,
+    jax.tree.map(lambda x: jnp.array(rng.normal(0, 0.3, x.shape)), params),
+  )
+  return net
+
+
+def _frames(seed=0):
+  """Two smooth pictures and a smooth flow."""
+  rng = np.random.default_rng(seed)
+  pair = [
+    cv2.GaussianBlur(rng.integers(0, 256, (32, 48, 3), np.uint8), (0, 0), 2)
+    for _ in range(2)
+  ]
+  flow = rng.normal(0, 40, (2, 32, 48, 2)).astype(np.float32)
+  flow = np.stack([cv2.GaussianBlur(f, (0, 0), 4) for f in flow])
+  return np.stack(pair), flow
+
+
+@nnx.jit
+def _synthesise(net, *args):
+  return net(*args)
+
+
+def _run(net, pair, flow, time, exposure=0.0):
+  return _synthesise(
+    net,
+    jnp.array(pair[None], jnp.float32) / 255,
+    jnp.array(flow[None]),
+    jnp.array([time]),
+    jnp.array([exposure]),
+  )
+
+
+def test_warping_agrees_with_opencv():
+  pair, flow = _frames()
+  ours = superres.warp(jnp.array(pair[:1], jnp.float32), flow[:1])
+  theirs = optical_flow.warp(pair[0].astype(np.float32), flow[0])
+  # OpenCV rounds places to 1/32 of a pixel.
+  np.testing.assert_allclose(ours[0], theirs, atol=3.0)
+  assert np.abs(ours[0] - theirs).mean() < 0.5
+
+
+@pytest.mark.parametrize("time", [0.25, 0.5, 0.875])
+def test_untrained_it_interpolates_classically(untrained, time):
+  pair, flow = _frames()
+  made = _run(untrained, pair, flow, time).image[0] * 255
+  wanted = optical_flow.interpolate(*pair, flow, time)
+  assert np.abs(made - wanted).mean() < 1.0
+
+
+def test_untrained_it_gives_the_frames_at_their_own_times(untrained):
+  pair, flow = _frames()
+  for time in (0, 1):
+    made = _run(untrained, pair, flow, float(time), 0.7).image[0] * 255
+    np.testing.assert_allclose(made, pair[time], atol=1.0)
+
+
+def test_untrained_it_is_symmetric_in_time(untrained):
+  pair, flow = _frames()
+  there = _run(untrained, pair, flow, 0.3).image
+  back = _run(untrained, pair[::-1], flow[::-1], 0.7).image
+  np.testing.assert_allclose(there, back, atol=1e-4)
+
+
+@pytest.mark.parametrize("exposure", [0.0, 0.8, np.nan])
+def test_a_flat_picture_stays_flat_whatever_the_parameters(scrambled, exposure):
+  pair = np.full((2, 32, 48, 3), (10, 100, 200), np.uint8)
+  _, flow = _frames()
+  made = _run(scrambled, pair, flow, 0.4, exposure).image[0] * 255
+  np.testing.assert_allclose(made, pair[0], atol=1e-2)
+
+
+def test_a_shutter_of_no_length_reads_nothing_along_the_path(untrained):
+  pair, flow = _frames()
+  sharp = _run(untrained, pair, flow, 0.5, 0.0)
+  blurred = _run(untrained, pair, flow, 0.5, 1.0)
+  np.testing.assert_allclose(sharp.image, blurred.image, atol=1e-5)
+
+
+def test_the_uncertainty_is_positive(scrambled):
+  made = _run(scrambled, *_frames(), 0.5)
+  assert made.uncertainty.shape == (1, 16, 24)
+  assert (made.uncertainty > 0).all()
+
+
+def test_nothing_beyond_the_reach_matters(scrambled):
+  rng = np.random.default_rng(0)
+  side = superres.REACH + 16
+  side += -side % superres.GRID
+  pair = rng.integers(0, 256, (2, 16, 2 * side, 3), np.uint8)
+  flow = np.zeros((2, 16, 2 * side, 2), np.float32)
+  other = pair.copy()
+  other[:, :, side:] = 0
+  one, two = (
+    _run(scrambled, p, flow, 0.5).image[0, :, :16] for p in (pair, other)
+  )
+  np.testing.assert_array_equal(one, two)
+
+
+def test_frames_that_do_not_fit_the_grid_are_refused(untrained):
+  pair, flow = np.zeros((2, 30, 48, 3), np.uint8), np.zeros((2, 30, 48, 2))
+  with pytest.raises(ValueError, match="48 x 30; wanted multiples of 16"):
+    _run(untrained, pair, flow, 0.5)
+
+
+def test_rearranging_pixels_can_be_undone():
+  x = jnp.arange(2 * 4 * 6 * 3.0).reshape(2, 4, 6, 3)
+  packed = superres.space_to_depth(x)
+  assert packed.shape == (2, 2, 3, 12)
+  np.testing.assert_array_equal(superres.depth_to_space(packed), x)
