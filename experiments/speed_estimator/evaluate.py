@@ -249,10 +249,13 @@ def _clip_tables(clips: Sequence[dict[str, Any]]) -> list[str]:
     known = [c for c in members if c["speed"] and c["status"] == "ok"]
     miss = [abs(np.log2(c["estimate"] / c["speed"])) for c in known]
     inside = [c["low"] <= c["speed"] <= c["high"] for c in known]
+    figures = "- | -"
+    if known:
+      figures = f"{2.0 ** np.mean(miss):.2f} | {np.mean(inside):.2f}"
+    uncertain = sum(c["status"] == "uncertain" for c in members)
     lines.append(
-      f"| {category} | {len(members)} | {len(known)} | "
-      f"{2.0 ** np.mean(miss):.2f} | {np.mean(inside):.2f} | "
-      f"{np.mean([c['status'] == 'uncertain' for c in members]):.2f} |"
+      f"| {category} | {len(members)} | {len(known)} | {figures} | "
+      f"{uncertain} |"
     )
   by_round = ", ".join(f"{error:.2f}" for error in errors_by_round(clips))
   lines += [
