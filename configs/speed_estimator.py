@@ -10,6 +10,7 @@ them to records/motion.
 | smoke | 0.02 M | anything | seconds |
 | quick | 0.1 M | 2 CPU cores | minutes |
 | tiny | 0.5 M | 2 CPU cores | about an hour |
+| tiny-finish | the same | goes on from `tiny` | 20 minutes more |
 | base | 6 M | one GPU, or a TPU v5e-4 | half an hour |
 | large | 85 M | TPU v5e-32 and up, or 8 GPUs | hours |
 """
@@ -23,6 +24,7 @@ _VARIANTS = {
   "smoke": (8, (1,), 16, 4, 2, 1e-3),
   "quick": (32, (1, 2, 4), 64, 16, 600, 3e-3),
   "tiny": (64, (1, 2, 4), 128, 16, 7_000, 2e-3),
+  "tiny-finish": (64, (1, 2, 4), 128, 16, 10_000, 2e-3),
   "base": (256, (1, 2, 4, 8), 512, 256, 20_000, 1e-3),
   "large": (1024, (1, 2, 4, 8), 2048, 2048, 50_000, 5e-4),
 }
@@ -88,8 +90,19 @@ def get_config(variant: str = "tiny") -> ml_collections.ConfigDict:
   config.data.intensity_scale = 0.4
   config.data.cut = 0.3
   config.data.reverse = 0.3
+  # (longest stride, weight): extreme speeds are rarer in the wild, and their
+  # records short.
+  config.data.stride_weights = ((4, 1.0), (8, 0.7), (32, 0.35))
   config.data.anchored = True
   config.data.workers = 0
+
+  if variant == "tiny-finish":
+    # Goes on where `tiny` ended, in the same folder: ordinary speeds, short
+    # windows and less disguise, at the low end of the learning rate.
+    config.data.stride_weights = ((1, 1.0), (2, 0.8), (4, 0.5), (32, 0.15))
+    config.data.cut = 0.5
+    config.data.flow_scale = 0.3
+    config.data.intensity_scale = 0.25
 
   # Window lengths, in frames, of the evaluation while training.
   config.eval_frames = (16, 32, 48)

@@ -67,6 +67,8 @@ class GroupSampler:
     intensity_scale: the same for the channels in grey levels.
     cut: chance that a window is cut to a random shorter length.
     reverse: chance that time runs backwards.
+    stride_weights: (longest stride, weight) pairs, rising: how often windows
+      of strides up to the first, from there to the second, ... are drawn.
     anchored: whether known speeds are used; without, only ratios teach.
   """
 
@@ -75,6 +77,7 @@ class GroupSampler:
   intensity_scale: float = 0.5
   cut: float = 0.3
   reverse: float = 0.3
+  stride_weights: tuple[tuple[int, float], ...] = ((motion.STRIDES[-1], 1.0),)
   anchored: bool = True
 
   def __call__(
@@ -93,8 +96,8 @@ class GroupSampler:
     """
     record = motion.MotionRecord.decode(encoded)
     strides = np.array(list(record.maps))
-    # Extreme speeds are rarer in the wild, and their records short.
-    weights = np.select([strides <= 4, strides <= 8], [1.0, 0.7], 0.35)
+    limits, shares = zip(*self.stride_weights, strict=True)
+    weights = np.array(shares)[np.searchsorted(limits, strides)]
     drawn = rng.choice(
       strides,
       CLIPS_PER_GROUP,
@@ -174,6 +177,7 @@ def training_batches(
     intensity_scale=data.intensity_scale,
     cut=data.cut,
     reverse=data.reverse,
+    stride_weights=tuple(data.stride_weights),
     anchored=data.anchored,
   )
   source = BalancedSource(RecordSource(paths), data.balance)
