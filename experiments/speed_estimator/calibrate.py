@@ -36,7 +36,9 @@ def main(argv: Sequence[str] | None = None) -> int:
   parser.add_argument(
     "--records", type=pathlib.Path, default=pathlib.Path("records/motion")
   )
-  parser.add_argument("--config", default="configs/speed_estimator.py:tiny")
+  parser.add_argument(
+    "--config", default="configs/speed_estimator.py:tiny-finish"
+  )
   parser.add_argument("--run", type=pathlib.Path, help="run.json of the run")
   args = parser.parse_args(argv)
   model, _ = weights.load(args.weights)
