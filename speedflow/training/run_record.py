@@ -98,7 +98,7 @@ def circumstances() -> dict[str, Any]:
     The command, versions of packages, devices and the state of the code.
   """
   return {
-    "command": sys.argv,
+    "command": [_program(), *sys.argv[1:]],
     "versions": {
       "python": platform.python_version(),
       **{name: importlib.metadata.version(name) for name in _PACKAGES},
@@ -112,6 +112,15 @@ def circumstances() -> dict[str, Any]:
     },
     "git": _git_state(),
   }
+
+
+def _program() -> str:
+  """What runs, without the folders in which this machine keeps it."""
+  program = pathlib.Path(sys.argv[0]).absolute()
+  project = pathlib.Path(__file__).parents[2]
+  if program.is_relative_to(project):
+    return str(program.relative_to(project))
+  return program.name
 
 
 def _now() -> datetime.datetime:
