@@ -123,10 +123,16 @@ class Shot:
   ) -> tuple[np.ndarray, np.ndarray]:
     """See `Filmable`."""
     count = spec.frames
-    # The last shutter closes `exposure` of a step after it opens.
-    room = np.log2(len(self.kept) / (count - 1 + spec.exposure))
-    low = max(spec.low, self.log2_step)
-    high = max(min(spec.high, self.log2_step + room), low)
+    # The last shutter closes `exposure` of a step, or one frame, after it
+    # opens.
+    densest = min(
+      (len(self.kept) - 1) / (count - 1),
+      len(self.kept) / (count - 1 + spec.exposure),
+    )
+    room = np.log2(densest) - 1e-6
+    high = min(spec.high, self.log2_step + room)
+    # A dense, short shot may be slower than the range; its label stays true.
+    low = min(max(spec.low, self.log2_step), high)
     if labels.REFERENCE_FPS / 2**self.log2_step >= _DENSE_FPS:
       log2_step = sample_speeds(spec, rng, low, high)
     else:

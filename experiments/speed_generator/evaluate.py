@@ -112,7 +112,7 @@ def ramps(
   """Clips that slow down from 2x to 0.25x and come back.
 
   Returns:
-    Pearson correlation of the requested and the measured way from frame to
+    Pearson correlation of the requested and the measured step from frame to
     frame, of the mean over scenes and for the median scene.
   """
   size, frames = generator.facts.size, generator.facts.frames
@@ -129,12 +129,11 @@ def ramps(
   )
   ways = np.array(
     [
-      np.diff(movers.progress(scene, clip))
+      np.diff(movers.world_times(scene, clip))
       for scene, clip in zip(worlds, clips, strict=True)
     ]
   )
   wanted = np.exp2(log2_step[:-1])
-  ways = ways[np.isfinite(ways).all(1)]
   each = [np.corrcoef(wanted, way)[0, 1] for way in ways if np.ptp(way)]
   return {
     "correlation_of_mean": float(np.corrcoef(wanted, ways.mean(0))[0, 1]),

@@ -21,9 +21,10 @@ CROSSING_SPEED = 0.47
 
 # Seconds; at 4x and 30 frames per second, 12 frames last 1.5 s.
 _SECONDS = 3.0
-# Of what is left of grey levels when the background is taken away, parts
-# below this share of the strongest are noise.
-_FLOOR = 0.25
+# Seconds; about half a pixel of way apart at 32 pixels.
+_MOMENTS = np.linspace(-0.2, 2.0, 67)
+# Below this speed a body stands still.
+_SLOWEST = 1 / 64
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,29 +79,30 @@ def sample_mover(rng: np.random.Generator, size: int) -> ProceduralScene:
   )
 
 
-def progress(scene: ProceduralScene, frames: np.ndarray) -> np.ndarray:
-  """How far the body has come in each frame, along its way.
+def world_times(scene: ProceduralScene, frames: np.ndarray) -> np.ndarray:
+  """Which moment of the scene each frame shows.
+
+  Frames are compared with pictures of all moments, so that a blemish
+  elsewhere does not count as motion.
 
   Args:
     scene: of `sample_mover`.
     frames: uint8 [t, h, w, 3], filmed or generated.
 
   Returns:
-    float64 [t], pixels from the middle of the picture; nan where nothing is
-    to be seen.
+    float64 [t], seconds of the world.
   """
-  empty = dataclasses.replace(scene, bodies=()).frame(0.0)
-  change = np.abs(frames.astype(np.float64) - empty).sum(-1)
-  peak = change.max((1, 2), keepdims=True)
-  weight = np.maximum(change - _FLOOR * peak, 0.0)
-  motion = scene.bodies[0].motion.pose(0.0)
-  way = np.array([motion.vx, motion.vy]) / math.hypot(motion.vx, motion.vy)
-  rows, columns = np.indices(frames.shape[1:3])
-  along = (columns - (scene.width - 1) / 2) * way[0]
-  along = along + (rows - (scene.height - 1) / 2) * way[1]
-  total = weight.sum((1, 2))
-  place = (weight * along).sum((1, 2)) / np.where(total > 0, total, np.nan)
-  return place
+  film = np.stack([scene.frame(time_s) for time_s in _MOMENTS])
+  difference = frames[:, None].astype(np.float32) - film
+  error = np.square(difference).mean((2, 3, 4))  # [t, moments]
+  best = np.clip(error.argmin(1), 1, len(_MOMENTS) - 2)
+  before, at, after = (
+    error[np.arange(len(frames)), best + shift] for shift in (-1, 0, 1)
+  )
+  # The bottom of the parabola through the three best.
+  curvature = np.maximum(before - 2 * at + after, 1e-9)
+  shift = np.clip((before - after) / (2 * curvature), -1, 1)
+  return _MOMENTS[best] + shift * (_MOMENTS[1] - _MOMENTS[0])
 
 
 def measured_log2_speed(
@@ -114,13 +116,9 @@ def measured_log2_speed(
     fps: frames per second of playback.
 
   Returns:
-    log2 of the mean velocity over `CROSSING_SPEED`; nan if the body stands
-    still, goes backwards or cannot be seen.
+    log2 of the world's seconds per second of playback, least squares; nan if
+    the body stands still or goes backwards.
   """
-  place = progress(scene, frames)
-  seen = np.isfinite(place)
-  if seen.sum() < 2:
-    return float("nan")
-  slope = np.polyfit(np.flatnonzero(seen), place[seen], 1)[0]
-  speed = slope * fps / scene.height / CROSSING_SPEED
-  return float(np.log2(speed)) if speed > 0 else float("nan")
+  times = world_times(scene, frames)
+  speed = np.polyfit(np.arange(len(times)), times, 1)[0] * fps
+  return float(np.log2(speed)) if speed > _SLOWEST else float("nan")

@@ -56,6 +56,14 @@ def test_shots_are_played_at_the_speed_of_their_label(write):
     assert all(np.any(a != b) for a, b in itertools.pairwise(frames))
 
 
+def test_short_shots_are_never_read_beyond_their_end(write):
+  for length, speed in ((5, 0.125), (6, 0.125), (7, 1 / 64)):
+    short = make_shot(frames=length, speed=speed)
+    shot = dataset.ShotSource(write(short), 4)[0]
+    for seed in range(20):
+      shot.clip(SPEC, np.random.default_rng(seed))
+
+
 def test_sparse_shots_are_played_at_whole_factors_only(write):
   sparse = make_shot(fps=30, speed=1.0)
   shot = dataset.ShotSource(write(sparse), 4)[0]

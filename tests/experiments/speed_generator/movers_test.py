@@ -34,6 +34,15 @@ def test_what_stands_still_or_goes_back_has_no_speed():
     assert np.isnan(movers.measured_log2_speed(scene, wrong, 30.0))
 
 
+def test_a_blemish_does_not_count_as_motion():
+  scene, clip = film(0, 0.0)
+  expected = movers.measured_log2_speed(scene, clip, 30.0)
+  clip = clip.copy()
+  clip[4:, :4, :4] = 255
+  blemished = movers.measured_log2_speed(scene, clip, 30.0)
+  assert blemished == pytest.approx(expected, abs=0.1)
+
+
 def test_all_movers_go_alike_whichever_way():
   ways = []
   for seed in range(20):
