@@ -179,11 +179,18 @@ def main() -> None:
   parser.add_argument("--records", type=pathlib.Path, default="records")
   parser.add_argument("--split", default="test")
   parser.add_argument("--weights", default="tiny")
+  parser.add_argument(
+    "--shots", type=int, default=0, help="so many, evenly chosen; 0: all"
+  )
   parser.add_argument("--out", type=pathlib.Path, required=True)
   args = parser.parse_args()
   started = time.time()
   paths = protocol.shards(args.records, args.split)
   machine = interpolator.FrameInterpolator(superres_weights.load(args.weights))
+  shots = list(protocol.read_shots(paths))
+  if args.shots:
+    chosen = np.linspace(0, len(shots) - 1, min(args.shots, len(shots)))
+    shots = [shots[round(number)] for number in chosen]
   compared = methods(machine)
   sharp = {
     name: method for name, method in compared.items() if "deblur" not in name
@@ -194,12 +201,10 @@ def main() -> None:
 
   settings: dict[str, Any] = {}
   for factor, intervals in SHARP_FACTORS.items():
-    windows = protocol.sharp_windows(
-      protocol.read_shots(paths), factor, intervals
-    )
+    windows = protocol.sharp_windows(shots, factor, intervals)
     settings[f"sharp {factor}x"] = compare(windows, sharp, log)
   for exposure in EXPOSURES:
-    windows = protocol.blurred_windows(protocol.read_shots(paths), (exposure,))
+    windows = protocol.blurred_windows(shots, (exposure,))
     settings[f"blurred 8x, exposure {exposure:g}"] = compare(
       windows, compared, log
     )
@@ -211,6 +216,7 @@ def main() -> None:
     "command": "python -m experiments.temporal_superres.evaluate",
     "split": args.split,
     "weights": args.weights,
+    "shots": len(shots),
     "commit": subprocess.run(
       ["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False
     ).stdout.strip(),

@@ -40,8 +40,12 @@ _AROUND = tuple(
 _FLOW_UNIT = 8.0
 # Differences of pixels (0..1) enter magnified: most are small.
 _DIFFERENCE = 8.0
-# Log weight of unmoved pixels beside moved ones, untrained.
-_UNMOVED = -6.0
+# Ways to get from the picture to both frames: refined flow, the flow of each
+# frame alone, and none.
+_PATHS = 4
+# A path is trusted e times less, untrained, for each such difference between
+# its two ends.
+_TRUSTED = 1.5 / 255
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
@@ -125,11 +129,11 @@ class SuperResNet(nnx.Module):
     self.coarse = _Pyramid(36, config.coarse, config.dtype, rngs)
     self.flow = _head(config.coarse[0], 4, rngs)
     hidden = config.coarse[0] // 4
-    inputs = 4 * (7 + 2 * len(_ALONG)) + 8 + 3 + hidden
+    inputs = 4 * (7 + 2 * len(_ALONG)) + 8 + _PATHS + 3 + hidden
     self.fine = _Pyramid(inputs, config.fine, config.dtype, rngs)
-    # For each of 2 x 2 pixels: weights of moved and unmoved pixels of both
-    # frames, then of pixels along the path and around.
-    outputs = 4 + len(_AROUND) + 2 * len(_ALONG)
+    # For each of 2 x 2 pixels: weights of the pixels of both frames at the end
+    # of every path, then of those around and along.
+    outputs = 2 * _PATHS + len(_AROUND) + 2 * len(_ALONG)
     self.weights = _head(config.fine[0], 4 * outputs, rngs)
     self.detail = _head(config.fine[0], 5, rngs)
 
@@ -164,7 +168,15 @@ class SuperResNet(nnx.Module):
     moved = jnp.stack([t * flow[:, 1], (1 - t) * flow[:, 0]], 1)
     disagreement = _pool(_pool(flow[:, 0] + flow[:, 1]))
     moved, hidden = self._refine(images, moved, disagreement, scalars)
-    return self._synthesise(images, moved, hidden, scalars)
+    others = [
+      # The flow of one frame alone, in both directions: where things overlap,
+      # one of them is right.
+      jnp.stack([-t * flow[:, 0], (1 - t) * flow[:, 0]], 1),
+      jnp.stack([t * flow[:, 1], -(1 - t) * flow[:, 1]], 1),
+      # What stands still although its surroundings move.
+      jnp.zeros_like(flow),
+    ]
+    return self._synthesise(images, moved, others, hidden, scalars)
 
   def _refine(
     self,
@@ -196,6 +208,7 @@ class SuperResNet(nnx.Module):
     self,
     images: jax.Array,
     moved: jax.Array,
+    others: Sequence[jax.Array],
     hidden: jax.Array,
     scalars: jax.Array,
   ) -> Synthesis:
@@ -212,6 +225,10 @@ class SuperResNet(nnx.Module):
     path = jnp.concatenate([moved[:, 0], moved[:, 1], blur, jnp.abs(blur)], -1)
     centres = [warp(images[:, i], before[:, i]) for i in range(2)]
     difference = centres[0] - centres[1]
+    rest = [
+      [warp(images[:, i], path[:, i]) for i in range(2)] for path in others
+    ]
+    doubts = jnp.stack([_doubt(*pair) for pair in [centres, *rest]], -1)
     edges = [
       (far - centres[number // len(_ALONG)]) @ _LUMA[:, None]
       for number, far in enumerate(along)
@@ -225,6 +242,7 @@ class SuperResNet(nnx.Module):
       )
       * _DIFFERENCE,
       _pool(path) / _FLOW_UNIT,
+      doubts * _DIFFERENCE,
       hidden,
     ]
     features = self.fine(_with_scalars(x, scalars))
@@ -237,15 +255,16 @@ class SuperResNet(nnx.Module):
 
     weights = depth_to_space(self.weights(features))
     share = jnp.log(jnp.maximum(jnp.stack([1 - time, time], -1), 1e-4))
-    prior = jnp.concatenate([share, share + _UNMOVED], -1)
-    shares = jax.nn.softmax(weights[..., :4] + prior[:, None, None], -1)
+    prior = jnp.tile(share, (1, _PATHS))[:, None, None]
+    prior -= jnp.repeat(_enlarge(doubts, 2), 2, -1) / _TRUSTED
+    shares = jax.nn.softmax(weights[..., : 2 * _PATHS] + prior, -1)
     fetched = [warp(images[:, i], moved[:, i]) for i in range(2)]
-    fused = _weighted([*fetched, images[:, 0], images[:, 1]], shares)
+    fused = _weighted([*fetched, *itertools.chain(*rest)], shares)
     # Weighted differences to the pixel itself: whatever the weights, those of
     # the pixels add up to one.
     centre = jax.lax.stop_gradient(fused)
     differences = [pixels - centre for pixels in _neighbours(centre) + along]
-    image = fused + _weighted(differences, weights[..., 4:])
+    image = fused + _weighted(differences, weights[..., 2 * _PATHS :])
     return Synthesis(image, uncertainty, moved)
 
 
@@ -306,6 +325,14 @@ def _weighted(images: Sequence[jax.Array], weights: jax.Array) -> jax.Array:
   for number, image in enumerate(images):
     total += image * weights[..., number, None]
   return total
+
+
+def _doubt(first: jax.Array, second: jax.Array) -> jax.Array:
+  """Mean difference around each place, [b, h, w, 3] -> [b, h / 2, w / 2]."""
+  difference = jnp.abs(_pool(first) - _pool(second)).mean(-1, keepdims=True)
+  padded = jnp.pad(difference, ((0, 0), (2, 2), (2, 2), (0, 0)), "edge")
+  around = nnx.avg_pool(padded, (5, 5))
+  return jax.lax.stop_gradient(around[..., 0])
 
 
 def _neighbours(x: jax.Array) -> list[jax.Array]:

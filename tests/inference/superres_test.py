@@ -5,6 +5,8 @@ import os
 from fractions import Fraction
 
 import cv2
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
@@ -18,9 +20,11 @@ from speedflow.models import superres
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
-  net = superres.SuperResNet(
-    superres.SuperResConfig(coarse=(4, 4, 4), fine=(4, 4)), nnx.Rngs(0)
-  )
+  config = superres.SuperResConfig(coarse=(4, 4, 4), fine=(4, 4))
+  net = nnx.eval_shape(lambda: superres.SuperResNet(config, nnx.Rngs(0)))
+  # With parameters of zero, as before training, it interpolates classically.
+  params = nnx.state(net, nnx.Param)
+  nnx.update(net, jax.tree.map(lambda x: jnp.zeros(x.shape), params))
   path = tmp_path_factory.mktemp("weights") / "untrained.npz"
   superres_weights.save(path, net)
   return str(path)

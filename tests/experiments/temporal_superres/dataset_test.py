@@ -1,0 +1,120 @@
+"""Examples: frames left out, or averaged, with the truth between."""
+
+from fractions import Fraction
+
+import cv2
+import numpy as np
+import pytest
+
+from experiments.temporal_superres import dataset
+from speedflow.data import optical_flow, schema
+from speedflow.timewarp import light
+
+
+def _jpeg(image):
+  return cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 95])[
+    1
+  ].tobytes()
+
+
+@pytest.fixture(scope="module")
+def make_shot():
+  """make_shot(step): a texture that moves by `step` pixels a frame."""
+
+  def make(step=2, frames=40, category="realtime"):
+    rng = np.random.default_rng(0)
+    wide = rng.integers(0, 256, (128, 400, 3), np.uint8)
+    wide = cv2.GaussianBlur(wide, (0, 0), 3)
+    wide = cv2.normalize(wide, None, 0, 255, cv2.NORM_MINMAX)
+    images = [wide[:, step * k : step * k + 192] for k in range(frames)]
+    return schema.ShotRecord(
+      id="a/0/0",
+      frames=[_jpeg(image) for image in images],
+      ticks=np.arange(frames),
+      time_base=Fraction(1, 30),
+      fps=Fraction(30),
+      height=128,
+      width=192,
+      category=category,
+    )
+
+  return make
+
+
+def _sampler(**fields):
+  return dataset.ExampleSampler(**({"crop": 32, "smallest": 1.0} | fields))
+
+
+def _draw(sampler, shot, count=8):
+  encoded = shot.encode()
+  return [sampler(encoded, np.random.default_rng(k)) for k in range(count)]
+
+
+def test_the_truth_lies_between_the_frames(make_shot):
+  for example in _draw(_sampler(blurred=0.0, unknown=0.0), make_shot()):
+    for k in range(2):
+      assert 0 < example["time"][k] < 1
+      assert example["exposure"][k] == 0
+      made = optical_flow.interpolate(
+        *example["images"][k],
+        example["flow"][k].astype(np.float32),
+        float(example["time"][k]),
+      )
+      inner = np.s_[10:-10, 10:-10]
+      error = np.abs(
+        made[inner].astype(float) - example["truth"][k][inner]
+      ).mean()
+      # Wrong by no more than what moves in from outside the crop.
+      still = np.abs(
+        example["images"][k, 0][inner].astype(float)
+        - example["truth"][k][inner]
+      ).mean()
+      assert error < max(still, 12)
+
+
+def test_the_same_numbers_give_the_same_example(make_shot):
+  first, second = (_draw(_sampler(), make_shot(), 1)[0] for _ in range(2))
+  for name, array in first.items():
+    np.testing.assert_array_equal(array, second[name])
+
+
+def test_every_example_fits_the_batch(make_shot):
+  for example in _draw(_sampler(blurred=0.5), make_shot()):
+    assert example["images"].shape == (2, 2, 32, 32, 3)
+    assert example["truth"].shape == (2, 32, 32, 3)
+    assert example["flow"].shape == (2, 2, 32, 32, 2)
+    assert example["images"].dtype == example["truth"].dtype == np.uint8
+
+
+def test_the_exposure_is_told_or_not(make_shot):
+  told = _draw(_sampler(blurred=1.0, unknown=0.0), make_shot(1))
+  hidden = _draw(_sampler(blurred=1.0, unknown=1.0), make_shot(1))
+  assert all((e["exposure"] >= 0.2).all() for e in told)
+  assert all(np.isnan(e["exposure"]).all() for e in hidden)
+
+
+def test_frames_too_far_apart_are_not_averaged(make_shot):
+  shot = make_shot(5, 40)
+  for example in _draw(_sampler(blurred=1.0, unknown=0.0), shot, 3):
+    assert (example["exposure"] >= 0).all()
+
+
+@pytest.mark.parametrize("frames", [2, 3, 9, 17])
+def test_short_shots_give_examples_too(make_shot, frames):
+  for example in _draw(_sampler(blurred=1.0), make_shot(2, frames), 3):
+    assert ((example["time"] >= 0) & (example["time"] <= 1)).all()
+
+
+def test_a_full_exposure_is_the_mean_light_of_eight_frames():
+  rng = np.random.default_rng(0)
+  images = {k: rng.integers(0, 256, (4, 4, 3), np.uint8) for k in range(-4, 5)}
+  lights = {k: light.to_linear(image) for k, image in images.items()}
+  whole = sum(lights[k] for k in range(-3, 4))
+  wanted = light.from_linear((whole + (lights[-4] + lights[4]) / 2) / 8)
+  made = dataset.expose(images, 0, 1.0)
+  np.testing.assert_allclose(made.astype(int), wanted, atol=1)
+
+
+def test_a_shutter_of_no_length_is_the_frame_itself():
+  images = {0: np.full((4, 4, 3), 7, np.uint8)}
+  np.testing.assert_array_equal(dataset.expose(images, 0, 0.0), images[0])

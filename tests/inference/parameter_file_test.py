@@ -1,0 +1,66 @@
+"""A network written and read again is the same network."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+from speedflow.errors import SpeedflowError
+from speedflow.inference import superres_weights
+from speedflow.models import superres
+
+_CONFIG = superres.SuperResConfig(coarse=(2, 2, 2), fine=(2, 2))
+
+
+@pytest.fixture
+def saved(tmp_path):
+  net = nnx.eval_shape(lambda: superres.SuperResNet(_CONFIG, nnx.Rngs(0)))
+  rng = np.random.default_rng(0)
+  nnx.update(
+    net,
+    jax.tree.map(
+      lambda x: jnp.array(rng.normal(0, 1, x.shape)),
+      nnx.state(net, nnx.Param),
+    ),
+  )
+  path = tmp_path / "superres_a.npz"
+  superres_weights.save(path, net)
+  return path, net
+
+
+def test_a_network_survives_to_half_precision(saved):
+  path, net = saved
+  again = superres_weights.load(str(path))
+  assert again.config == net.config
+  for a, b in zip(
+    *(jax.tree.leaves(nnx.state(n, nnx.Param)) for n in (again, net)),
+    strict=True,
+  ):
+    np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4)
+
+
+def test_missing_weights_are_named_with_those_there_are(saved):
+  path, _ = saved
+  with pytest.raises(SpeedflowError, match=r"b\.npz: no such .*superres_a"):
+    superres_weights.load(str(path.with_name("b.npz")))
+
+
+@pytest.mark.parametrize("content", [b"", b"no weights", b"PK\x03\x04cut"])
+def test_other_files_are_refused(tmp_path, content):
+  path = tmp_path / "a.npz"
+  path.write_bytes(content)
+  with pytest.raises(SpeedflowError, match="not weights of temporal"):
+    superres_weights.load(str(path))
+
+
+def test_weights_of_other_sizes_are_refused(saved, tmp_path):
+  path, _ = saved
+  with np.load(path) as file:
+    stored = dict(file)
+  stored["header"] = np.array(
+    str(stored["header"]).replace("[2, 2, 2]", "[2, 2, 4]")
+  )
+  np.savez(path, **stored)
+  with pytest.raises(SpeedflowError, match="export them again"):
+    superres_weights.load(str(path))
