@@ -367,15 +367,12 @@ def _scores(obedience: measure.Obedience) -> dict[str, Any]:
       "slope",
     )
   }
-  by_speed = {
-    f"{2**log2:g}": round(
-      float(
-        np.nanmedian(obedience.log2_measured[obedience.log2_requested == log2])
-      ),
-      3,
-    )
-    for log2 in np.unique(obedience.log2_requested)
-  }
+  by_speed: dict[str, float | None] = {}
+  for log2 in np.unique(obedience.log2_requested):
+    measured = obedience.log2_measured[obedience.log2_requested == log2]
+    seen = measured[np.isfinite(measured)]
+    median = round(float(np.median(seen)), 3) if len(seen) else None
+    by_speed[f"{2**log2:g}"] = median
   return scores | {"median_log2_measured": by_speed}
 
 
