@@ -195,9 +195,10 @@ def _fixed_loss(
 ) -> float:
   """The loss at fixed noise, averaged over fixed times."""
   noise = jax.random.normal(jax.random.key(0), batch["frames"].shape)
+  arrays = {name: jnp.asarray(value) for name, value in batch.items()}
   times = (0.1, 0.3, 0.5, 0.7, 0.9)
   return float(
-    np.mean([_loss_at(model, batch, noise, time, told) for time in times])
+    np.mean([_loss_at(model, arrays, noise, time, told) for time in times])
   )
 
 
@@ -206,8 +207,8 @@ def _loss_at(
   model: generator.Generator,
   batch: dict[str, jax.Array],
   noise: jax.Array,
-  time: jax.Array,
-  told: jax.Array,
+  time: float,
+  told: bool,
 ) -> jax.Array:
   """The mean loss at one time, the first frame given."""
   rows = len(noise)
