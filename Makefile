@@ -9,6 +9,7 @@ PYTHON ?= $(shell for p in python3.12 python3.11 python3 python; do \
   2>/dev/null && { echo $$p; break; }; done)
 VIDEO ?=
 TARGET ?=
+CONFIGS ?=
 RUNS ?= runs
 
 # Without any video at hand, training has scenes that are calculated.
@@ -77,7 +78,7 @@ train-tiny: records  ## Trains and evaluates a small estimator: minutes on a CPU
 
 compile-tpu: $(TPU)  ## Compiles every experiment for TPUs.
 	$(VENV)-tpu/bin/python -m speedflow.training.compile_tpu \
-	  $${TARGET:+--target="$$TARGET"}
+	  $${TARGET:+--target="$$TARGET"} $(CONFIGS)
 
 clean:  ## Removes .venv and everything that was made, but no records or runs.
 	rm -rf $(VENV) $(VENV)-tpu build dist demo *.egg-info .pytest_cache \

@@ -13,7 +13,10 @@ import io
 import json
 import os
 import pathlib
+import signal
 import sys
+import threading
+import types
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -221,8 +224,10 @@ def _estimate(args: argparse.Namespace) -> int:
   estimates = []
   # On a screen, the lines would run into the bar.
   shown = not (args.json and sys.stdout.isatty())
-  with _progress(len(args.files), shown) as begin:
+  with _interruption() as pressed, _progress(len(args.files), shown) as begin:
     for file in args.files:
+      if pressed():
+        raise KeyboardInterrupt
       try:
         found = estimator.estimate(file, on_progress=begin(file))
       except (errors.SpeedflowError, OSError) as error:
@@ -240,6 +245,27 @@ def _estimate(args: argparse.Namespace) -> int:
 
     report.write(estimates, args.plot)
   return 2 if any(e.status == "error" for e in estimates) else 0
+
+
+@contextlib.contextmanager
+def _interruption() -> Iterator[Callable[[], bool]]:
+  """Remembers Ctrl-C: libraries may swallow it inside their callbacks."""
+  pressed = threading.Event()
+
+  def note(signum: int, frame: types.FrameType | None) -> None:
+    del signum, frame
+    pressed.set()
+    raise KeyboardInterrupt
+
+  # Only the main thread may listen, and a notebook keeps its own handler.
+  if threading.current_thread() is not threading.main_thread():
+    yield pressed.is_set
+    return
+  before = signal.signal(signal.SIGINT, note)
+  try:
+    yield pressed.is_set
+  finally:
+    signal.signal(signal.SIGINT, before)
 
 
 def _one_line(error: Exception) -> str:
