@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 
 import speedflow
 from speedflow import errors
+from speedflow.inference import superres_command
 
 if TYPE_CHECKING:
   from speedflow.inference import estimate as estimate_lib
@@ -94,6 +95,15 @@ def _parser() -> argparse.ArgumentParser:
     help="draw speed over time, as a picture or as a page with film strips",
   )
   estimate.set_defaults(run=_estimate)
+
+  superres = commands.add_parser(
+    "superres",
+    help="make more frames, or slow motion, of a video",
+    description="Makes frames between those of a video, deblurred where the "
+    "shutter was open long, and says of each whether it was seen or made.",
+  )
+  superres_command.add_arguments(superres)
+  superres.set_defaults(run=_superres)
 
   data = commands.add_parser("data", help="build and inspect training records")
   data_commands = data.add_subparsers(metavar="COMMAND", required=True)
@@ -245,6 +255,11 @@ def _estimate(args: argparse.Namespace) -> int:
 
     report.write(estimates, args.plot)
   return 2 if any(e.status == "error" for e in estimates) else 0
+
+
+def _superres(args: argparse.Namespace) -> int:
+  with _progress(1) as begin:
+    return superres_command.run(args, begin(args.output))
 
 
 @contextlib.contextmanager
