@@ -61,7 +61,8 @@ def read(
   except FileNotFoundError as error:
     names = ", ".join(p.stem for p in sorted(path.parent.glob("*.npz")))
     raise SpeedflowError(
-      f"{path}: no such weights; there are: {names or 'none'}"
+      f"{path}: no such weights; there are: {names or 'none'}; or train {what} "
+      "and export it with `speedflow eval --export`"
     ) from error
   except (
     *(OSError, ValueError, KeyError, TypeError, EOFError),
