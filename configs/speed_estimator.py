@@ -51,6 +51,9 @@ def get_config(variant: str = "tiny") -> ml_collections.ConfigDict:
   config.eval_every = min(1_000, steps)
   config.checkpoint_every = min(1_000, steps)
   config.checkpoint.best_metric = "selection"
+  if variant == "large":
+    # So that the smallest slice, v5e 2x2, holds it too.
+    config.microbatches = 4
   if large:
     config.mesh.fsdp = 4
     config.sharding = (
