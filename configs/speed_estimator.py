@@ -9,10 +9,10 @@ them to records/motion.
 |---|---|---|---|
 | smoke | 0.02 M | anything | seconds |
 | quick | 0.1 M | 2 CPU cores | minutes |
-| tiny | 0.5 M | 2 CPU cores | about an hour |
+| tiny | 0.4 M | 2 CPU cores | about an hour |
 | tiny-finish | the same | goes on from `tiny` | 20 minutes more |
-| base | 6 M | one GPU, or a TPU v5e-4 | half an hour |
-| large | 85 M | TPU v5e-32 and up, or 8 GPUs | hours |
+| base | 7 M | one GPU, or a TPU v5e-4 | half an hour |
+| large | 107 M | TPU v5e-32 and up, or 8 GPUs | hours |
 """
 
 import ml_collections
