@@ -11,8 +11,8 @@ them to records/motion.
 | quick | 0.1 M | 2 CPU cores | minutes |
 | tiny | 0.4 M | 2 CPU cores | about an hour |
 | tiny-finish | the same | goes on from `tiny` | 20 minutes more |
-| base | 7 M | one GPU, or a TPU v5e-4 | half an hour |
-| large | 107 M | TPU v5e-32 and up, or 8 GPUs | hours |
+| base | 7 M | one GPU, or a TPU v5e-4 | not trained yet |
+| large | 107 M | TPU v5e-4 and up, or 8 GPUs | not trained yet |
 """
 
 import ml_collections
