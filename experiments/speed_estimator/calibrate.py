@@ -1,6 +1,6 @@
 r"""Measures how wide 80 % intervals must be, on validation clips.
 
-  python -m experiments.speed_estimator.calibrate runs/tiny/speed.npz \\
+  python -m experiments.speed_estimator.calibrate runs/tiny/speed.npz \
     speedflow/weights/speed_tiny.npz --run runs/tiny/run.json
 
 The half width is the 80 % quantile of |error| / predicted spread (split

@@ -1,6 +1,6 @@
 r"""Scores the shipped estimator and the baselines on the same windows.
 
-  python -m experiments.speed_estimator.evaluate \\
+  python -m experiments.speed_estimator.evaluate \
     --out experiments/speed_estimator/results/test.json
 
 It reads motion records (`make records`), fits the baselines on the training
@@ -84,7 +84,7 @@ def evaluate(
   model, extra = weights.load(path)
   calibration = estimator_lib.Calibration(**extra.get("calibration", {}))
   centres = np.asarray(model.config.centres)
-  frequency = np.array(calibration.label_frequency or np.ones(len(centres)))
+  frequency = calibration.frequency(len(centres))
   paths = protocol.shards(records, split)
   scored = list(protocol.read_records(paths))
   training = list(protocol.read_records(protocol.shards(records, "train")))
@@ -134,7 +134,7 @@ def _all_speeds(
     records, 16, strides=_ALL_STRIDES, categories=_CATEGORIES
   )
   centres = np.asarray(model.config.centres)
-  frequency = np.array(calibration.label_frequency or np.ones(len(centres)))
+  frequency = calibration.frequency(len(centres))
   estimate, spread = protocol.everyday(
     protocol.predict(model, data.maps), frequency, centres, data
   )

@@ -18,7 +18,7 @@ from flax import nnx
 
 from experiments.speed_estimator.dataset import ANCHORS
 from speedflow.data.motion import MotionRecord
-from speedflow.data.records import RecordSource
+from speedflow.data.records import RecordSource, split_shards
 from speedflow.errors import SpeedflowError
 from speedflow.evaluation import speed
 from speedflow.inference import belief
@@ -63,13 +63,9 @@ def shards(folder: pathlib.Path, split: str) -> list[pathlib.Path]:
   Raises:
     SpeedflowError: there are none.
   """
-  found = sorted(folder.glob(f"*-{split}.tfrecord-?????-of-?????"))
-  if not found:
-    raise SpeedflowError(
-      f"{folder}: no motion records of the split {split!r}; `make records` "
-      "writes them"
-    )
-  return found
+  return split_shards(
+    folder, split, "motion records", "`make records` writes them"
+  )
 
 
 def read_records(paths: Sequence[pathlib.Path]) -> Iterator[MotionRecord]:

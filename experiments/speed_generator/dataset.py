@@ -21,7 +21,7 @@ import numpy as np
 from experiments.speed_generator import movers
 from speedflow.data import pipeline
 from speedflow.data.procedural import ProceduralScene
-from speedflow.data.records import RecordSource
+from speedflow.data.records import RecordSource, split_shards
 from speedflow.data.schema import ShotRecord
 from speedflow.errors import SpeedflowError
 from speedflow.timewarp import labels, resample
@@ -323,13 +323,10 @@ def shards(folder: pathlib.Path, split: str) -> list[pathlib.Path]:
   Raises:
     SpeedflowError: there are none.
   """
-  found = sorted(folder.glob(f"*-{split}.tfrecord-?????-of-?????"))
-  if not found:
-    raise SpeedflowError(
-      f"{folder}: no shot records of the split {split!r}; write them with "
-      f"`speedflow data build SRC {folder} --short-side 48 --quality 95`"
-    )
-  return found
+  command = f"speedflow data build SRC {folder} --short-side 48 --quality 95"
+  return split_shards(
+    folder, split, "shot records", f"write them with `{command}`"
+  )
 
 
 def clip_spec(data: ml_collections.ConfigDict) -> ClipSpec:

@@ -16,9 +16,8 @@ import numpy as np
 
 from experiments.temporal_superres import dataset
 from speedflow.data import optical_flow
-from speedflow.data.records import RecordSource
+from speedflow.data.records import RecordSource, split_shards
 from speedflow.data.schema import ShotRecord
-from speedflow.errors import SpeedflowError
 from speedflow.timewarp import labels
 
 SHORT_SIDE, LONG_SIDE = 192, 320
@@ -58,12 +57,7 @@ def shards(folder: pathlib.Path, split: str) -> list[pathlib.Path]:
   Raises:
     SpeedflowError: there are none.
   """
-  found = sorted(folder.glob(f"*-{split}.tfrecord-?????-of-?????"))
-  if not found:
-    raise SpeedflowError(
-      f"{folder}: no records of the split {split!r}; `make records` writes them"
-    )
-  return found
+  return split_shards(folder, split, "records", "`make records` writes them")
 
 
 def read_shots(paths: Sequence[pathlib.Path]) -> Iterator[ShotRecord]:

@@ -87,6 +87,28 @@ class RecordWriter:
     self.count += 1
 
 
+def split_shards(
+  folder: pathlib.Path, split: str, what: str, remedy: str
+) -> list[pathlib.Path]:
+  """Finds the TFRecord shards of a split.
+
+  Args:
+    folder: where they are.
+    split: `train`, `val` or `test`.
+    what: kind of records, for the user, such as "motion records".
+    remedy: what writes them, as a sentence of its own.
+
+  Raises:
+    SpeedflowError: there are none.
+  """
+  found = sorted(folder.glob(f"*-{split}.tfrecord-?????-of-?????"))
+  if not found:
+    raise SpeedflowError(
+      f"{folder}: no {what} of the split {split!r}; {remedy}"
+    )
+  return found
+
+
 def read_records(path: Path) -> Iterator[bytes]:
   """Yields a TFRecord file's records from its start, checking each CRC.
 

@@ -69,6 +69,10 @@ class Calibration:
   file: float = 1.28
   label_frequency: tuple[float, ...] = ()
 
+  def frequency(self, bins: int) -> np.ndarray:
+    """`label_frequency` for so many bins, float64 [bins]."""
+    return np.array(self.label_frequency or np.ones(bins))
+
 
 @dataclasses.dataclass(frozen=True)
 class WindowEstimate:
@@ -103,9 +107,7 @@ class SpeedEstimator:
     """
     self._calibration = calibration or Calibration()
     self._centres = np.asarray(model.config.centres, np.float64)
-    self._label_frequency = np.array(
-      self._calibration.label_frequency or np.ones(len(self._centres))
-    )
+    self._label_frequency = self._calibration.frequency(len(self._centres))
     graph, state = nnx.split(model)
 
     @jax.jit

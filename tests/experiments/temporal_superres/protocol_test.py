@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from experiments.temporal_superres import baselines, evaluate, protocol
+from speedflow.errors import SpeedflowError
 
 
 @pytest.fixture(scope="module")
@@ -81,5 +82,5 @@ def test_the_summary_holds_means_and_gains():
 
 
 def test_a_split_without_records_is_refused(tmp_path):
-  with pytest.raises(protocol.SpeedflowError, match="no records of the split"):
+  with pytest.raises(SpeedflowError, match="no records of the split"):
     protocol.shards(tmp_path, "val")
