@@ -9,6 +9,7 @@ them to records/motion.
 |---|---|---|---|
 | smoke | 0.02 M | anything | seconds |
 | quick | 0.1 M | 2 CPU cores | minutes |
+| trial | 0.2 M | 2 CPU cores | minutes; for trying ideas by `leave_out.py` |
 | tiny | 0.4 M | 2 CPU cores | about an hour |
 | tiny-finish | the same | goes on from `tiny` | 20 minutes more |
 | base | 7 M | one GPU, or a TPU v5e-4 | not trained yet |
@@ -23,6 +24,7 @@ from speedflow.training.config import default_training
 _VARIANTS = {
   "smoke": (8, (1,), 16, 4, 2, 1e-3),
   "quick": (32, (1, 2, 4), 64, 16, 600, 3e-3),
+  "trial": (48, (1, 2, 4), 96, 16, 1_500, 3e-3),
   "tiny": (64, (1, 2, 4), 128, 16, 7_000, 2e-3),
   "tiny-finish": (64, (1, 2, 4), 128, 16, 10_000, 2e-3),
   "base": (256, (1, 2, 4, 8), 512, 256, 20_000, 1e-3),
@@ -89,6 +91,8 @@ def get_config(variant: str = "tiny") -> ml_collections.ConfigDict:
   # Maps (frames - 1) of the longest window.
   config.data.maps = 47
   config.data.balance = 0.5
+  # Repositories that training does not see; see `leave_out.py`.
+  config.data.leave_out = ()
   config.data.flow_scale = 0.5
   config.data.intensity_scale = 0.4
   config.data.cut = 0.3

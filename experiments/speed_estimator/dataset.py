@@ -17,6 +17,7 @@ import numpy as np
 
 from speedflow.data import motion, pipeline
 from speedflow.data.records import RecordSource
+from speedflow.errors import SpeedflowError
 
 # Speeds that another system guessed are not used as labels.
 ANCHORS = ("known", "believed", "assumed_realtime")
@@ -31,20 +32,35 @@ class BalancedSource:
     indices: int64 [n], which record each element is.
   """
 
-  def __init__(self, records: RecordSource, power: float):
+  def __init__(
+    self,
+    records: RecordSource,
+    power: float,
+    leave_out: Sequence[str] = (),
+  ):
     """Repeats the records of small repositories.
 
     Args:
       records: motion records.
       power: a repository of n records is seen n ** power as often as one of
         a single record; 1 is no balancing at all, 0 the strictest.
+      leave_out: repositories that are not seen at all.
+
+    Raises:
+      SpeedflowError: nothing is left.
     """
     self._records = records
     names = [motion.MotionRecord.decode(r).source for r in records]
+    kept = np.array([i for i, n in enumerate(names) if n not in leave_out])
+    if not len(kept):
+      raise SpeedflowError(
+        f"{records!r}: every repository is left out; name fewer in "
+        "config.data.leave_out"
+      )
     counts = collections.Counter(names)
-    weights = np.array([counts[name] ** (power - 1.0) for name in names])
+    weights = np.array([counts[names[i]] ** (power - 1.0) for i in kept])
     repeats = np.maximum(1, np.round(weights / weights.min())).astype(int)
-    self.indices = np.repeat(np.arange(len(names)), repeats)
+    self.indices = np.repeat(kept, repeats)
 
   def __len__(self) -> int:
     return len(self.indices)
@@ -180,7 +196,9 @@ def training_batches(
     stride_weights=tuple(data.stride_weights),
     anchored=data.anchored,
   )
-  source = BalancedSource(RecordSource(paths), data.balance)
+  source = BalancedSource(
+    RecordSource(paths), data.balance, tuple(data.leave_out)
+  )
   if data.procedural_share:
     folder = pathlib.Path(data.procedural)
     made = RecordSource(sorted(folder.glob("*.tfrecord-?????-of-?????")))

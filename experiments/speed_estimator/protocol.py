@@ -44,6 +44,7 @@ class Windows:
     shot: [n], shot id and stride: windows of one shot at one speed share it.
     group: [n], scene group.
     category: [n].
+    source: [n], repository.
   """
 
   maps: np.ndarray
@@ -52,6 +53,7 @@ class Windows:
   shot: np.ndarray
   group: np.ndarray
   category: np.ndarray
+  source: np.ndarray
 
   def __len__(self) -> int:
     return len(self.log2_speed)
@@ -118,6 +120,7 @@ def windows(
             f"{record.id}@{stride}",
             record.scene_group,
             record.category,
+            record.source,
           )
         )
   if not rows:

@@ -94,15 +94,46 @@ def to_patches(maps: jax.Array, side: int) -> jax.Array:
   return maps.reshape(b, t, (h // side) * (w // side), side * side * c)
 
 
+class TemporalMix(nnx.Module):
+  """One place at three times -> its features: [b, t, n, width] to the same.
+
+  A convolution over time that reaches `dilation` frames to both sides, with
+  zeros beyond the ends.
+  """
+
+  def __init__(
+    self, width: int, dilation: int, dtype: DTypeLike, rngs: nnx.Rngs
+  ):
+    self.dilation = dilation
+    self.dtype = dtype
+    # Past, present and future, one below the other.
+    initial = nnx.initializers.lecun_normal()
+    self.kernel = nnx.Param(initial(rngs.params(), (3 * width, width)))
+    self.bias = nnx.Param(jnp.zeros(width))
+
+  def __call__(self, x: jax.Array) -> jax.Array:
+    """Maps float [b, t, n, width] to the same."""
+    width = x.shape[-1]
+    # Faster on CPUs than a matrix product with shifted copies.
+    mixed = jax.lax.conv_general_dilated(
+      x,
+      self.kernel[...].astype(self.dtype).reshape(3, 1, width, width),
+      window_strides=(1, 1),
+      padding=((self.dilation, self.dilation), (0, 0)),
+      rhs_dilation=(self.dilation, 1),
+      dimension_numbers=("NHWC", "HWIO", "NHWC"),
+    )
+    return mixed + self.bias[...].astype(self.dtype)
+
+
 class TemporalBlock(nnx.Module):
   """A residual block that mixes each place with its past and future."""
 
   def __init__(
     self, width: int, dilation: int, dtype: DTypeLike, rngs: nnx.Rngs
   ):
-    self.dilation = dilation
     self.norm = nnx.LayerNorm(width, dtype=dtype, rngs=rngs)
-    self.mix = nnx.Linear(3 * width, width, dtype=dtype, rngs=rngs)
+    self.mix = TemporalMix(width, dilation, dtype, rngs)
     self.out = nnx.Linear(
       width,
       width,
@@ -113,12 +144,7 @@ class TemporalBlock(nnx.Module):
 
   def __call__(self, x: jax.Array, mask: jax.Array) -> jax.Array:
     """Maps [b, t, n, width] to the same; mask float [b, t]."""
-    frames, reach = x.shape[1], self.dilation
     y = self.norm(x) * mask[:, :, None, None].astype(x.dtype)
-    padded = jnp.pad(y, ((0, 0), (reach, reach), (0, 0), (0, 0)))
-    y = jnp.concatenate(
-      [padded[:, :frames], y, padded[:, 2 * reach :]], axis=-1
-    )
     return x + self.out(nnx.relu(self.mix(y)))
 
 

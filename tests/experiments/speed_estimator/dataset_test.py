@@ -5,6 +5,7 @@ import pytest
 
 from experiments.speed_estimator import dataset
 from speedflow.data import motion, records
+from speedflow.errors import SpeedflowError
 
 _STRIDES = (1, 2, 4, 8)
 _PLAIN = dataset.GroupSampler(maps=20, flow_scale=0, intensity_scale=0)
@@ -143,3 +144,15 @@ def test_small_repositories_are_seen_more_often(tmp_path, power, expected):
   assert seen.count("small") == expected
   assert len(source) == 12 + expected
   assert motion.MotionRecord.decode(source[len(source) - 1]).source == "small"
+
+
+def test_left_out_repositories_are_not_drawn(tmp_path):
+  path = records.shard_path(tmp_path, "toy", "train", 0, 1, "tfrecord")
+  with records.RecordWriter(path) as writer:
+    for source in ("a", "b", "a", "c"):
+      writer.write(_record(source=source))
+  read = records.RecordSource([path])
+  kept = dataset.BalancedSource(read, 1.0, leave_out=("a",))
+  assert sorted(kept.indices) == [1, 3]
+  with pytest.raises(SpeedflowError, match="leave_out"):
+    dataset.BalancedSource(read, 1.0, leave_out=("a", "b", "c"))

@@ -1,0 +1,289 @@
+r"""Leave-repository-out: does an idea hold where nobody has filmed for us?
+
+  python -m experiments.speed_estimator.leave_out \
+    --config=configs/speed_estimator.py:trial --workdir=runs/leave_out/trial \
+    --out experiments/speed_estimator/results/leave_out/trial.json
+
+Clips of one repository share cameras, places and subjects, so that new scenes
+of a known repository are easier than the world is. Here every repository of
+more than five clips is estimated by a network that has seen none of it. The
+repositories are dealt into a few folds; each fold is one training run without
+its repositories. Validation and training clips are used; test clips never.
+
+Ideas are chosen by these figures. Folds that were trained already are not
+trained again; `--fold` trains one alone, so that several may run at a time.
+"""
+
+import argparse
+import collections
+import json
+import pathlib
+import sys
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import ml_collections
+import numpy as np
+from scipy import stats
+
+from experiments.speed_estimator import baselines, experiment, protocol
+from speedflow import errors
+from speedflow.atomic import atomic_path
+from speedflow.data.motion import MotionRecord
+from speedflow.evaluation import speed
+from speedflow.inference import weights
+from speedflow.training import config as config_lib
+from speedflow.training import loop, run_record
+
+MIN_CLIPS = 6
+"""Repositories of fewer clips say too little by themselves."""
+
+FRAMES = (16, 32, 48)
+
+_SPLITS = ("train", "val")
+_OURS = "speedflow"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+  """Runs the comparison; see the module."""
+  parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+  parser.add_argument("--config", required=True, help="FILE.py or FILE.py:ARG")
+  parser.add_argument("--workdir", type=pathlib.Path, required=True)
+  parser.add_argument("--folds", type=int, default=4)
+  parser.add_argument("--fold", type=int, help="train this one, and stop")
+  parser.add_argument("--out", type=pathlib.Path, help="where figures go")
+  args, overrides = parser.parse_known_args(argv)
+  try:
+    config = config_lib.load_config(args.config, overrides)
+    if args.fold is not None:
+      train_fold(config, args.workdir, args.fold, args.folds)
+      return 0
+    results = compare(config, args.workdir, args.folds)
+  except errors.SpeedflowError as error:
+    print(f"leave_out: {error}", file=sys.stderr)
+    return 2
+  if args.out:
+    with atomic_path(args.out) as path:
+      path.write_text(json.dumps(results, indent=2) + "\n")
+  print(table(results))
+  return 0
+
+
+def deal(records: Iterable[MotionRecord], folds: int) -> list[list[str]]:
+  """Deals the repositories of more than five real-time clips into folds.
+
+  Large and small ones alternate, so that no fold lacks training clips.
+
+  Args:
+    records: undressed ones.
+    folds: how many; at most one for each repository.
+
+  Returns:
+    The names of the repositories that each fold leaves out.
+  """
+  clips = collections.defaultdict(set)
+  for record in records:
+    if record.category == "realtime":
+      clips[record.source].add(record.id.partition("/")[0])
+  large = [name for name in clips if len(clips[name]) >= MIN_CLIPS]
+  large.sort(key=lambda name: (-len(clips[name]), name))
+  return [large[i::folds] for i in range(min(folds, len(large)))]
+
+
+def train_fold(
+  config: ml_collections.ConfigDict,
+  workdir: pathlib.Path,
+  number: int,
+  folds: int,
+) -> None:
+  """Trains without the repositories of one fold, then estimates their clips.
+
+  Args:
+    config: of the network.
+    workdir: of the comparison; the fold has a folder of its own in it.
+    number: of the fold.
+    folds: how many there are.
+  """
+  records = _records(config)
+  left_out = deal(records, folds)[number]
+  config = config.copy_and_resolve_references()
+  config.data.leave_out = tuple(left_out)
+  folder = workdir / f"fold_{number}_of_{folds}"
+  loop.train(config, folder)
+  exported = folder / "speed.npz"
+  loop.evaluate(config, folder, config.eval_split, export=exported)
+  model, _ = weights.load(exported)
+  answers = {
+    "label_frequency": experiment.Experiment(config).label_frequency,
+  }
+  held_out = _only(records, left_out)
+  for frames in FRAMES:
+    data = protocol.windows(held_out, frames)
+    answers[f"probability_{frames}"] = protocol.predict(model, data.maps)
+  with atomic_path(_answers(workdir, number, folds)) as path:
+    np.savez(path, allow_pickle=False, **answers)
+
+
+def compare(
+  config: ml_collections.ConfigDict, workdir: pathlib.Path, folds: int
+) -> dict[str, Any]:
+  """Trains the folds that are missing, and scores all systems.
+
+  Args:
+    config: of the network.
+    workdir: of the comparison.
+    folds: how many training runs.
+
+  Returns:
+    The figures, as JSON.
+  """
+  records = _records(config)
+  parts = deal(records, folds)
+  for number in range(len(parts)):
+    if not _answers(workdir, number, folds).exists():
+      train_fold(config, workdir, number, folds)
+  started = time.time()
+  centres = np.linspace(config.model.low, config.model.high, config.model.bins)
+  figures = {}
+  for frames in FRAMES:
+    collected = collections.defaultdict(list)
+    known = []
+    for number, left_out in enumerate(parts):
+      fold = dict(np.load(_answers(workdir, number, folds)))
+      data = protocol.windows(_only(records, left_out), frames)
+      known.append((data.log2_speed, data.source))
+      collected[_OURS].append(
+        protocol.answers_of_distribution(
+          fold[f"probability_{frames}"],
+          fold["label_frequency"],
+          centres,
+          data,
+        )
+      )
+      others = [r for r in records if r.source not in left_out]
+      for name, system in baselines.fit(others, frames).items():
+        step = system(data.maps)
+        collected[name].append(protocol.answers_of_estimate(step + data.offset))
+    truth, source = map(np.concatenate, zip(*known, strict=True))
+    figures[str(frames)] = {
+      "windows": len(truth),
+      "systems": {
+        name: scores(_joined(answers), truth, source)
+        for name, answers in collected.items()
+      },
+    }
+  return {
+    **run_record.circumstances(),
+    "config": config.to_dict(),
+    "folds": parts,
+    "seconds": round(time.time() - started, 1),
+    "frames": figures,
+  }
+
+
+def scores(
+  answers: protocol.Answers, truth: np.ndarray, source: np.ndarray
+) -> dict[str, Any]:
+  """Figures in which every repository counts alike.
+
+  Args:
+    answers: one for each window.
+    truth: log2 speed, float64 [n].
+    source: repository of each window, [n].
+
+  Returns:
+    "mae", "accuracy_3way", "accuracy_1x_2x" (means over repositories) and
+    "spearman" (over all windows, weighted), each with the ends of its 95 %
+    interval, resampling repositories; "repositories": the MAE of each.
+  """
+  slow = truth < 1.5
+  measures = {
+    "mae": lambda i: np.abs(answers.log2_speed[i] - truth[i]).mean(),
+    "accuracy_3way": lambda i: speed.accuracy(answers.of_three[i], truth[i]),
+    "accuracy_1x_2x": lambda i: speed.accuracy(
+      answers.of_two[i][slow[i]], truth[i][slow[i]]
+    ),
+  }
+  members = {name: np.flatnonzero(source == name) for name in np.unique(source)}
+  rng = np.random.default_rng(0)
+  drawn = rng.integers(len(members), size=(1000, len(members)))
+  result: dict[str, Any] = {}
+  for name, measure in measures.items():
+    each = np.array([measure(index) for index in members.values()])
+    spread = np.percentile(each[drawn].mean(1), [2.5, 97.5])
+    result[name] = (float(each.mean()), *map(float, spread))
+
+  def ranking(names: Sequence[str]) -> float:
+    index = np.concatenate([members[name] for name in names])
+    weight = np.concatenate(
+      [np.full(len(members[name]), 1 / len(members[name])) for name in names]
+    )
+    ranks = [
+      stats.rankdata(values[index]) for values in (answers.log2_speed, truth)
+    ]
+    covariance = np.cov(np.stack(ranks), aweights=weight)
+    scale = np.sqrt(covariance[0, 0] * covariance[1, 1])
+    return float(covariance[0, 1] / scale) if scale else 0.0
+
+  names = list(members)
+  resampled = [ranking([names[i] for i in row]) for row in drawn[:300]]
+  result["spearman"] = (
+    ranking(names),
+    *map(float, np.percentile(resampled, [2.5, 97.5])),
+  )
+  result["repositories"] = {
+    name: round(float(measures["mae"](index)), 3)
+    for name, index in members.items()
+  }
+  return result
+
+
+def table(results: Mapping[str, Any]) -> str:
+  """The figures as Markdown."""
+  lines = []
+  for frames, part in results["frames"].items():
+    lines += [
+      f"Windows of {frames} frames: {part['windows']} windows of "
+      f"{sum(map(len, results['folds']))} repositories, each left out.",
+      "",
+      "| system | log2 MAE | 3-way accuracy | Spearman | 1x against 2x |",
+      "|---|---|---|---|---|",
+    ]
+    for name, figures in part["systems"].items():
+      cells = " | ".join(
+        "{:.2f} ({:.2f}-{:.2f})".format(*figures[measure])
+        for measure in ("mae", "accuracy_3way", "spearman", "accuracy_1x_2x")
+      )
+      lines.append(f"| {name} | {cells} |")
+    lines.append("")
+  return "\n".join(lines)
+
+
+def _records(config: ml_collections.ConfigDict) -> list[MotionRecord]:
+  folder = pathlib.Path(config.data.records)
+  paths = [p for split in _SPLITS for p in protocol.shards(folder, split)]
+  return list(protocol.read_records(paths))
+
+
+def _only(
+  records: Iterable[MotionRecord], sources: Sequence[str]
+) -> list[MotionRecord]:
+  return [record for record in records if record.source in sources]
+
+
+def _answers(workdir: pathlib.Path, number: int, folds: int) -> pathlib.Path:
+  return workdir / f"fold_{number}_of_{folds}.npz"
+
+
+def _joined(answers: Sequence[protocol.Answers]) -> protocol.Answers:
+  return protocol.Answers(
+    *(
+      np.concatenate([getattr(part, name) for part in answers])
+      for name in ("log2_speed", "of_three", "of_two")
+    )
+  )
+
+
+if __name__ == "__main__":
+  sys.exit(main())
