@@ -12,6 +12,9 @@ import numpy as np
 
 Status = Literal["ok", "uncertain", "error"]
 
+WIDEST = 4.0
+"""Octaves: what the picture says is useless when its interval is wider."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Segment:
@@ -30,6 +33,11 @@ class Segment:
   speed: float
   speed_low: float
   speed_high: float
+
+  @property
+  def tells(self) -> bool:
+    """Whether its interval is narrow enough to be of use."""
+    return math.log2(self.speed_high / self.speed_low) <= WIDEST
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -105,16 +113,16 @@ class Estimate:
       "error": self.error,
       "duration_s": _seconds(self.duration_s),
       "fps": _seconds(self.fps),
-      "speed": _factor(self.speed),
-      "speed_low": _factor(self.speed_low),
-      "speed_high": _factor(self.speed_high),
+      "speed": rounded_factor(self.speed),
+      "speed_low": rounded_factor(self.speed_low),
+      "speed_high": rounded_factor(self.speed_high),
       "segments": [
         {
           "start_s": _seconds(s.start_s),
           "end_s": _seconds(s.end_s),
-          "speed": _factor(s.speed),
-          "speed_low": _factor(s.speed_low),
-          "speed_high": _factor(s.speed_high),
+          "speed": rounded_factor(s.speed),
+          "speed_low": rounded_factor(s.speed_low),
+          "speed_high": rounded_factor(s.speed_high),
         }
         for s in self.segments
       ],
@@ -156,7 +164,7 @@ def _seconds(value: float | None) -> float | None:
   return round(float(value), 3)
 
 
-def _factor(value: float | None) -> float | None:
+def rounded_factor(value: float | None) -> float | None:
   """Rounded to four digits; JSON has no word for infinity."""
   if value is None or not math.isfinite(value):
     return None

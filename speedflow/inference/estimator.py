@@ -6,6 +6,7 @@ speeds that the network has seen most of (iterative inference, Seeing Fast and
 Slow, arXiv 2604.21931, speed estimation).
 """
 
+import bisect
 import dataclasses
 import functools
 import itertools
@@ -23,7 +24,12 @@ from speedflow import media
 from speedflow.data import motion, shots
 from speedflow.errors import SpeedflowError
 from speedflow.inference import belief, weights
-from speedflow.inference.estimate import Estimate, Segment, SpeedCurve
+from speedflow.inference.estimate import (
+  WIDEST,
+  Estimate,
+  Segment,
+  SpeedCurve,
+)
 from speedflow.models import motion_net
 from speedflow.timewarp import labels
 
@@ -44,8 +50,6 @@ _DENSE_S = 120.0
 _SAMPLED_FRAMES = 96
 # Grey levels: below this, the fastest places of a window hardly change.
 _STILL = 1.5
-# Octaves: what the picture says is useless when its interval is wider.
-_WIDEST = 4.0
 # What is answered when nothing is known, and the interval of all that occurs.
 _PRIOR = (0.0, -5.0, 4.0)
 # A stretch between speed changes is worth at least so many octaves squared.
@@ -121,6 +125,7 @@ class SpeedEstimator:
     source: str | os.PathLike[str] | np.ndarray | Sequence[np.ndarray],
     fps: float | Fraction | None = None,
     on_progress: Callable[[float], None] | None = None,
+    changes_s: Sequence[float] | None = None,
   ) -> Estimate:
     """Estimates one video.
 
@@ -129,6 +134,10 @@ class SpeedEstimator:
       fps: frames per second at which frames are played; 30 if not given. A
         file says it by itself.
       on_progress: called now and then with the share that is done, 0..1.
+      changes_s: when the speed changes, where that is known: increasing
+        presentation times of frames, seconds on the file's clock (of frames in
+        memory: after the first). Segments lie between them, and nothing is
+        looked at across them. By default they are found from the estimates.
 
     Returns:
       The answer. Its status is "uncertain" when the picture does not tell.
@@ -137,7 +146,9 @@ class SpeedEstimator:
       SpeedflowError: the file cannot be read, or these are no frames.
     """
     if isinstance(source, str | os.PathLike):
-      return self._estimate_file(source, on_progress or (lambda done: None))
+      return self._estimate_file(
+        source, on_progress or (lambda done: None), changes_s
+      )
     if isinstance(source, np.ndarray) and source.ndim not in (3, 4):
       raise SpeedflowError(
         f"frames have the shape {source.shape}; wanted [t, h, w, 3] or "
@@ -149,33 +160,38 @@ class SpeedEstimator:
     frames = [
       media.Frame(_small_rgb(image), i / rate) for i, image in enumerate(source)
     ]
-    found, _ = self._windows(frames, dense=True)
+    found = self._windows(_Timed(frames), True, changes_s or ())
     duration_s = len(frames) / float(rate)
-    return self._summarise("", found, duration_s, float(rate))
+    return self._summarise("", found, duration_s, float(rate), changes_s)
 
   def _estimate_file(
-    self, path: str | os.PathLike[str], on_progress: Callable[[float], None]
+    self,
+    path: str | os.PathLike[str],
+    on_progress: Callable[[float], None],
+    changes_s: Sequence[float] | None,
   ) -> Estimate:
     size = motion.FRAME_SIZE[::-1]
     with media.VideoReader(path, size=size) as reader:
       expected_s = reader.info.duration_s
-      frames = _reporting(reader, expected_s, on_progress)
+      frames = _Timed(_reporting(reader, expected_s, on_progress))
       dense = expected_s <= _DENSE_S
-      found, last_s = self._windows(frames, dense=dense)
+      found = self._windows(frames, dense, changes_s or ())
       fps = float(reader.info.fps)
     on_progress(1.0)
-    return self._summarise(os.fspath(path), found, last_s + 1 / fps, fps)
+    duration_s = float(frames.last - frames.first) + 1 / fps
+    if changes_s is not None:
+      changes_s = [time_s - float(frames.first) for time_s in changes_s]
+    return self._summarise(os.fspath(path), found, duration_s, fps, changes_s)
 
   def _windows(
-    self, frames: Iterable[media.Frame], *, dense: bool
-  ) -> tuple[list[WindowEstimate], float]:
-    """All windows in order, and the time of the last frame, seconds."""
+    self, timed: "_Timed", dense: bool, changes_s: Sequence[float]
+  ) -> list[WindowEstimate]:
+    """All windows in order."""
     found: list[WindowEstimate] = []
     pending: list[futures.Future[list[WindowEstimate]]] = []
-    timed = _Timed(frames)
     # Decoding goes on while the flow of earlier pieces is computed.
     with futures.ThreadPoolExecutor(max_workers=2) as pool:
-      for piece in _pieces(timed, dense):
+      for piece in _pieces(timed, dense, changes_s):
         times = np.array([float(frame.time - timed.first) for frame in piece])
         images = [
           cv2.cvtColor(frame.image, cv2.COLOR_RGB2GRAY) for frame in piece
@@ -185,7 +201,7 @@ class SpeedEstimator:
           found.extend(pending.pop(0).result())
       for job in pending:
         found.extend(job.result())
-    return found, float(timed.last - timed.first)
+    return found
 
   def _estimate_piece(
     self, images: Sequence[np.ndarray], times: np.ndarray
@@ -269,8 +285,9 @@ class SpeedEstimator:
     windows: list[WindowEstimate],
     duration_s: float,
     fps: float,
+    changes_s: Sequence[float] | None,
   ) -> Estimate:
-    """Makes one answer of all windows."""
+    """Makes one answer of all windows; times are after the first frame."""
     answer = Estimate(file, "ok", duration_s=duration_s, fps=fps)
     if not windows:
       short = duration_s * fps <= motion.MIN_MAPS + 1
@@ -291,15 +308,24 @@ class SpeedEstimator:
       np.exp2(values - half),
       np.exp2(values + half),
     )
+    if changes_s is None:
+      bounds = _change_points(values, spreads)
+      edges = [(middles[b - 1] + middles[b]) / 2 for b in bounds[1:-1]]
+    else:
+      bounds = [0, *np.searchsorted(middles, changes_s), len(windows)]
+      edges = list(changes_s)
     segments = []
-    bounds = _change_points(values, spreads)
-    edges = [0.0, *((middles[b - 1] + middles[b]) / 2 for b in bounds[1:-1])]
-    edges.append(duration_s)
-    for k, (first, end) in enumerate(itertools.pairwise(bounds)):
-      numbers = self._pool(values[first:end], spreads[first:end])
-      segments.append(Segment(float(edges[k]), float(edges[k + 1]), *numbers))
+    for (start_s, end_s), (first, end) in zip(
+      itertools.pairwise([0.0, *edges, duration_s]),
+      itertools.pairwise(bounds),
+      strict=True,
+    ):
+      numbers = _prior()
+      if first < end:
+        numbers = self._pool(values[first:end], spreads[first:end])
+      segments.append(Segment(float(start_s), float(end_s), *numbers))
     speed, low, high = self._pool(values, spreads)
-    if np.log2(high / low) > _WIDEST:
+    if np.log2(high / low) > WIDEST:
       reason = "what moves in it could be of any pace"
       answer = dataclasses.replace(answer, status="uncertain", reason=reason)
     longest = max(len(w.rounds) for w in windows)
@@ -348,8 +374,14 @@ def load_estimator(name: str = "tiny") -> SpeedEstimator:
   return SpeedEstimator(model, Calibration(**extra.get("calibration", {})))
 
 
+def _prior() -> tuple[float, float, float]:
+  """Speed and interval of what shows nothing of its speed."""
+  speed, low, high = (2.0**x for x in _PRIOR)
+  return speed, low, high
+
+
 def _unknown(answer: Estimate, reason: str, duration_s: float) -> Estimate:
-  speed, low, high = (float(2.0**x) for x in _PRIOR)
+  speed, low, high = _prior()
   return dataclasses.replace(
     answer,
     status="uncertain",
@@ -398,19 +430,20 @@ def _reporting(
 
 
 def _pieces(
-  frames: Iterable[media.Frame], dense: bool
+  frames: Iterable[media.Frame], dense: bool, changes_s: Sequence[float]
 ) -> Iterator[list[media.Frame]]:
-  """Consecutive frames of one shot; half of them unless `dense`."""
+  """Consecutive frames of one speed and shot; half of them unless `dense`."""
   longest = _PIECE if dense else _SAMPLED_FRAMES
   piece: list[media.Frame] = []
-  shot = skipped = 0
+  place, skipped = (0, 0), 0
   for numbered in shots.number_shots(frames):
-    if piece and (numbered.shot != shot or len(piece) == longest):
+    speed = bisect.bisect(changes_s, float(numbered.frame.time))
+    before, place = place, (numbered.shot, speed)
+    if piece and (place != before or len(piece) == longest):
       yield piece
       # A piece of a sampled shot is followed by as many frames left out.
-      skipped = 0 if dense or numbered.shot != shot else len(piece)
+      skipped = 0 if dense or place != before else len(piece)
       piece = []
-    shot = numbered.shot
     if skipped:
       skipped -= 1
       continue

@@ -245,3 +245,34 @@ def test_repeated_frames_hardly_change_the_speed_of_real_video(
     repeated = frames.repeat(2, axis=0)
     found = shipped.estimate(repeated, fps=2 * fps).speed
     assert found == pytest.approx(expected, rel=0.05)
+
+
+def test_segments_lie_between_known_changes(toy):
+  found = toy.estimate(_clip(120), fps=30, changes_s=[1.0, 3.9])
+  edges = [(s.start_s, s.end_s) for s in found.segments]
+  assert edges == [(0.0, 1.0), (1.0, 3.9), (3.9, pytest.approx(4.0))]
+  # Three frames tell nothing.
+  widths = [s.speed_high / s.speed_low for s in found.segments]
+  assert widths[2] == 2.0**9 > max(widths[:2])
+  assert not found.segments[2].tells
+
+
+def test_known_changes_are_times_on_the_clock_of_the_file(toy, tmp_path):
+  path = tmp_path / "late.mp4"
+  frames = _clip(60)
+  with media.VideoWriter(path, Fraction(30), (128, 96)) as writer:
+    for i, frame in enumerate(frames):
+      writer.write(frame, Fraction(i, 30) + 5)
+  found = toy.estimate(path, changes_s=[6.0])
+  edges = [(s.start_s, s.end_s) for s in found.segments]
+  assert edges == [
+    (0.0, pytest.approx(1.0)),
+    (pytest.approx(1.0), pytest.approx(2.0)),
+  ]
+
+
+def test_nothing_is_looked_at_across_a_known_change(toy):
+  first, second = _clip(60), _clip(60, seed=1)
+  apart = [toy.estimate(part).speed for part in (first, second)]
+  together = toy.estimate(np.concatenate([first, second]), changes_s=[2.0])
+  assert [s.speed for s in together.segments] == pytest.approx(apart)

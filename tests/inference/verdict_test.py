@@ -1,0 +1,180 @@
+"""What was done to a video's time, from what eye and ear say."""
+
+import dataclasses
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from speedflow.inference import detect, verdict
+
+_REAL = verdict.Reading(1.05, 0.75, 1.5)
+_TWICE = verdict.Reading(1.9, 1.4, 2.6)
+_HALF = verdict.Reading(0.55, 0.4, 0.76)
+_HEARD_REAL = verdict.Reading(1.0, 0.9, 1.1)
+_HEARD_TWICE = verdict.Reading(2.0, 1.8, 2.2)
+_HEARD_HALF = verdict.Reading(0.5, 0.45, 0.55)
+
+
+def _evidence(*stretches, changes=(), hears=True, stretched=None):
+  """Stretches of a second each: (picture, sound) readings, or None."""
+  return verdict.Evidence(
+    tuple(changes),
+    tuple(
+      verdict.Stretch(
+        float(i),
+        i + 1.0,
+        {
+          sense: reading
+          for sense, reading in zip(("picture", "sound"), readings, strict=True)
+          if reading is not None
+        },
+      )
+      for i, readings in enumerate(stretches)
+    ),
+    hears,
+    stretched,
+  )
+
+
+def _change(ratio, spread=1.1, probability=0.95, time_s=1.0):
+  return detect.Change(
+    time_s, probability, ratio, ratio / spread, ratio * spread, ()
+  )
+
+
+def _both(ratio):
+  return {"picture": _change(ratio, 1.3), "sound": _change(ratio, 1.02)}
+
+
+@pytest.mark.parametrize(
+  ("expected", "evidence"),
+  [
+    ("untouched", _evidence((_REAL, _HEARD_REAL))),
+    ("sped_up", _evidence((_TWICE, _HEARD_TWICE))),
+    ("slowed_down", _evidence((_HALF, _HEARD_HALF))),
+    ("conflict", _evidence((_TWICE, _HEARD_REAL), stretched=0.9)),
+    ("conflict", _evidence((_REAL, _HEARD_HALF))),
+    (
+      "sped_up",
+      _evidence(
+        (_REAL, _HEARD_REAL), (_TWICE, _HEARD_TWICE), changes=[_both(2.0)]
+      ),
+    ),
+    (
+      "mixed",
+      _evidence(
+        (_HALF, _HEARD_HALF), (_TWICE, _HEARD_TWICE), changes=[_both(4.0)]
+      ),
+    ),
+    (
+      "conflict",
+      _evidence(
+        (_REAL, _HEARD_REAL),
+        (_TWICE, _HEARD_REAL),
+        changes=[{"picture": _change(2.0, 1.2)}],
+        stretched=0.7,
+      ),
+    ),
+  ],
+)
+def test_verdict_of_clear_evidence(expected, evidence):
+  assert verdict.judge(evidence).verdict == expected
+
+
+@pytest.mark.parametrize(
+  ("expected", "picture"),
+  [("untouched", _REAL), ("sped_up", _TWICE), ("slowed_down", _HALF)],
+)
+def test_picture_alone_is_judged_without_conflict(expected, picture):
+  evidence = _evidence((picture, None), hears=False)
+  judgement = verdict.judge(evidence)
+  assert judgement.verdict == expected
+  assert judgement.probabilities["conflict"] == 0
+
+
+def test_sound_that_agrees_makes_a_verdict_surer():
+  alone = _evidence((_TWICE, None), hears=False)
+  heard = _evidence((_TWICE, _HEARD_TWICE))
+  assert (
+    verdict.posterior(heard)["sped_up"] > verdict.posterior(alone)["sped_up"]
+  )
+
+
+def test_wide_intervals_say_nothing():
+  vague = verdict.Reading(2.0, 2.0 / 64, 2.0 * 64)
+  nothing = verdict.posterior(_evidence((None, None)))
+  told = verdict.posterior(_evidence((vague, None)))
+  assert told == pytest.approx(nothing, abs=0.1)
+
+
+def test_a_change_that_is_a_false_alarm_says_nothing():
+  readings = (_REAL, _HEARD_REAL)
+  without = verdict.posterior(_evidence(readings, readings, changes=[{}]))
+  doubted = _change(2.0, probability=0.0)
+  told = verdict.posterior(
+    _evidence(readings, readings, changes=[{"sound": doubted}])
+  )
+  assert told == pytest.approx(without, abs=0.05)
+
+
+def test_no_verdict_where_none_is_likely_enough():
+  evidence = _evidence((_TWICE, None))
+  strict = dataclasses.replace(verdict.BELIEF, enough=0.999)
+  judgement = verdict.judge(evidence, strict)
+  assert judgement.verdict == "uncertain"
+  assert judgement.why.startswith("No verdict is likely enough: ")
+
+
+def test_why_names_what_speaks_for_the_verdict_and_what_against():
+  evidence = _evidence(
+    (_REAL, _HEARD_REAL), (_REAL, _HEARD_TWICE), changes=[_both(2.0)]
+  )
+  why = verdict.judge(evidence).why
+  support, _, against = why.partition("Against it:")
+  assert "at 1.0 s picture and sound become about 2 times faster" in support
+  assert "the picture plays at about 1.1x (0.75-1.5)" in against
+
+
+_READINGS = st.none() | st.builds(
+  lambda log2, half: verdict.Reading(
+    2.0**log2, 2.0 ** (log2 - half), 2.0 ** (log2 + half)
+  ),
+  st.floats(-3, 3),
+  st.floats(0.02, 3),
+)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+  stretches=st.lists(st.tuples(_READINGS, _READINGS), min_size=1, max_size=4),
+  ratio=st.floats(-3, 3),
+  seen_by=st.sets(st.sampled_from(["picture", "sound"]), min_size=1),
+  stretched=st.none() | st.floats(0, 1),
+)
+def test_probabilities_sum_to_one_and_turn_with_the_speeds(
+  stretches, ratio, seen_by, stretched
+):
+  def turned(reading):
+    return reading and verdict.Reading(
+      1 / reading.middle, 1 / reading.high, 1 / reading.low
+    )
+
+  def evidence(readings, ratio):
+    found = {sense: _change(2.0**ratio) for sense in seen_by}
+    changes = [found] * (len(readings) - 1)
+    return _evidence(*readings, changes=changes, stretched=stretched)
+
+  given_so = verdict.posterior(evidence(stretches, ratio))
+  assert sum(given_so.values()) == pytest.approx(1)
+  upside_down = verdict.posterior(
+    evidence([tuple(map(turned, pair)) for pair in stretches], -ratio)
+  )
+  assert upside_down == pytest.approx(
+    {
+      **given_so,
+      "sped_up": given_so["slowed_down"],
+      "slowed_down": given_so["sped_up"],
+    },
+    abs=1e-6,
+  )
