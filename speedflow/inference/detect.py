@@ -6,7 +6,8 @@ are seconds on the file's clock, that of its pictures and of its sound.
 """
 
 import dataclasses
-from typing import Any, Literal
+import math
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -16,6 +17,48 @@ Sense = Literal["picture", "sound"]
 Verdict = Literal[
   "untouched", "sped_up", "slowed_down", "mixed", "conflict", "uncertain"
 ]
+
+# Standard deviations from the middle to the end of an 80 % interval.
+_HALF_80 = 1.2816
+
+
+class Reading(NamedTuple):
+  """What one sense says of a speed or of a ratio of speeds.
+
+  Attributes:
+    middle: the factor.
+    low: lower end of its 80 % interval.
+    high: upper end of its 80 % interval.
+  """
+
+  middle: float
+  low: float
+  high: float
+
+  @property
+  def log2(self) -> float:
+    """The factor in octaves."""
+    return math.log2(self.middle)
+
+  @property
+  def spread(self) -> float:
+    """Standard deviation, octaves."""
+    return math.log2(self.high / self.low) / (2 * _HALF_80)
+
+
+@dataclasses.dataclass(frozen=True)
+class Stretch:
+  """A span between changes that may have been made.
+
+  Attributes:
+    start_s: its start.
+    end_s: its end.
+    speeds: what each sense that can tell says of its speed.
+  """
+
+  start_s: float
+  end_s: float
+  speeds: dict[Sense, Reading]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,7 +129,7 @@ class Detection:
       no verdict is likely enough.
     why: the evidence in plain words, or None.
     probabilities: of each verdict, by a prior at which none is far ahead.
-    estimate: how fast the picture plays, stretch by stretch, or None.
+    stretches: the spans between changes within the picture, in order.
     cuts_s: times of the first frames after cuts.
   """
 
@@ -99,7 +142,7 @@ class Detection:
   verdict: Verdict | None = None
   why: str | None = None
   probabilities: dict[Verdict, float] = dataclasses.field(default_factory=dict)
-  estimate: estimate_lib.Estimate | None = None
+  stretches: tuple[Stretch, ...] = ()
   cuts_s: tuple[float, ...] = ()
 
   @classmethod

@@ -16,14 +16,12 @@ import dataclasses
 import itertools
 import math
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple, Protocol, get_args
+from typing import Protocol, get_args
 
 import numpy as np
 
-from speedflow.inference.detect import Sense, Verdict
+from speedflow.inference.detect import Reading, Sense, Stretch, Verdict
 
-# Standard deviations from the middle to the end of an 80 % interval.
-_HALF_80 = 1.2816
 # Log2 speeds that a path may take.
 _STEPS_PER_OCTAVE = 8
 _GRID = np.arange(-4 * _STEPS_PER_OCTAVE, 4 * _STEPS_PER_OCTAVE + 1) / 8.0
@@ -63,45 +61,6 @@ class Found(Protocol):
   @property
   def probability(self) -> float:
     """That it is there, by even odds before looking."""
-
-
-class Reading(NamedTuple):
-  """What one sense says of a speed or of a ratio of speeds.
-
-  Attributes:
-    middle: the factor.
-    low: lower end of its 80 % interval.
-    high: upper end of its 80 % interval.
-  """
-
-  middle: float
-  low: float
-  high: float
-
-  @property
-  def log2(self) -> float:
-    """The factor in octaves."""
-    return math.log2(self.middle)
-
-  @property
-  def spread(self) -> float:
-    """Standard deviation, octaves."""
-    return math.log2(self.high / self.low) / (2 * _HALF_80)
-
-
-@dataclasses.dataclass(frozen=True)
-class Stretch:
-  """A span between changes that may have been made.
-
-  Attributes:
-    start_s: its start.
-    end_s: its end.
-    speeds: what each sense that can tell says of its speed.
-  """
-
-  start_s: float
-  end_s: float
-  speeds: dict[Sense, Reading]
 
 
 @dataclasses.dataclass(frozen=True)

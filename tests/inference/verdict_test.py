@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 
 from speedflow.inference import detect, verdict
 
-_REAL = verdict.Reading(1.05, 0.75, 1.5)
-_TWICE = verdict.Reading(1.9, 1.4, 2.6)
-_HALF = verdict.Reading(0.55, 0.4, 0.76)
-_HEARD_REAL = verdict.Reading(1.0, 0.9, 1.1)
-_HEARD_TWICE = verdict.Reading(2.0, 1.8, 2.2)
-_HEARD_HALF = verdict.Reading(0.5, 0.45, 0.55)
+_REAL = detect.Reading(1.05, 0.75, 1.5)
+_TWICE = detect.Reading(1.9, 1.4, 2.6)
+_HALF = detect.Reading(0.55, 0.4, 0.76)
+_HEARD_REAL = detect.Reading(1.0, 0.9, 1.1)
+_HEARD_TWICE = detect.Reading(2.0, 1.8, 2.2)
+_HEARD_HALF = detect.Reading(0.5, 0.45, 0.55)
 
 
 def _evidence(*stretches, changes=(), hears=True, stretched=None):
@@ -21,7 +21,7 @@ def _evidence(*stretches, changes=(), hears=True, stretched=None):
   return verdict.Evidence(
     tuple(changes),
     tuple(
-      verdict.Stretch(
+      detect.Stretch(
         float(i),
         i + 1.0,
         {
@@ -102,7 +102,7 @@ def test_sound_that_agrees_makes_a_verdict_surer():
 
 
 def test_wide_intervals_say_nothing():
-  vague = verdict.Reading(2.0, 2.0 / 64, 2.0 * 64)
+  vague = detect.Reading(2.0, 2.0 / 64, 2.0 * 64)
   nothing = verdict.posterior(_evidence((None, None)))
   told = verdict.posterior(_evidence((vague, None)))
   assert told == pytest.approx(nothing, abs=0.1)
@@ -137,7 +137,7 @@ def test_why_names_what_speaks_for_the_verdict_and_what_against():
 
 
 _READINGS = st.none() | st.builds(
-  lambda log2, half: verdict.Reading(
+  lambda log2, half: detect.Reading(
     2.0**log2, 2.0 ** (log2 - half), 2.0 ** (log2 + half)
   ),
   st.floats(-3, 3),
@@ -156,7 +156,7 @@ def test_probabilities_sum_to_one_and_turn_with_the_speeds(
   stretches, ratio, seen_by, stretched
 ):
   def turned(reading):
-    return reading and verdict.Reading(
+    return reading and detect.Reading(
       1 / reading.middle, 1 / reading.high, 1 / reading.low
     )
 
