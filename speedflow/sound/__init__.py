@@ -1,0 +1,1 @@
+"""What sound alone tells about playback speed; NumPy only, no network."""

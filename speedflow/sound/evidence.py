@@ -1,0 +1,145 @@
+"""How well the sound after a moment is the sound before it, at another speed.
+
+For a moment, and for every ratio of speeds, the spectrum after is compared
+with the spectrum before, shifted by that ratio along log frequency: by level,
+by slope (the bandwidth edge and the shape of the noise floor are slopes), by
+correlation, and by what of the band must be empty because slowed sound has
+nothing above its old edge.
+"""
+
+import numpy as np
+
+from speedflow.sound import spectra
+
+LAGS = np.arange(-50, 51)
+"""Shifts that are compared, in bands: a little over two octaves each way."""
+
+SCALES_S = (0.2, 0.5, 1.2)
+"""Seconds on each side of the moment."""
+
+# Columns next to the moment whose window may reach over it.
+_GUARD = 2
+# A side with fewer columns that sound tells nothing.
+MIN_COLUMNS = 12
+# Quieter in every band: digital silence, or none at all.
+_SILENT_DB = -105.0
+# The quiet moments: the noise floor, which events in the scene leave alone.
+_FLOOR_QUANTILE = 0.2
+# A band counts as filled this much above the quietest there is.
+_FILLED_DB = 10.0
+_LARGEST_DB = 30.0
+
+SPECTRA = 2 * len(SCALES_S)
+MEASURES = 4
+FEATURES = SPECTRA * MEASURES
+
+
+def audible(decibels: np.ndarray) -> np.ndarray:
+  """Which columns [n, BANDS] hold any sound, bool [n]."""
+  return decibels.max(1) > _SILENT_DB
+
+
+def side_spectra(
+  decibels: np.ndarray, sounds: np.ndarray, moment: int
+) -> np.ndarray | None:
+  """Typical and quiet spectra of both sides of a moment, at each scale.
+
+  Args:
+    decibels: float32 [n, BANDS], consecutive columns.
+    sounds: bool [n], `audible` of them.
+    moment: number of the first column after the moment.
+
+  Returns:
+    float32 [2, SPECTRA, BANDS], before and after. None where either side has
+    too little sound.
+  """
+  sides = []
+  for step in (-1, 1):
+    found = []
+    for scale in SCALES_S:
+      reach = round(scale * spectra.COLUMNS_PER_S)
+      if step < 0:
+        span = slice(max(0, moment - reach), max(0, moment - _GUARD))
+      else:
+        span = slice(moment + _GUARD, moment + reach)
+      part = decibels[span][sounds[span]]
+      if len(part) < MIN_COLUMNS:
+        return None
+      found += [part.mean(0), noise_floor(part)]
+    sides.append(found)
+  return np.array(sides, np.float32)
+
+
+def noise_floor(decibels: np.ndarray) -> np.ndarray:
+  """What is left when nothing happens in the scene, [n, BANDS] -> [BANDS]."""
+  rank = int(_FLOOR_QUANTILE * len(decibels))
+  return np.partition(decibels, rank, axis=0)[rank]
+
+
+def compare(sides: np.ndarray) -> np.ndarray:
+  """Compares both sides at every shift.
+
+  Args:
+    sides: float32 [2, SPECTRA, BANDS], of `side_spectra`.
+
+  Returns:
+    float32 [LAGS, FEATURES]: for each spectrum mean absolute difference of
+    level (in units of 10 dB), of slope, correlation, and how full the part is
+    that must be empty (in units of 10 dB).
+  """
+  before, after = sides
+  ceiling = _ceiling(before, after)
+  bands = np.arange(spectra.BANDS)
+  source = bands - LAGS[:, None]  # [LAGS, BANDS]
+  inside = (source >= 0) & (source < spectra.BANDS)
+  source = np.clip(source, 0, spectra.BANDS - 1)
+  shifted = before[:, source]  # [SPECTRA, LAGS, BANDS]
+  top = ceiling[:, None, None]
+  shared = inside & (bands <= top) & (source <= top)
+  weight = shared / np.maximum(shared.sum(-1, keepdims=True), 1)
+  level = np.minimum(np.abs(after[:, None] - shifted), _LARGEST_DB)
+  rise_before, rise_after = _rises(before), _rises(after)
+  slope = np.abs(rise_after[:, None] - rise_before[:, source])
+  slope = np.minimum(slope, _LARGEST_DB)
+  x = after[:, None] - (after[:, None] * weight).sum(-1, keepdims=True)
+  y = shifted - (shifted * weight).sum(-1, keepdims=True)
+  covariance = (x * y * weight).sum(-1)
+  power = (x * x * weight).sum(-1) * (y * y * weight).sum(-1)
+  correlation = covariance / np.sqrt(power + 1.0)
+  return np.concatenate(
+    [
+      ((level * weight).sum(-1) / 10).T,
+      ((slope * weight).sum(-1) / 10).T,
+      correlation.T,
+      (_overfull(before, after, ceiling) / 10).T,
+    ],
+    axis=1,
+  ).astype(np.float32)
+
+
+def _ceiling(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+  """Highest band that either side fills, int [SPECTRA]."""
+  filled = np.maximum(before, after) > spectra.FLOOR_DB + _FILLED_DB
+  last = spectra.BANDS - 1 - filled[:, ::-1].argmax(1)
+  return np.where(filled.any(1), last, 0)
+
+
+def _rises(decibels: np.ndarray) -> np.ndarray:
+  """Change of level over two bands to each side, [SPECTRA, BANDS]."""
+  padded = np.pad(decibels, ((0, 0), (2, 2)), mode="edge")
+  return padded[:, 4:] - padded[:, :-4]
+
+
+def _overfull(
+  before: np.ndarray, after: np.ndarray, ceiling: np.ndarray
+) -> np.ndarray:
+  """Mean level, above nothing, of what the slower side cannot hold.
+
+  Decibels, [SPECTRA, LAGS]: of the bands within a shift below the ceiling.
+  """
+  bands = np.arange(spectra.BANDS)
+  top = ceiling[:, None, None]
+  span = (bands <= top) & (bands > top - np.abs(LAGS)[:, None])
+  slower = np.where(LAGS[:, None] < 0, after[:, None], before[:, None])
+  level = np.clip(slower - spectra.FLOOR_DB, 0, 2 * _LARGEST_DB)
+  return (level * span).sum(-1) / np.maximum(span.sum(-1), 1)
