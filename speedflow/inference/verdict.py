@@ -68,7 +68,8 @@ class Evidence:
   """All that is known of a file.
 
   Attributes:
-    changes: what each sense found at each place, in order; [n].
+    changes: what each sense found at each place, in order; [n]. Nothing at all
+      is no evidence.
     stretches: before, between and after them; [n + 1].
     hears: whether there is sound that would tell changes.
     stretched: probability, by even odds, that the sound's duration was changed
@@ -320,6 +321,8 @@ def _in_words(
   parts = [head + (f": {'; '.join(supports)}." if supports else ".")]
   if opposes:
     parts.append(f"Against it: {'; '.join(opposes)}.")
+  if rest := [words for weight, words in weighed if abs(weight) <= told]:
+    parts.append(f"Hardly matters: {'; '.join(rest)}.")
   return " ".join(parts)
 
 
@@ -348,6 +351,8 @@ def _pieces(evidence: Evidence) -> Iterable[tuple[str, Evidence]]:
         ),
       )
   for number, found in enumerate(evidence.changes):
+    if not found:
+      continue
     changes = list(evidence.changes)
     changes[number] = {}
     yield (

@@ -1,0 +1,1 @@
+"""Was this video's time tampered with? Verdicts on known forgeries."""
