@@ -97,6 +97,8 @@ def get_config(variant: str = "tiny") -> ml_collections.ConfigDict:
   config.data.intensity_scale = 0.4
   config.data.cut = 0.3
   config.data.reverse = 0.3
+  # Share of clips into which patches of another of the same step are put.
+  config.data.mix = 0.5
   # (longest stride, weight): extreme speeds are rarer in the wild, and their
   # records short.
   config.data.stride_weights = ((4, 1.0), (8, 0.7), (32, 0.35))

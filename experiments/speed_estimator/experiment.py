@@ -13,7 +13,7 @@ import numpy as np
 import optax
 from flax import nnx
 
-from experiments.speed_estimator import dataset, protocol
+from experiments.speed_estimator import dataset, protocol, scene_mixing
 from speedflow.data import motion
 from speedflow.data.records import RecordSource
 from speedflow.inference import weights
@@ -54,7 +54,17 @@ class Experiment:
     flat = {
       name: x.reshape(-1, *x.shape[2:]) for name, x in batch.items()
     }  # [groups, 2, ...] -> [2 groups, ...]
-    logits = model(flat["maps"], flat["length"], rng)
+    rng, mixing = jax.random.split(rng)
+    maps, length = scene_mixing.mix_scenes(
+      mixing,
+      flat["maps"],
+      flat["length"],
+      flat["log2_step"],
+      jnp.arange(len(flat["length"])) // dataset.CLIPS_PER_GROUP,
+      chance=self._config.data.mix,
+      patch=self._net.patch,
+    )
+    logits = model(maps, length, rng)
     centres = self._net.centres
     known = ~jnp.isnan(flat["log2_step"])
     truth = jnp.where(known, flat["log2_step"], 0.0)
