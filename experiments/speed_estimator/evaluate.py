@@ -9,6 +9,7 @@ of the README beside them.
 """
 
 import argparse
+import itertools
 import json
 import pathlib
 import sys
@@ -19,9 +20,10 @@ from typing import Any
 import numpy as np
 
 from experiments.speed_estimator import baselines, protocol
+from experiments.speed_estimator.dataset import ANCHORS
 from speedflow import errors
 from speedflow.atomic import atomic_path
-from speedflow.data.motion import MotionRecord
+from speedflow.data.motion import CHANNELS, MotionRecord
 from speedflow.data.records import RecordSource
 from speedflow.data.schema import ShotRecord
 from speedflow.evaluation import speed
@@ -30,8 +32,14 @@ from speedflow.inference import weights
 from speedflow.models import motion_net
 from speedflow.training import run_record
 
-_FRAMES = (16, 32, 48)
-_ALL_STRIDES = (1, 2, 4, 8)
+_FRAMES = (16, 32, 48, 64)
+_MOTION_FRAMES = 32
+_ALL_STRIDES = (1, 2, 4, 8, 16, 32)
+# The speeds that are asked for, log2.
+_SLOWEST, _FASTEST = -4.5, 3.0
+# Frames of a clip that is played faster.
+_SHORTEST = 24
+_WORST = 12
 _CATEGORIES = ("realtime", "slowmo", "highfps")
 _OURS = "speedflow"
 
@@ -108,6 +116,9 @@ def evaluate(
         for name, answer in answers.items()
       },
     }
+  estimator = estimator_lib.SpeedEstimator(model, calibration)
+  clip_paths = protocol.shards(clips, split)
+  answers_of_clips = _whole_clips(estimator, clip_paths)
   return {
     **run_record.circumstances(),
     "split": split,
@@ -116,30 +127,64 @@ def evaluate(
     "data_fingerprint": RecordSource(paths).fingerprint(),
     "seconds": round(time.time() - started, 1),
     "realtime": realtime,
-    "all_speeds": _all_speeds(model, calibration, scored),
-    "clips": _whole_clips(
-      estimator_lib.SpeedEstimator(model, calibration),
-      protocol.shards(clips, split),
-    ),
+    "by_motion": _by_motion(model, frequency, scored),
+    "all_speeds": _all_speeds(answers_of_clips),
+    "clips": answers_of_clips,
   }
 
 
-def _all_speeds(
+def _by_motion(
   model: motion_net.MotionNet,
-  calibration: estimator_lib.Calibration,
+  frequency: np.ndarray,
   records: Sequence[MotionRecord],
-) -> dict[str, Any]:
-  """Everything with a label, from the slowest clip to 8x."""
-  data = protocol.windows(
-    records, 16, strides=_ALL_STRIDES, categories=_CATEGORIES
+) -> list[dict[str, Any]]:
+  """The 1x / 2x / 4x task for little, middling and much motion."""
+  data = protocol.windows(records, _MOTION_FRAMES)
+  answers = protocol.answers_of_distribution(
+    protocol.predict(model, data.maps),
+    frequency,
+    np.asarray(model.config.centres),
+    data,
   )
-  centres = np.asarray(model.config.centres)
-  frequency = calibration.frequency(len(centres))
-  estimate, spread = protocol.everyday(
-    protocol.predict(model, data.maps), frequency, centres, data
+  # Motion in world time: the speed of playback must not pick the third.
+  amount = np.log2(
+    data.maps[..., CHANNELS.index("flow_rms")].astype(float).mean((1, 2, 3))
+    + 1e-3
   )
-  truth = data.log2_speed
-  half = calibration.window * spread
+  amount -= data.log2_speed - data.offset
+  edges = np.quantile(amount, [0, 1 / 3, 2 / 3, 1])
+  parts = []
+  for low, high in itertools.pairwise(edges):
+    chosen = (amount >= low) & (amount <= high)
+    miss = np.abs(answers.log2_speed - data.log2_speed)
+
+    def mae(index: np.ndarray, miss: np.ndarray = miss[chosen]) -> float:
+      return float(miss[index].mean())
+
+    everything = np.arange(chosen.sum())
+    parts.append(
+      {
+        # A step of 2 ** log2_step is 1/30 s at 0.
+        "pixels_per_second": (30 * 2.0**low, 30 * 2.0**high),
+        "windows": int(chosen.sum()),
+        "mae": (
+          mae(everything),
+          *speed.bootstrap(mae, data.group[chosen]),
+        ),
+      }
+    )
+  return parts
+
+
+def _all_speeds(clips: Sequence[dict[str, Any]]) -> dict[str, Any]:
+  """Every labelled clip at every speed that it can be played at."""
+  chosen = [c for c in clips if c["speed"] and c["label"] in ANCHORS]
+  truth = np.log2([c["speed"] for c in chosen])
+  estimate = np.log2([c["estimate"] for c in chosen])
+  low = np.log2([c["low"] for c in chosen])
+  high = np.log2([c["high"] for c in chosen])
+  group = np.array([c["scene_group"] for c in chosen])
+  category = np.array([c["category"] for c in chosen])
 
   def pearson(index: np.ndarray) -> float:
     return speed.score(estimate[index], truth[index]).pearson
@@ -148,49 +193,77 @@ def _all_speeds(
     return speed.score(estimate[index], truth[index]).factor_error
 
   def coverage(index: np.ndarray) -> float:
-    low, high = estimate[index] - half[index], estimate[index] + half[index]
-    return speed.coverage(low, high, truth[index])
+    return speed.coverage(low[index], high[index], truth[index])
 
-  everything = np.arange(len(data))
-  figures = {
-    measure.__name__: (
-      measure(everything),
-      *speed.bootstrap(measure, data.group),
+  measures = (pearson, factor_error, coverage)
+  figures: dict[str, Any] = {"clips": len(chosen)}
+  for measure in measures:
+    figures[measure.__name__] = (
+      measure(np.arange(len(chosen))),
+      *speed.bootstrap(measure, group),
     )
-    for measure in (pearson, factor_error, coverage)
+  figures["by_category"] = {
+    name: {
+      "clips": int((category == name).sum()),
+      **{m.__name__: m(np.flatnonzero(category == name)) for m in measures},
+    }
+    for name in np.unique(category)
   }
-  return {"windows": len(data), **figures}
+  figures["by_speed"] = {
+    f"{2.0**octave:g}": {
+      "clips": int((np.round(truth) == octave).sum()),
+      **{
+        m.__name__: m(np.flatnonzero(np.round(truth) == octave))
+        for m in (factor_error, coverage)
+      },
+    }
+    for octave in np.unique(np.round(truth))
+  }
+  return figures
 
 
 def _whole_clips(
   estimator: estimator_lib.SpeedEstimator, paths: Sequence[pathlib.Path]
 ) -> list[dict[str, Any]]:
-  """Every shot as a user would have it estimated, with all rounds."""
+  """Every shot, at every speed, as a user would have it estimated."""
   rows = []
   for encoded in RecordSource(paths):
     shot = ShotRecord.decode(encoded)
     frames = [shot.image(i, reduce=2) for i in range(shot.num_frames)]
-    answer = estimator.estimate(frames, shot.fps)
-    rows.append(
-      {
-        "clip": shot.id,
-        "scene_group": shot.scene_group,
-        "category": shot.category,
-        "label": shot.label,
-        "speed": shot.speed or None,
-        "status": answer.status,
-        "estimate": answer.speed,
-        "low": answer.speed_low,
-        "high": answer.speed_high,
-        "rounds": answer.rounds,
-      }
-    )
+    for stride in _ALL_STRIDES:
+      respeeded = shot.speed * stride
+      wanted = shot.speed and _SLOWEST <= np.log2(respeeded) <= _FASTEST
+      enough = len(frames) >= _SHORTEST * stride
+      if stride > 1 and not (wanted and enough):
+        continue
+      answer = estimator.estimate(frames[::stride], shot.fps)
+      rows.append(
+        {
+          "clip": shot.id,
+          "source": shot.source,
+          "scene_group": shot.scene_group,
+          "category": shot.category,
+          "content": shot.content,
+          "label": shot.label,
+          "stride": stride,
+          "speed": respeeded or None,
+          "status": answer.status,
+          "estimate": answer.speed,
+          "low": answer.speed_low,
+          "high": answer.speed_high,
+          "rounds": answer.rounds,
+        }
+      )
   return rows
 
 
 def errors_by_round(clips: Sequence[dict[str, Any]]) -> list[float]:
   """Typical factor error of slow clips after each round of inference."""
-  slow = [c for c in clips if c["rounds"] and c["speed"] and c["speed"] < 0.9]
+  slow = [
+    c
+    for c in clips
+    if c["rounds"] and c["stride"] == 1 and c["speed"] and c["speed"] < 0.9
+  ]
   longest = max((len(c["rounds"]) for c in slow), default=0)
   figures = []
   for number in range(longest):
@@ -217,26 +290,47 @@ def tables(results: dict[str, Any]) -> str:
       cells = " | ".join(_cell(*figures) for figures in scores.values())
       lines.append(f"| {name} | {cells} |")
     lines.append("")
+  lines += [
+    f"By amount of motion, windows of {_MOTION_FRAMES} frames:",
+    "",
+    "| flow, pixels of 128 a second | windows | log2 MAE |",
+    "|---|---|---|",
+  ]
+  for part in results["by_motion"]:
+    low, high = part["pixels_per_second"]
+    lines.append(
+      f"| {low:.1f} to {high:.1f} | {part['windows']} | {_cell(*part['mae'])} |"
+    )
   everything = results["all_speeds"]
   lines += [
-    f"All labelled clips at 1, 2, 4 and 8 times their speed, windows of 16 "
-    f"frames, {everything['windows']} windows:",
     "",
-    "| Pearson | typical factor error | coverage of the 80 % interval |",
-    "|---|---|---|",
-    "| "
-    + " | ".join(
-      _cell(*everything[name])
-      for name in ("pearson", "factor_error", "coverage")
-    )
-    + " |",
+    f"Whole clips of known speed at 1, 2, 4, ... 32 times their speed, from "
+    f"1/16 to 8, by `speedflow estimate` of each: {everything['clips']} "
+    "estimates.",
     "",
-    *_clip_tables(results["clips"]),
+    "| | estimates | Pearson | typical factor error | "
+    "coverage of the 80 % interval |",
+    "|---|---|---|---|---|",
+    _row("all", everything),
   ]
+  lines += [_row(*item) for item in everything["by_category"].items()]
+  lines += [_row(f"{k}x", part) for k, part in everything["by_speed"].items()]
+  lines += ["", *_clip_tables(results["clips"])]
   return "\n".join(lines) + "\n"
 
 
-def _clip_tables(clips: Sequence[dict[str, Any]]) -> list[str]:
+def _row(name: str, figures: dict[str, Any]) -> str:
+  cells = []
+  for measure in ("pearson", "factor_error", "coverage"):
+    figure = figures.get(measure, np.nan)
+    cells.append(
+      _cell(*figure) if isinstance(figure, tuple | list) else _cell(figure)
+    )
+  return f"| {name} | {figures['clips']} | " + " | ".join(cells) + " |"
+
+
+def _clip_tables(estimates: Sequence[dict[str, Any]]) -> list[str]:
+  clips = [c for c in estimates if c["stride"] == 1]
   lines = [
     "Whole clips at their own speed, by the `speedflow estimate` of them:",
     "",
@@ -265,11 +359,31 @@ def _clip_tables(clips: Sequence[dict[str, Any]]) -> list[str]:
     "| slow clip | how the speed is known | speed | estimate | interval |",
     "|---|---|---|---|---|",
   ]
-  return lines + [
+  lines += [
     f"| {c['clip']} | {c['label']} | {c['speed']:.3g} | {c['estimate']:.3g} | "
     f"{c['low']:.2g}-{c['high']:.2g} |"
     for c in clips
     if c["speed"] and c["speed"] < 0.9
+  ]
+  lines += [
+    "",
+    f"The {_WORST} worst of the clips of known speed at their own speed:",
+    "",
+    "| clip | what it shows | speed | estimate | interval |",
+    "|---|---|---|---|---|",
+  ]
+  return lines + [
+    f"| {c['source']}: {c['clip']} | {c['content']} | {c['speed']:.3g} | "
+    f"{c['estimate']:.3g} | {c['low']:.2g}-{c['high']:.2g} |"
+    for c in worst(clips, _WORST)
+  ]
+
+
+def worst(clips: Sequence[dict[str, Any]], count: int) -> list[dict[str, Any]]:
+  """The clips of surely known speed that are missed by the largest factors."""
+  known = [c for c in clips if c["speed"] and c["label"] in ANCHORS]
+  return sorted(known, key=lambda c: -abs(np.log2(c["estimate"] / c["speed"])))[
+    :count
   ]
 
 
