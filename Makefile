@@ -35,7 +35,7 @@ export VIDEO TARGET
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help install demo test lint bench clips records train-tiny compile-tpu clean
+.PHONY: help install demo test lint bench clips records changes train-tiny compile-tpu clean
 
 help:  ## Lists the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -71,6 +71,10 @@ clips: $(DEV)
 
 records: clips  ## Builds training records in RECORDS= from $SPEEDFLOW_DATA.
 	$(CLI) data motion "$(RECORDS)/clips" "$(RECORDS)/motion"
+
+changes: clips  ## Builds records of motion between near frames, for changes of speed.
+	$(PY) -m experiments.speed_change.pairs "$(RECORDS)/clips" \
+	  "$(RECORDS)/changes"
 
 train-tiny: records  ## Trains and evaluates a small estimator: minutes on a CPU.
 	$(CLI) train $(QUICK)

@@ -7,6 +7,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from experiments.speed_change import pairs
 from speedflow import media
 from speedflow.data import motion, procedural, records
 from speedflow.inference import estimate as estimate_lib
@@ -57,7 +58,7 @@ def make_estimate():
 
 @pytest.fixture(scope="session")
 def records_root(tmp_path_factory) -> pathlib.Path:
-  """A folder as the configs expect it: records/clips and records/motion.
+  """A folder as the configs expect it: records/{clips,motion,changes}.
 
   Rendered scenes of 100 frames, six to train on, one for each other split.
   """
@@ -78,6 +79,7 @@ def records_root(tmp_path_factory) -> pathlib.Path:
           writer.write(record.encode())
         number += 1
   motion.build_motion(clips, clips.with_name("motion"), looks=1)
+  pairs.build(clips, clips.with_name("changes"))
   return root
 
 

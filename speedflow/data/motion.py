@@ -158,8 +158,8 @@ class MotionRecord:
       return float("nan")
     return float(labels.speed_to_step(np.log2(self.speed), self.fps))
 
-  def encode(self) -> bytes:
-    """Serialises the record as a `tf.train.Example`."""
+  def features(self) -> dict[str, example.Value]:
+    """Returns the stored features by name, each a list or an array."""
     texts = ("id", "source", "category", "scene_group", "split", "label")
     features: dict[str, example.Value] = {
       **{name: [getattr(self, name).encode()] for name in texts},
@@ -169,7 +169,11 @@ class MotionRecord:
     }
     for stride, maps in self.maps.items():
       features[f"maps/{stride}"] = [np.ascontiguousarray(maps).tobytes()]
-    return example.encode(features)
+    return features
+
+  def encode(self) -> bytes:
+    """Serialises the record as a `tf.train.Example`."""
+    return example.encode(self.features())
 
   @classmethod
   def decode(cls, record: bytes) -> "MotionRecord":
@@ -259,15 +263,20 @@ def describe(shot: ShotRecord, look: int, seed: int) -> MotionRecord | None:
   )
 
 
+def gray_frames(shot: ShotRecord) -> list[np.ndarray]:
+  """Decodes all frames, uint8 [h, w], no larger than flow has use for."""
+  # Half of the stored size still exceeds the size at which flow is computed.
+  reduce = 2 if min(shot.height, shot.width) >= 2 * FRAME_SIZE[0] else 1
+  return [
+    shot.image(i, gray=True, reduce=reduce) for i in range(shot.num_frames)
+  ]
+
+
 def _true_frames(shot: ShotRecord) -> tuple[np.ndarray, float] | None:
   """Grey frames without repeats, and how many of them make a second."""
   if shot.num_frames <= MIN_MAPS:
     return None
-  # Half of the stored size still exceeds the size at which flow is computed.
-  reduce = 2 if min(shot.height, shot.width) >= 2 * FRAME_SIZE[0] else 1
-  images = [
-    shot.image(i, gray=True, reduce=reduce) for i in range(shot.num_frames)
-  ]
+  images = gray_frames(shot)
   kept = labels.true_frames(images, shot.times_s())
   if len(kept.indices) <= MIN_MAPS:
     return None

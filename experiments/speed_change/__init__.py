@@ -1,0 +1,1 @@
+"""See where speed changes: one shot, two speeds, and the moment between."""

@@ -1,0 +1,98 @@
+r"""Measures on validation clips what the detector's numbers mean.
+
+  python -m experiments.speed_change.calibrate runs/change/change.npz \
+    speedflow/weights/change_tiny.npz --run runs/change/run.json
+
+The scale and shift of the log odds make 0.5 the best threshold for windows
+(Platt scaling). The alarm is the least probability from which on untouched
+video gives few enough alarms. The width is the 80 % quantile of
+|error| / predicted spread (split conformal prediction).
+"""
+
+import argparse
+import json
+import pathlib
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from experiments.speed_change import baselines, protocol, untouched
+from speedflow.data.records import RecordSource, split_shards
+from speedflow.data.schema import ShotRecord
+from speedflow.inference import change_detector, change_weights
+from speedflow.models import change_net
+
+_COVERAGE = 0.8
+# Per minute of untouched video; half of what is asked for.
+_FALSE_ALARMS = 0.25
+_SEEDS = (0, 1)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+  """Runs the calibration; see the module."""
+  parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+  parser.add_argument("weights", type=pathlib.Path)
+  parser.add_argument("out", type=pathlib.Path)
+  parser.add_argument(
+    "--clips", type=pathlib.Path, default=pathlib.Path("records/clips")
+  )
+  parser.add_argument("--run", type=pathlib.Path, help="run.json of the run")
+  args = parser.parse_args(argv)
+  model, _ = change_weights.load(str(args.weights))
+  shots = [
+    ShotRecord.decode(encoded)
+    for encoded in RecordSource(
+      split_shards(args.clips, "val", "records of shots", "`make records`")
+    )
+  ]
+  extra: dict[str, Any] = {"calibration": calibrate(model, shots)}
+  if args.run:
+    run = json.loads(args.run.read_text())
+    kept = ("data_fingerprint", "git", "versions", "devices", "last_step")
+    extra["run"] = {name: run[name] for name in kept}
+    extra["run"]["seed"] = run["config"]["seed"]
+    parts = [*run["earlier"], run]
+    extra["run"]["wall_seconds"] = sum(p["wall_seconds"] for p in parts)
+  change_weights.save(args.out, model, extra)
+  print(json.dumps(extra["calibration"]))
+  return 0
+
+
+def calibrate(
+  model: change_net.ChangeNet, shots: Sequence[ShotRecord]
+) -> dict[str, float]:
+  """The fields of `change_detector.Calibration`."""
+  scores, truths, misses = [], [], []
+  for seed in _SEEDS:
+    windows = protocol.render(shots, seed)
+    answers, spread = protocol.predict_with_spread(model, windows)
+    scores.append(answers.score)
+    truths.append(windows.change > 0)
+    miss = np.abs(answers.log2_ratio - windows.log2_ratio) / spread
+    misses.append(miss[truths[-1]])
+  scale, shift = baselines.platt(np.concatenate(scores), np.concatenate(truths))
+  detector = change_detector.ChangeDetector(
+    model, change_detector.Calibration(scale, shift, alarm=0.5)
+  )
+  watched = [
+    w
+    for eventful in (False, True)
+    for w in untouched.watch(detector, shots, eventful=eventful)
+  ]
+  minutes = sum(w.minutes for w in watched)
+  allowed = int(_FALSE_ALARMS * minutes)
+  highest = sorted((p for w in watched for p, *_ in w.alarms), reverse=True)
+  # Just above the first alarm that is one too many.
+  alarm = highest[allowed] + 1e-4 if len(highest) > allowed else 0.5
+  return {
+    "scale": scale,
+    "shift": shift,
+    "alarm": min(alarm, 0.999),
+    "width": float(np.quantile(np.concatenate(misses), _COVERAGE)),
+  }
+
+
+if __name__ == "__main__":
+  sys.exit(main())

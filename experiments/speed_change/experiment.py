@@ -1,0 +1,135 @@
+"""The speed-change detector, as the training loop sees it."""
+
+import hashlib
+import pathlib
+from collections.abc import Callable
+
+import grain
+import jax
+import jax.numpy as jnp
+import ml_collections
+import optax
+from flax import nnx
+
+from experiments.speed_change import dataset, protocol
+from speedflow.data import motion
+from speedflow.data.records import RecordSource, split_shards
+from speedflow.inference import change_weights
+from speedflow.models import change_net
+
+
+class Experiment:
+  """Finds changes of speed in motion maps.
+
+  The loss has three terms: cross-entropy at every moment of which it can be
+  said whether the speed changes there; cross-entropy of the highest moment of
+  a window, against whether there is any change in it; and the likelihood of
+  the log2 ratio at the change.
+  """
+
+  def __init__(self, config: ml_collections.ConfigDict):
+    """Reads the configuration; data are opened when they are asked for."""
+    self._config = config
+    self._net = change_net.ChangeNetConfig(
+      dtype=jnp.dtype(config.compute_dtype), **config.model
+    )
+
+  def init_model(self, rngs: nnx.Rngs) -> change_net.ChangeNet:
+    """Builds the network."""
+    return change_net.ChangeNet(self._net, rngs)
+
+  def loss(
+    self,
+    model: change_net.ChangeNet,
+    batch: dict[str, jax.Array],
+    rng: jax.Array,
+  ) -> tuple[jax.Array, dict[str, jax.Array]]:
+    """The mean loss over windows; see the class."""
+    flat = {
+      name: x.reshape(-1, *x.shape[2:]) for name, x in batch.items()
+    }  # [records, windows, ...] -> [records x windows, ...]
+    found = model(flat["maps"], flat["log2_interval"], flat["length"], rng)
+    target, weight = flat["target"], flat["weight"]
+    entropy = optax.sigmoid_binary_cross_entropy(found.logit, target)
+    moments = (entropy * weight).sum() / weight.sum()
+    changes = (flat["log2_ratio"] != 0).astype(jnp.float32)
+    highest = jnp.where(weight > 0, found.logit, -jnp.inf).max(1)
+    window = optax.sigmoid_binary_cross_entropy(highest, changes)
+    miss = (found.log2_ratio - flat["log2_ratio"][:, None]) / found.spread
+    # Laplace, since now and then a ratio is hopeless.
+    unlikely = jnp.abs(miss) + jnp.log(found.spread)
+    ratio = (unlikely * target).sum() / jnp.maximum(target.sum(), 1.0)
+    loss = (
+      moments * _MOMENTS
+      + self._config.loss.window * window.mean()
+      + self._config.loss.ratio * ratio
+    )
+    return loss, {
+      "moments": moments,
+      "window": window.mean(),
+      "ratio": ratio,
+      "accuracy": ((highest > 0) == (changes > 0)).mean(),
+    }
+
+  def dataset(
+    self, split: str, *, seed: int, process_index: int, process_count: int
+  ) -> grain.IterDataset:
+    """An endless stream of batches of windows."""
+    return dataset.training_batches(
+      self._config.data,
+      self._paths(split),
+      batch_size=self._config.batch_size // process_count,
+      seed=seed,
+      process_index=process_index,
+      process_count=process_count,
+    )
+
+  def batch_spec(self) -> dict[str, jax.ShapeDtypeStruct]:
+    """Shapes of the global batch."""
+    rows = (self._config.batch_size, self._config.data.sampler.windows)
+    moments = (*rows, self._config.data.maps)
+    spec = jax.ShapeDtypeStruct
+    return {
+      "maps": spec(
+        (*moments, *motion.MAP_SIZE, len(motion.CHANNELS)), jnp.float16
+      ),
+      **{
+        name: spec(moments, jnp.float32)
+        for name in ("log2_interval", "target", "weight")
+      },
+      "length": spec(rows, jnp.int32),
+      "log2_ratio": spec(rows, jnp.float32),
+    }
+
+  def evaluate(
+    self, model: change_net.ChangeNet, log: Callable[[str], None]
+  ) -> dict[str, float]:
+    """Balanced windows of `config.eval_split`, looked up, not rendered."""
+    windows = protocol.look_up(self._paths(self._config.eval_split))
+    scores = protocol.score(windows, protocol.predict(model, windows))
+    log(", ".join(f"{name} {value:.3f}" for name, value in scores.items()))
+    return scores
+
+  def export(self, model: change_net.ChangeNet, path: pathlib.Path) -> None:
+    """Writes the weights for `load_change_detector`."""
+    change_weights.save(path, model)
+
+  def data_fingerprint(self) -> str:
+    """A digest of the training and validation records."""
+    digests = [
+      RecordSource(self._paths(split)).fingerprint()
+      for split in ("train", self._config.eval_split)
+    ]
+    return hashlib.sha256("".join(digests).encode()).hexdigest()
+
+  def _paths(self, split: str) -> list[pathlib.Path]:
+    return split_shards(
+      pathlib.Path(self._config.data.records),
+      split,
+      "records of pairs",
+      "`make changes` writes them",
+    )
+
+
+# Moments that change are few: this makes the term as large as the others.
+_MOMENTS = 4.0
