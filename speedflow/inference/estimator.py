@@ -22,8 +22,7 @@ from flax import nnx
 
 from speedflow import media
 from speedflow.data import motion, shots
-from speedflow.errors import SpeedflowError
-from speedflow.inference import belief, weights
+from speedflow.inference import belief, memory_frames, weights
 from speedflow.inference.estimate import (
   WIDEST,
   Estimate,
@@ -149,17 +148,10 @@ class SpeedEstimator:
       return self._estimate_file(
         source, on_progress or (lambda done: None), changes_s
       )
-    if isinstance(source, np.ndarray) and source.ndim not in (3, 4):
-      raise SpeedflowError(
-        f"frames have the shape {source.shape}; wanted [t, h, w, 3] or "
-        "[t, h, w]"
-      )
     rate = Fraction(fps if fps is not None else 30).limit_denominator(100_000)
-    if rate <= 0:
-      raise SpeedflowError(f"fps is {fps}; wanted frames per second above 0")
-    frames = [
-      media.Frame(_small_rgb(image), i / rate) for i, image in enumerate(source)
-    ]
+    frames: list[media.Frame] = []
+    if len(source):
+      frames += memory_frames.as_frames(source, fps, motion.to_flow_size)
     found = self._windows(_Timed(frames), True, changes_s or ())
     duration_s = len(frames) / float(rate)
     return self._summarise("", found, duration_s, float(rate), changes_s)
@@ -450,22 +442,6 @@ def _pieces(
     piece.append(numbered.frame)
   if piece:
     yield piece
-
-
-def _small_rgb(image: np.ndarray) -> np.ndarray:
-  image = np.asarray(image)
-  if image.dtype != np.uint8 or image.ndim not in (2, 3):
-    raise SpeedflowError(
-      f"a frame is {image.dtype} {image.shape}; wanted uint8 [h, w, 3] or "
-      "[h, w]"
-    )
-  if image.ndim == 3 and image.shape[2] != 3:
-    raise SpeedflowError(
-      f"a frame has {image.shape[2]} channels; wanted 3 (RGB), or [h, w]"
-    )
-  if image.ndim == 2:
-    image = cv2.cvtColor(image, cv2.COLOR_GRAY2RGB)
-  return motion.to_flow_size(image)
 
 
 def _window_starts(maps: int) -> list[int]:
