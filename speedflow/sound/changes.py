@@ -13,12 +13,15 @@ from typing import Literal
 import numpy as np
 
 from speedflow import media
-from speedflow.sound import evidence, scorer, spectra
+from speedflow.sound import evidence, music, scorer, spectra
 
 Status = Literal["ok", "silent", "music"]
 
 # Changes nearer to each other than this are one.
 _APART_S = 0.4
+# So are these, if speed changes the same way: both are seen in the longest
+# spectra.
+_ECHO_S = 1.0
 # Moments are looked for so many columns apart, and near them.
 _GRID_COLUMNS = 8
 # Columns on each side whose noise floors tell where it changes.
@@ -110,12 +113,12 @@ class _Heard:
 
   def __init__(self):
     self.duration_s = 0.0
-    self._columns = 0
     self._sounding = 0
+    self._tones = music.HeldTones()
 
   def listen(self, blocks: Iterable[media.Audio]) -> Iterator[spectra.Columns]:
     for part in spectra.columns(self._measured(blocks)):
-      self._columns += len(part.decibels)
+      self._tones.hear(part.decibels)
       self._sounding += int(evidence.audible(part.decibels).sum())
       yield part
 
@@ -126,7 +129,9 @@ class _Heard:
 
   @property
   def status(self) -> Status:
-    return "silent" if self._sounding < evidence.MIN_COLUMNS else "ok"
+    if self._sounding < evidence.MIN_COLUMNS:
+      return "silent"
+    return "music" if self._tones.is_music else "ok"
 
 
 def candidates(parts: Iterable[spectra.Columns]) -> Iterator[Candidates]:
@@ -172,7 +177,7 @@ def _candidates(
 
 def _moments(decibels: np.ndarray, sounds: np.ndarray) -> np.ndarray:
   """Where a split between two kinds of sound is sharpest, sorted, int [n]."""
-  grid = np.arange(_GRID_COLUMNS, len(decibels), _GRID_COLUMNS)
+  grid = range(_GRID_COLUMNS, len(decibels), _GRID_COLUMNS)
   placed = [_place(decibels, sounds, moment) for moment in grid]
   return np.unique([moment for moment in placed if moment is not None])
 
@@ -230,6 +235,12 @@ def _apart(found: list[SoundChange]) -> tuple[SoundChange, ...]:
   """Of changes close to each other, the likeliest; in order of time."""
   kept: list[SoundChange] = []
   for change in sorted(found, key=lambda c: -c.probability):
-    if all(abs(change.time_s - k.time_s) >= _APART_S for k in kept):
+    if not any(_same(change, other) for other in kept):
       kept.append(change)
   return tuple(sorted(kept, key=lambda c: c.time_s))
+
+
+def _same(one: SoundChange, other: SoundChange) -> bool:
+  alike = (one.ratio > 1) == (other.ratio > 1)
+  apart_s = abs(one.time_s - other.time_s)
+  return apart_s < (_ECHO_S if alike else _APART_S)

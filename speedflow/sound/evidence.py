@@ -29,6 +29,12 @@ _FLOOR_QUANTILE = 0.2
 _FILLED_DB = 10.0
 _LARGEST_DB = 30.0
 
+_BANDS = np.arange(spectra.BANDS)
+# For each shift, the band before that a band after comes from; and whether
+# there is one.
+_SOURCE = np.clip(_BANDS - LAGS[:, None], 0, spectra.BANDS - 1)
+_INSIDE = np.equal(_SOURCE, _BANDS - LAGS[:, None])
+
 SPECTRA = 2 * len(SCALES_S)
 MEASURES = 4
 FEATURES = SPECTRA * MEASURES
@@ -89,32 +95,26 @@ def compare(sides: np.ndarray) -> np.ndarray:
   """
   before, after = sides
   ceiling = _ceiling(before, after)
-  bands = np.arange(spectra.BANDS)
-  source = bands - LAGS[:, None]  # [LAGS, BANDS]
-  inside = (source >= 0) & (source < spectra.BANDS)
-  source = np.clip(source, 0, spectra.BANDS - 1)
-  shifted = before[:, source]  # [SPECTRA, LAGS, BANDS]
   top = ceiling[:, None, None]
-  shared = inside & (bands <= top) & (source <= top)
-  weight = shared / np.maximum(shared.sum(-1, keepdims=True), 1)
-  level = np.minimum(np.abs(after[:, None] - shifted), _LARGEST_DB)
-  rise_before, rise_after = _rises(before), _rises(after)
-  slope = np.abs(rise_after[:, None] - rise_before[:, source])
+  # [SPECTRA, LAGS, BANDS]
+  shared = _INSIDE & (top >= _BANDS) & (top >= _SOURCE)
+  count = np.maximum(shared.sum(-1, dtype=np.float32), 1)
+
+  def mean(x: np.ndarray) -> np.ndarray:
+    return np.einsum("slb,slb->sl", x, shared, dtype=np.float32) / count
+
+  x = np.broadcast_to(after[:, None], shared.shape)
+  y = before[:, _SOURCE]
+  level = np.minimum(np.abs(x - y), _LARGEST_DB)
+  slope = np.abs(_rises(after)[:, None] - _rises(before)[:, _SOURCE])
   slope = np.minimum(slope, _LARGEST_DB)
-  x = after[:, None] - (after[:, None] * weight).sum(-1, keepdims=True)
-  y = shifted - (shifted * weight).sum(-1, keepdims=True)
-  covariance = (x * y * weight).sum(-1)
-  power = (x * x * weight).sum(-1) * (y * y * weight).sum(-1)
-  correlation = covariance / np.sqrt(power + 1.0)
-  return np.concatenate(
-    [
-      ((level * weight).sum(-1) / 10).T,
-      ((slope * weight).sum(-1) / 10).T,
-      correlation.T,
-      (_overfull(before, after, ceiling) / 10).T,
-    ],
-    axis=1,
-  ).astype(np.float32)
+  mean_x, mean_y = mean(x), mean(y)
+  covariance = mean(x * y) - mean_x * mean_y
+  power = (mean(x * x) - mean_x**2) * (mean(y * y) - mean_y**2)
+  correlation = covariance / np.sqrt(np.maximum(power, 0.0) + 1.0)
+  overfull = _overfull(before, after, ceiling)
+  measures = (mean(level) / 10, mean(slope) / 10, correlation, overfull / 10)
+  return np.concatenate([m.T for m in measures], axis=1).astype(np.float32)
 
 
 def _ceiling(before: np.ndarray, after: np.ndarray) -> np.ndarray:
@@ -137,9 +137,14 @@ def _overfull(
 
   Decibels, [SPECTRA, LAGS]: of the bands within a shift below the ceiling.
   """
-  bands = np.arange(spectra.BANDS)
-  top = ceiling[:, None, None]
-  span = (bands <= top) & (bands > top - np.abs(LAGS)[:, None])
-  slower = np.where(LAGS[:, None] < 0, after[:, None], before[:, None])
-  level = np.clip(slower - spectra.FLOOR_DB, 0, 2 * _LARGEST_DB)
-  return (level * span).sum(-1) / np.maximum(span.sum(-1), 1)
+  found = np.zeros((SPECTRA, len(LAGS)), np.float32)
+  for row, (old, new, top) in enumerate(
+    zip(before, after, ceiling, strict=True)
+  ):
+    for part, slower in ((LAGS < 0, new), (LAGS > 0, old)):
+      level = np.clip(slower - spectra.FLOOR_DB, 0, 2 * _LARGEST_DB)
+      # Of the last 1, 2, ... bands up to the ceiling.
+      last = level[top::-1]
+      running = np.cumsum(last) / np.arange(1, len(last) + 1)
+      found[row, part] = running[np.minimum(np.abs(LAGS[part]), top + 1) - 1]
+  return found

@@ -8,6 +8,7 @@ stays what it was: the columns of resampled sound are shifted copies.
 
 import dataclasses
 import functools
+import math
 from collections.abc import Iterable, Iterator
 
 import numpy as np
@@ -71,7 +72,7 @@ def columns(blocks: Iterable[media.Audio]) -> Iterator[Columns]:
     held = np.concatenate([held, samples])
     size = window_samples(block.rate)
     step = block.rate / COLUMNS_PER_S
-    ready = int((dropped + len(held) - size) / step) + 1 - done
+    ready = math.floor((dropped + len(held) - size) / step) + 1 - done
     for first in range(done, done + ready, _BATCH):
       count = min(_BATCH, done + ready - first)
       begins = np.round((first + np.arange(count)) * step).astype(int) - dropped
