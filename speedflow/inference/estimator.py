@@ -156,6 +156,44 @@ class SpeedEstimator:
     duration_s = len(frames) / float(rate)
     return self._summarise("", found, duration_s, float(rate), changes_s)
 
+  def glance(
+    self,
+    clips: Sequence[Sequence[np.ndarray]],
+    times: Sequence[Sequence[float | Fraction]],
+  ) -> list[tuple[float, float] | None]:
+    """A quick look at short clips together, in one round.
+
+    Args:
+      clips: consecutive frames without a cut, uint8 [96, 128] each; at most
+        `WINDOW` + 1 of them are looked at.
+      times: of the frames, seconds, increasing.
+
+    Returns:
+      For each clip log2 speed and its standard deviation, octaves; None where
+      nothing moves or there are too few frames.
+    """
+    mapper = motion.MotionMapper()
+    maps, to_speed, numbers = [], [], []
+    for number, (images, stamps) in enumerate(zip(clips, times, strict=True)):
+      kept = labels.true_frames(images, [float(time) for time in stamps])
+      chosen = kept.indices[: WINDOW + 1]
+      if len(chosen) <= motion.MIN_MAPS:
+        continue
+      found = mapper.along([images[i] for i in chosen])
+      if _moves(found):
+        maps.append(found)
+        to_speed.append(float(labels.step_to_speed(0.0, kept.fps)))
+        numbers.append(number)
+    answers: list[tuple[float, float] | None] = [None] * len(clips)
+    likelihood = belief.likelihood(
+      self._probability(maps), self._label_frequency
+    )
+    for number, shift, seen in zip(numbers, to_speed, likelihood, strict=True):
+      values = self._centres + shift
+      mean, spread = belief.moments(seen, values, belief.everyday(values))
+      answers[number] = float(mean), float(spread)
+    return answers
+
   def _estimate_file(
     self,
     path: str | os.PathLike[str],

@@ -7,12 +7,14 @@ from speedflow.media.audio import (
   encode_flac,
   read_audio,
 )
+from speedflow.media.keyframes import Sample, sample_keyframes
 from speedflow.media.video import Frame, VideoInfo, VideoReader, probe
 from speedflow.media.writer import VideoWriter
 
 __all__ = [
   "Audio",
   "Frame",
+  "Sample",
   "VideoInfo",
   "VideoReader",
   "VideoWriter",
@@ -21,4 +23,5 @@ __all__ = [
   "encode_flac",
   "probe",
   "read_audio",
+  "sample_keyframes",
 ]
