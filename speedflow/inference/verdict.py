@@ -159,16 +159,21 @@ def posterior(
   evidence: Evidence, belief: Belief = BELIEF
 ) -> dict[Verdict, float]:
   """Probability of each verdict but "uncertain"."""
-  both = _path_likelihood(evidence, ("picture", "sound"), belief)
-  picture = _path_likelihood(evidence, ("picture",), belief)
-  sound = _path_likelihood(evidence, ("sound",), belief)
+  log_both, log_picture, log_sound = (
+    _log_likelihood(evidence, senses, belief)
+    for senses in (("picture", "sound"), ("picture",), ("sound",))
+  )
+  # One path for both senses, or one for each: on a common scale.
+  scale = max(log_both.max(), log_picture.max() + log_sound.max())
+  both = np.exp(log_both - scale)
+  apart = np.exp(log_picture[:, None] + log_sound - scale)
   # Without sound, nothing can conflict with the picture.
   heard = evidence.hears or any("sound" in s.speeds for s in evidence.stretches)
   conflict = belief.conflict if heard else 0.0
   stretched = 0.5 if evidence.stretched is None else evidence.stretched
-  # How often two paths are so by chance, which `conflict` replaces.
+  # Over how often two paths are so by chance.
   rest, off = (1 - belief.old_pitch) / 2, 1 - belief.untouched
-  at_old_pitch = belief.old_pitch / (off * belief.untouched) * stretched
+  old_pitch = belief.old_pitch / (off * belief.untouched) * stretched
   only_sound = rest / (off * belief.untouched) / 2
   differently = rest / off**2 / 2
   alike = (1 - conflict) * (1 - stretched) * both
@@ -179,9 +184,9 @@ def posterior(
     "mixed": alike[_FASTER | _SLOWER],
     "conflict": conflict
     * (
-      at_old_pitch * picture[1:].sum() * sound[0]
-      + only_sound * picture[0] * sound[1:].sum()
-      + differently * picture[1:].sum() * sound[1:].sum()
+      old_pitch * apart[1:, 0].sum()
+      + only_sound * apart[0, 1:].sum()
+      + differently * apart[1:, 1:].sum()
     ),
   }
   total = sum(weights.values())
@@ -197,10 +202,10 @@ def reading(found: Found) -> Reading:
   return Reading(found.ratio, found.ratio_low, found.ratio_high)
 
 
-def _path_likelihood(
+def _log_likelihood(
   evidence: Evidence, senses: Sequence[Sense], belief: Belief
 ) -> np.ndarray:
-  """Likelihood of the readings of some senses if one path gave them off.
+  """Log likelihood of what some senses say, if one path gave it off.
 
   Returns:
     float64 [4]: jointly with the path's never being off 1, its being faster,
@@ -214,6 +219,7 @@ def _path_likelihood(
   # Of each shared error, history and log2 speed.
   forward = np.zeros((len(share), _HISTORIES, len(_GRID)))
   forward[:, _BIT, np.arange(len(_GRID))] = share[:, None] * start
+  scale = 0.0
   for number, stretch in enumerate(evidence.stretches):
     if number:
       found = evidence.changes[number - 1]
@@ -224,7 +230,10 @@ def _path_likelihood(
         forward *= _speed_likelihood(
           given, errors[:, column], belief.width[sense], belief
         )[:, None]
-  return forward.sum((0, 2))
+    # A long file has more to say than numbers are small.
+    scale += math.log(forward.max())
+    forward /= forward.max()
+  return scale + np.log(np.maximum(forward.sum((0, 2)), 1e-300))
 
 
 def _speed_likelihood(

@@ -178,3 +178,10 @@ def test_probabilities_sum_to_one_and_turn_with_the_speeds(
     },
     abs=1e-6,
   )
+
+
+def test_many_changes_are_weighed_like_few():
+  stretches = [(_REAL, _HEARD_REAL), (_TWICE, _HEARD_TWICE)] * 150
+  changes = [_both(2.0), _both(0.5)] * 150
+  probabilities = verdict.posterior(_evidence(*stretches, changes=changes[:-1]))
+  assert probabilities["sped_up"] > 0.9
