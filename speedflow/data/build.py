@@ -14,7 +14,6 @@ import dataclasses
 import functools
 import hashlib
 import json
-import logging
 import os
 import pathlib
 import shutil
@@ -26,7 +25,7 @@ from typing import Any, Literal
 import numpy as np
 
 from speedflow import atomic
-from speedflow.data import catalogue, records, schema, shots
+from speedflow.data import beam_runner, catalogue, records, schema, shots
 from speedflow.errors import SpeedflowError
 
 NAME = "video_folder"
@@ -383,39 +382,11 @@ def _run_beam(
 ) -> None:
   if not tasks:
     return
-  beam, pipeline_options = _import_beam()
-  direct = []
-  if runner == "DirectRunner":
-    # Threads suffice, for codecs let go of the interpreter; they start at once
-    # and do not fill the terminal with the log of each process.
-    mode = "multi_threading" if workers > 1 else "in_memory"
-    direct = [
-      f"--direct_num_workers={workers}",
-      f"--direct_running_mode={mode}",
-    ]
-  pipeline = beam.Pipeline(
-    runner, options=pipeline_options.PipelineOptions([*direct, *options])
-  )
+  beam, _ = beam_runner.import_beam()
+  pipeline = beam_runner.new_pipeline(runner, workers, options)
   # Reshuffle lets the runner deal the tasks out, instead of fusing them.
   _ = pipeline | beam.Create(tasks) | beam.Reshuffle() | beam.Map(function)
   pipeline.run().wait_until_finish()
-
-
-def _import_beam() -> tuple[Any, Any]:
-  # Beam warns of Google Cloud's libraries, which are not wanted here.
-  disabled = logging.root.manager.disable
-  logging.disable(logging.WARNING)
-  try:
-    import apache_beam as beam
-    from apache_beam.options import pipeline_options
-  except ImportError as error:
-    raise SpeedflowError(
-      "apache-beam is not installed, which data sets are built with; run "
-      "`pip install 'speedflow[data]'`"
-    ) from error
-  finally:
-    logging.disable(disabled)
-  return beam, pipeline_options
 
 
 @contextlib.contextmanager

@@ -1,0 +1,1 @@
+"""Finding training material in collections of any size."""

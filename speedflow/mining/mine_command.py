@@ -1,0 +1,180 @@
+"""`speedflow mine`: slow motion out of any amount of video."""
+
+import argparse
+import dataclasses
+import os
+import pathlib
+import sys
+from collections.abc import Callable
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+  """Declares the arguments that `run` reads."""
+  parser.add_argument(
+    "sources",
+    nargs="+",
+    metavar="SRC",
+    help="files, folders, patterns, .txt lists of them, or URLs that fsspec "
+    "opens",
+  )
+  parser.add_argument(
+    "--out",
+    required=True,
+    metavar="DIR",
+    help="folder for clips and reports; run again with the same one, it goes "
+    "on where it was",
+  )
+  parser.add_argument(
+    "--max-speed",
+    type=_positive,
+    default=0.5,
+    metavar="X",
+    help="fastest playback speed that is wanted (default: %(default)s)",
+  )
+  parser.add_argument(
+    "--fpr",
+    type=_positive,
+    default=0.01,
+    metavar="P",
+    help="false-positive rate to keep on real-time scenes (default: "
+    "%(default)s)",
+  )
+  parser.add_argument(
+    "--min-seconds",
+    type=_positive,
+    default=2.0,
+    metavar="S",
+    help="shortest clip, seconds of playback (default: %(default)s)",
+  )
+  parser.add_argument(
+    "--dense", action="store_true", help="scan every frame of every file"
+  )
+  parser.add_argument(
+    "--changes",
+    action="store_true",
+    help="cut where the change detector finds changes of speed, too",
+  )
+  parser.add_argument(
+    "--weights",
+    default="tiny",
+    metavar="NAME",
+    help="shipped weights (default: %(default)s)",
+  )
+  parser.add_argument(
+    "--calibration",
+    metavar="FILE.json",
+    help="of false positives (default: the one of the weights)",
+  )
+  parser.add_argument(
+    "--workers",
+    type=int,
+    default=1,
+    metavar="N",
+    help="threads, for the DirectRunner (default: %(default)s)",
+  )
+  parser.add_argument(
+    "--runner", default="DirectRunner", help="of Beam (default: %(default)s)"
+  )
+  parser.add_argument(
+    "--beam-option",
+    action="append",
+    default=[],
+    metavar="--NAME=VALUE",
+    help="for the runner; may be repeated",
+  )
+
+
+def run(
+  args: argparse.Namespace,
+  on_progress: Callable[[float], None] = lambda done: None,
+) -> int:
+  """Mines, and prints what was found and what may be claimed.
+
+  Args:
+    args: parsed by what `add_arguments` declares.
+    on_progress: called with the share that is done, at the end only: how far
+      others' workers are is not known here.
+
+  Returns:
+    The exit code, 0.
+
+  Raises:
+    SpeedflowError: bad input.
+  """
+  from speedflow.data import beam_runner
+
+  # Its absence is explained before anything needs it.
+  beam_runner.import_beam()
+  import speedflow
+  from speedflow.mining import examine, pipeline, sources, threshold
+
+  calibration = threshold.load(args.calibration or args.weights)
+  limit = calibration.threshold(args.fpr)
+  statement = limit.in_words(calibration.footage)
+  weights_sha256 = threshold.digest(args.weights)
+  calibrated = weights_sha256 == calibration.weights_sha256
+  if not calibrated:
+    statement = (
+      "No false-positive rate can be stated: the calibration is of other "
+      "weights; run `python -m experiments.slowmo_mining.calibrate`."
+    )
+  elif limit.confidence < threshold.CONFIDENCE:
+    statement += (
+      f" So many scenes vouch for {calibration.smallest_fpr():.3g} at best "
+      f"with {100 * threshold.CONFIDENCE:g} % confidence."
+    )
+  settings = examine.Settings(
+    max_speed=args.max_speed,
+    slowness=limit.slowness,
+    min_seconds=args.min_seconds,
+    doubt=calibration.doubt,
+    sparse=not args.dense,
+  )
+  job = pipeline.Job(
+    pathlib.Path(args.out),
+    settings,
+    args.weights,
+    weights_sha256,
+    args.weights if args.changes else "",
+  )
+  account = pipeline.mine(
+    sources.expand(args.sources),
+    job,
+    {
+      "statement": statement,
+      "settings": {**dataclasses.asdict(settings), "fpr": args.fpr},
+      "calibration": dataclasses.asdict(limit) | {"fits": calibrated},
+      "models": {
+        "speedflow": speedflow.__version__,
+        "estimator": args.weights,
+        "estimator_sha256": weights_sha256,
+        "changes": job.changes or None,
+      },
+    },
+    runner=args.runner,
+    workers=args.workers,
+    beam_options=args.beam_option,
+  )
+  on_progress(1.0)
+  for name, reason in account["unreadable"].items():
+    print(f"left out: {name}: {reason}", file=sys.stderr)
+  print(
+    f"{account['clips']} clips, {account['clip_seconds']:.1f} s, from "
+    f"{account['video_seconds'] / 3600:.3f} hours of "
+    f"{account['counters'].get('files', 0)} files: "
+    f"{os.path.join(args.out, 'report.html')}"
+  )
+  counters = ", ".join(f"{k} {v}" for k, v in account["counters"].items())
+  print(counters)
+  print(statement)
+  return 0
+
+
+def _positive(text: str) -> float:
+  try:
+    value = float(text)
+  except ValueError as error:
+    raise argparse.ArgumentTypeError(f"{text} is no number") from error
+  if not value > 0:
+    raise argparse.ArgumentTypeError(f"{text} is not above 0")
+  return value

@@ -1,0 +1,391 @@
+"""Mining as a Beam pipeline of thin steps over pure functions.
+
+  files -> fingerprint -> one examination per content -> clips
+        -> near duplicates removed -> shards, manifest, report
+
+What a file holds is kept in `OUT/files/KEY.json`, and its clips in
+`OUT/files/KEY.tfrecord`; the key is a hash of the file's content, of the
+settings and of the weights. So a run that was killed goes on where it was, and
+gives what it would have given. OUT must be reachable under this name by all
+workers.
+"""
+
+import collections
+import contextlib
+import dataclasses
+import functools
+import hashlib
+import json
+import pathlib
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import apache_beam as beam
+import cv2
+from apache_beam import pvalue
+
+from speedflow import atomic
+from speedflow.data import beam_runner, build, records
+from speedflow.inference import change_detector, estimator
+from speedflow.mining import duplicates, examine, manifest, scan, sources
+from speedflow.mining.examine import Settings
+
+FILES = "files"
+"""The folder, below the output, of what was found file by file."""
+
+# Raised when the same file would give other clips than before.
+_FORMAT = 1
+_MOST_REMOTE_BYTES = 32 << 30
+_RECORDS_PER_SHARD = 256
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+  """What all workers need to know.
+
+  Attributes:
+    out: the output folder.
+    settings: what to look for.
+    weights: of the estimator, as for `estimator.load_estimator`.
+    weights_sha256: of their file.
+    changes: of the change detector, as for `load_change_detector`; "": none.
+  """
+
+  out: pathlib.Path
+  settings: Settings
+  weights: str
+  weights_sha256: str
+  changes: str = ""
+
+  def key(self, fingerprint: str) -> str:
+    """Names what the examination of a file follows from."""
+    followed = [
+      _FORMAT,
+      fingerprint,
+      dataclasses.asdict(self.settings),
+      self.weights_sha256,
+      self.changes,
+    ]
+    text = json.dumps(followed, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+class Identify(beam.DoFn):
+  """From a source to (key, source); keys of what cannot be read are ""."""
+
+  def __init__(self, job: Job):
+    self._job = job
+
+  def process(self, source: str) -> Iterator[tuple[str, tuple[str, str]]]:
+    """Yields one pair; the reason comes with what cannot be read."""
+    try:
+      key, reason = self._job.key(sources.fingerprint(source)), ""
+    except Exception as error:  # One bad file is never fatal.
+      key, reason = "", _one_line(error)
+    yield key, (source, reason)
+
+
+class Examine(beam.DoFn):
+  """From (key, sources of one content) to summaries of files."""
+
+  def __init__(self, job: Job):
+    self._job = job
+
+  def process(
+    self, element: tuple[str, Iterable[tuple[str, str]]]
+  ) -> Iterator[dict[str, Any]]:
+    """Yields a summary for each source, and counts what happened."""
+    key, members = element
+    first, *others = sorted(members)
+    if not key:
+      found = [_failed(*member) for member in (first, *others)]
+    else:
+      source, _ = first
+      found = [examined(self._job, key, source)]
+      found += [_summary(other, "", {"same_content": 1}) for other, _ in others]
+    for summary in found:
+      _count({"files": 1, **summary["counts"]})
+      yield summary
+
+
+def examined(job: Job, key: str, source: str) -> dict[str, Any]:
+  """The summary of one file, from an earlier run where there is one.
+
+  Args:
+    job: what to look for.
+    key: of the file.
+    source: its path or URL.
+  """
+  folder = job.out / FILES
+  path = folder / f"{key}.json"
+  with contextlib.suppress(OSError, ValueError):
+    summary = json.loads(path.read_text())
+    # The same content may have another name by now.
+    if summary["source"] == source:
+      return summary
+  cv2.setNumThreads(1)
+  summary = _summary(source, "", {})
+  with records.RecordWriter(folder / f"{key}.tfrecord") as writer:
+    for clip, encoded in _readable(job, key, source, summary):
+      clip["records"] = [writer.count, writer.count + len(encoded)]
+      for record in encoded:
+        writer.write(record)
+      summary["clips"].append(clip)
+  with atomic.atomic_path(path) as temporary:
+    temporary.write_text(json.dumps(summary, indent=1) + "\n")
+  return summary
+
+
+def _readable(
+  job: Job, key: str, source: str, summary: dict[str, Any]
+) -> Iterator[tuple[dict[str, Any], list[bytes]]]:
+  """Clips and their records; notes in the summary what else there is.
+
+  An error of reading ends the file, not the run; one of writing is raised at
+  the caller's, and ends the run.
+  """
+  counts: collections.Counter = collections.Counter()
+  examination = None
+  try:
+    with sources.local(source, _MOST_REMOTE_BYTES) as path:
+      examination = examine.Examination(
+        path, job.settings, *_tools(job.weights, job.changes), counts
+      )
+      for number, verdict in enumerate(examination):
+        if verdict.reason:
+          summary["rejected"].append(
+            {"reason": verdict.reason, **verdict.to_json()}
+          )
+          continue
+        stem = pathlib.PurePath(source).stem
+        name = f"{stem}-{key[:8]}-{number:04d}"
+        encoded = [
+          record.encode()
+          for record in examine.records(path, name, source, verdict.piece)
+        ]
+        row = {"id": name, "key": key, "source": source, **verdict.to_json()}
+        yield row, encoded
+  except Exception as error:  # One bad file is never fatal.
+    summary["error"] = _one_line(error)
+    counts["unreadable"] += 1
+  finally:
+    summary["counts"] = dict(sorted(counts.items()))
+    if examination is not None:
+      summary["seconds"] = round(examination.seconds, 3)
+      summary["dense_s"] = round(examination.dense_s, 3)
+
+
+@functools.cache
+def _tools(
+  weights: str, changes: str
+) -> tuple[estimator.SpeedEstimator, scan.FindChanges | None]:
+  """The networks, once per process."""
+  if not changes:
+    return estimator.load_estimator(weights), None
+  detector = change_detector.load_change_detector(changes)
+  return (
+    estimator.load_estimator(weights),
+    lambda images, fps: [
+      change.time_s for change in detector.detect(images, fps).changes
+    ],
+  )
+
+
+def _summary(source: str, error: str, counts: dict[str, int]) -> dict[str, Any]:
+  return {
+    "source": source,
+    "error": error,
+    "seconds": 0.0,
+    "dense_s": 0.0,
+    "counts": counts,
+    "clips": [],
+    "rejected": [],
+  }
+
+
+def _failed(source: str, reason: str) -> dict[str, Any]:
+  return _summary(source, reason, {"unreadable": 1})
+
+
+def _count(counts: dict[str, int]) -> None:
+  for name, number in counts.items():
+    beam.metrics.Metrics.counter("speedflow.mine", name).inc(number)
+
+
+def keyed_by_band(
+  clip: dict[str, Any],
+) -> Iterator[tuple[str, tuple[float, str, list[int]]]]:
+  """Gives a clip to every group in which its near duplicates may be.
+
+  Longer clips come first in the order of what is yielded; then the clip's
+  name decides, so that the order never depends on the workers.
+  """
+  hashes = [int(value, 16) for value in clip["hash"]]
+  order = round(clip["start_s"] - clip["end_s"], 4)
+  for band in duplicates.bands(hashes):
+    yield band, (order, clip["id"], hashes)
+
+
+def rivals(
+  element: tuple[str, Iterable[tuple[float, str, list[int]]]],
+) -> Iterator[tuple[str, str]]:
+  """Pairs of a clip and one like it that comes before it, within a band."""
+  _, members = element
+  earlier: list[tuple[str, list[int]]] = []
+  for _, name, hashes in sorted(members):
+    found = next((n for n, h in earlier if duplicates.alike(h, hashes)), None)
+    if found is None:
+      earlier.append((name, hashes))
+    else:
+      yield name, found
+
+
+class KeepFirst(beam.DoFn):
+  """Drops clips that have a near duplicate which comes before them."""
+
+  def process(
+    self, element: tuple[str, dict[str, Iterable[Any]]]
+  ) -> Iterator[Any]:
+    """Yields the clip, or, to the output "dropped", its name and rival."""
+    name, found = element
+    (clip,) = found["clip"]
+    preceding = sorted(found["rivals"])
+    if preceding:
+      _count({"near_duplicate": 1})
+      yield pvalue.TaggedOutput("dropped", (name, preceding[0]))
+    else:
+      yield clip
+
+
+def deal(
+  clips: Iterable[dict[str, Any]], out: pathlib.Path
+) -> Iterator[build.Shard]:
+  """Deals records to shards, in an order that depends on the clips alone."""
+  dealt = [
+    (clip["key"], index) for clip in _sorted(clips) for index in _rows(clip)
+  ]
+  count = -(-len(dealt) // _RECORDS_PER_SHARD)
+  for shard in range(count):
+    start, end = (i * len(dealt) // count for i in (shard, shard + 1))
+    path = records.shard_path(
+      out, manifest.NAME, "train", shard, count, "tfrecord"
+    )
+    yield build.Shard(path, "train", dealt[start:end])
+
+
+def _rows(clip: dict[str, Any]) -> range:
+  return range(*clip["records"])
+
+
+def _sorted(clips: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+  return sorted(clips, key=lambda clip: (clip["source"], clip["start_s"]))
+
+
+def _totals(summary: dict[str, Any]) -> dict[str, float]:
+  return {
+    "files": 1,
+    "seconds": summary["seconds"],
+    "dense_s": summary["dense_s"],
+    **summary["counts"],
+  }
+
+
+def _added(totals: Iterable[dict[str, float]]) -> dict[str, float]:
+  found: collections.Counter = collections.Counter()
+  for each in totals:
+    found.update(each)
+  return dict(found)
+
+
+def mine(
+  given: Sequence[str],
+  job: Job,
+  described: dict[str, Any],
+  *,
+  runner: Any = "DirectRunner",
+  workers: int = 1,
+  beam_options: Sequence[str] = (),
+) -> dict[str, Any]:
+  """Mines files and writes all outputs; see `manifest`.
+
+  Killed at any time and run again, it goes on and gives the same result.
+
+  Args:
+    given: paths and URLs, as of `sources.expand`.
+    job: what to look for and where to write.
+    described: what `mining.json` says besides the counts.
+    runner: a Beam runner, or its name.
+    workers: threads, for the DirectRunner.
+    beam_options: command-line options for the runner.
+
+  Returns:
+    What `mining.json` holds.
+  """
+  (job.out / FILES).mkdir(parents=True, exist_ok=True)
+  pipeline = beam_runner.new_pipeline(runner, workers, beam_options)
+  summaries = (
+    pipeline
+    | "Sources" >> beam.Create(given)
+    | "Spread" >> beam.Reshuffle()
+    | "Identify" >> beam.ParDo(Identify(job))
+    | "ByContent" >> beam.GroupByKey()
+    | "Examine" >> beam.ParDo(Examine(job))
+  )
+  clips = summaries | "Clips" >> beam.FlatMap(_clips_of)
+  before = (
+    clips
+    | "Bands" >> beam.FlatMap(keyed_by_band)
+    | "ByBand" >> beam.GroupByKey()
+    | "Rivals" >> beam.FlatMap(rivals)
+  )
+  kept = (
+    {
+      "clip": clips | "Named" >> beam.Map(lambda clip: (clip["id"], clip)),
+      "rivals": before,
+    }
+    | "ByName" >> beam.CoGroupByKey()
+    | "KeepFirst"
+    >> beam.ParDo(KeepFirst()).with_outputs("dropped", main="kept")
+  )
+  rows = kept.kept | "Rows" >> beam.combiners.ToList()
+  written = (
+    rows
+    | "Deal" >> beam.FlatMap(deal, job.out)
+    | "SpreadShards" >> beam.Reshuffle()
+    | "Shards" >> beam.Map(_write_shard, job.out / FILES)
+  )
+  totals = (
+    summaries
+    | "Totals" >> beam.Map(_totals)
+    | "Add" >> beam.CombineGlobally(_added)
+  )
+  _ = rows | "Finish" >> beam.Map(
+    manifest.write,
+    job.out,
+    described,
+    totals=pvalue.AsSingleton(totals),
+    dropped=pvalue.AsList(kept.dropped),
+    shards=pvalue.AsList(written),
+    failures=pvalue.AsList(summaries | "Failures" >> beam.FlatMap(_failure_of)),
+  )
+  pipeline.run().wait_until_finish()
+  return manifest.read(job.out)
+
+
+def _clips_of(summary: dict[str, Any]) -> Iterator[dict[str, Any]]:
+  yield from summary["clips"]
+
+
+def _failure_of(summary: dict[str, Any]) -> Iterator[tuple[str, str]]:
+  if summary["error"]:
+    yield summary["source"], summary["error"]
+
+
+def _write_shard(shard: build.Shard, parts: pathlib.Path) -> str:
+  build.write_shard(shard, parts)
+  return shard.path.name
+
+
+def _one_line(error: Exception) -> str:
+  words = " ".join(str(error).split())
+  return words or type(error).__name__
