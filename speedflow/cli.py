@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 import speedflow
 from speedflow import errors
 from speedflow.inference import superres_command
+from speedflow.mining import events_command
 
 if TYPE_CHECKING:
   from speedflow.inference import estimate as estimate_lib
@@ -104,6 +105,15 @@ def _parser() -> argparse.ArgumentParser:
   )
   superres_command.add_arguments(superres)
   superres.set_defaults(run=_superres)
+
+  events = commands.add_parser(
+    "events",
+    help="find real speed changes in a collection, by ear",
+    description="Listens to a folder of videos for changes of playback speed, "
+    "and writes what it finds as records, with how sure it is.",
+  )
+  events_command.add_arguments(events)
+  events.set_defaults(run=events_command.run)
 
   data = commands.add_parser("data", help="build and inspect training records")
   data_commands = data.add_subparsers(metavar="COMMAND", required=True)
