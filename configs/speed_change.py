@@ -20,7 +20,7 @@ from speedflow.training.config import default_training
 # width, records per batch, steps, learning rate
 _VARIANTS = {
   "smoke": (8, 2, 2, 1e-3),
-  "tiny": (32, 4, 4_000, 3e-3),
+  "tiny": (32, 4, 6_000, 3e-3),
   "base": (128, 64, 20_000, 1e-3),
   "large": (512, 512, 50_000, 5e-4),
 }
@@ -44,8 +44,8 @@ def get_config(variant: str = "tiny") -> ml_collections.ConfigDict:
   config.optimizer.final_fraction = 0.02
   config.optimizer.weight_decay = 2e-2
   config.log_every = min(100, steps)
-  config.eval_every = min(500, steps)
-  config.checkpoint_every = min(500, steps)
+  config.eval_every = min(1_000, steps)
+  config.checkpoint_every = min(1_000, steps)
   config.checkpoint.best_metric = "average_precision"
   config.checkpoint.best_mode = "max"
   if large:
@@ -63,15 +63,14 @@ def get_config(variant: str = "tiny") -> ml_collections.ConfigDict:
   config.model.dropout = 0.1
 
   config.loss = ml_collections.ConfigDict()
-  # Weights, beside that of the moments, 1.
-  config.loss.window = 1.0
-  config.loss.ratio = 0.3
+  # Weight of the ratio, beside that of the moment, 1.
+  config.loss.ratio = 0.2
 
   config.data = ml_collections.ConfigDict()
   # Folder of pair records.
   config.data.records = "records/changes"
   # Maps (frames - 1) of the longest window.
-  config.data.maps = 64
+  config.data.maps = 48
   # As in configs/speed_estimator.py.
   config.data.balance = 0.5
   config.data.workers = 0
@@ -83,4 +82,5 @@ def get_config(variant: str = "tiny") -> ml_collections.ConfigDict:
   config.data.sampler.events = 0.08
   config.data.sampler.held = 0.1
   config.data.sampler.busy = 0.5
+  config.data.sampler.lively = 0.8
   return config

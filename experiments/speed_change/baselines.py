@@ -65,7 +65,7 @@ def change_point(signal: np.ndarray) -> np.ndarray:
 
 
 def ratio(signal: np.ndarray) -> np.ndarray:
-  """Size of the step between the medians of eight maps on either side.
+  """Size of the step between the means of eight maps on either side.
 
   Args:
     signal: [n, t].
@@ -75,8 +75,8 @@ def ratio(signal: np.ndarray) -> np.ndarray:
   """
   step = np.zeros(signal.shape)
   for t in range(_SHORTEST, signal.shape[1] - _SHORTEST + 1):
-    before = np.median(signal[:, max(t - 8, 0) : t], 1)
-    after = np.median(signal[:, t : t + 8], 1)
+    before = signal[:, max(t - 8, 0) : t].mean(1)
+    after = signal[:, t : t + 8].mean(1)
     step[:, t] = np.abs(after - before)
   return np.log(step + 1e-6)
 

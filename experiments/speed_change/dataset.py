@@ -18,12 +18,17 @@ from experiments.speed_change import plans
 from experiments.speed_change.pairs import MAX_SPEED, PairRecord
 from experiments.speed_estimator.dataset import BalancedSource
 from speedflow.data import pipeline
+from speedflow.data.motion import CHANNELS
 from speedflow.data.records import RecordSource
 
 # Frames beside a change are changes, too; one more on either side is neither.
 _NEAR, _UNSURE = 2, 4
 # Near the ends there is too little to compare.
 _EDGE = 3
+# Pixels per frame of the fastest tenth of the picture: else it hardly moves.
+_LIVELY = 0.3
+# A window is drawn again so often at most.
+_ATTEMPTS = 4
 _FLOW = slice(0, 4)
 _INTENSITY = slice(4, 7)
 _TEXTURE = slice(7, 8)
@@ -65,6 +70,8 @@ class WindowSampler:
     events: chance of each kind of event that is no change.
     held: chance that a change is made by showing frames longer.
     busy: chance that a steady window is where the motion changes most.
+    lively: chance that a window in which hardly anything moves, from which
+      little is to be learnt, is drawn again.
   """
 
   maps: int
@@ -75,6 +82,7 @@ class WindowSampler:
   events: float = 0.08
   held: float = 0.1
   busy: float = 0.5
+  lively: float = 0.8
 
   def __call__(
     self, encoded: bytes, rng: np.random.Generator
@@ -114,9 +122,16 @@ class WindowSampler:
     self, record: PairRecord, changes: bool, rng: np.random.Generator
   ) -> Window:
     held = changes and rng.random() < self.held
-    plan = plans.sample(
-      rng, record.num_frames, self.maps, changes=changes and not held
-    )
+    for _ in range(_ATTEMPTS):
+      plan = plans.sample(
+        rng, record.num_frames, self.maps, changes=changes and not held
+      )
+      if plan is None or rng.random() > self.lively:
+        break
+      # As it was filmed, so that no speed is preferred.
+      first, last = plan.clip.frame_span
+      if fastest(record.maps[1][first:last]) > _LIVELY:
+        break
     if plan is None:  # Too short for two speeds.
       length = min(self.maps, record.num_frames - 1)
       return steady(record.maps[1][:length])
@@ -172,6 +187,16 @@ class WindowSampler:
     if rng.random() < 0.5:
       reverse(window)
     return window
+
+
+def fastest(maps: np.ndarray) -> float:
+  """Mean size of the flow of the fastest tenth of the cells, pixels.
+
+  Args:
+    maps: [t, 12, 16, 8].
+  """
+  size = maps[..., CHANNELS.index("flow_rms")].astype(np.float32).mean(0)
+  return float(np.sort(size, axis=None)[-size.size // 10 :].mean())
 
 
 def steady(maps: np.ndarray) -> Window:

@@ -96,10 +96,19 @@ def evaluate(
     "training": extra,
     "data_fingerprint": source.fingerprint(),
     "seed": _SEED,
-    "windows": len(windows),
-    "scene_groups": len(np.unique(windows.group)),
-    "systems": {
-      name: _scores(windows, answer) for name, answer in answers.items()
+    "windows": {
+      name: {
+        "windows": len(index),
+        "scene_groups": len(np.unique(windows.group[index])),
+        "systems": {
+          name: _scores(windows, answer, index)
+          for name, answer in answers.items()
+        },
+      }
+      for name, index in (
+        ("in which something moves", protocol.moving(windows)),
+        ("all", np.arange(len(windows))),
+      )
     },
     "untouched": {
       name: _alarms(list(untouched.watch(detector, shots, eventful=eventful)))
@@ -113,7 +122,7 @@ def evaluate(
 
 
 def _scores(
-  windows: protocol.Windows, answers: protocol.Answers
+  windows: protocol.Windows, answers: protocol.Answers, chosen: np.ndarray
 ) -> dict[str, Any]:
   def with_interval(measure, index: np.ndarray) -> tuple[float, ...]:
     interval = speed.bootstrap(
@@ -123,12 +132,12 @@ def _scores(
     return measure(windows, answers, index), *interval
 
   scores: dict[str, Any] = {
-    name: with_interval(measure, np.arange(len(windows)))
+    name: with_interval(measure, chosen)
     for name, measure in protocol.MEASURES.items()
   }
   scores["by_kind"] = {}
   for kind in protocol.KINDS:
-    index = np.flatnonzero(windows.kind == kind)
+    index = chosen[windows.kind[chosen] == kind]
     changes = windows.change[index] > 0
     scores["by_kind"][kind] = {
       "windows": len(index),
@@ -154,40 +163,10 @@ def _alarms(watched: list[untouched.Watched]) -> dict[str, Any]:
 
 def tables(results: dict[str, Any]) -> str:
   """The results as Markdown."""
-  systems = results["systems"]
-  lines = [
-    f"{results['windows']} windows of {protocol.MAPS + 1} frames, "
-    f"{results['scene_groups']} scene groups of `{results['split']}`; half of "
-    "them have a change.",
-    "",
-    "| system | accuracy at 0.5 | average precision | from ratio 2 on | "
-    "time off, ms | ratio off |",
-    "|---|---|---|---|---|---|",
-  ]
-  for name, scores in systems.items():
-    cells = [
-      _cell(scores["accuracy"], 3),
-      _cell(scores["average_precision"], 3),
-      _cell(scores["average_precision_from_2"], 3),
-      _cell(scores["localisation_ms"], 0),
-      _cell(scores["ratio_error"], 2),
-    ]
-    lines.append(f"| {name} | {' | '.join(cells)} |")
+  lines = []
+  for which, part in results["windows"].items():
+    lines += _window_tables(which, part, results["split"])
   lines += [
-    "",
-    f"`{_OURS}` by kind of change:",
-    "",
-    "| ratio | windows | accuracy at 0.5 | changes found | found where there "
-    "is none |",
-    "|---|---|---|---|---|",
-  ]
-  for kind, scores in systems[_OURS]["by_kind"].items():
-    lines.append(
-      f"| {kind} | {scores['windows']} | {_cell(scores['accuracy'], 3)} | "
-      f"{_cell(scores['found'], 2)} | {scores['false']:.3f} |"
-    )
-  lines += [
-    "",
     "Untouched video, through the whole detector:",
     "",
     "| video | minutes | false alarms | a minute |",
@@ -199,6 +178,41 @@ def tables(results: dict[str, Any]) -> str:
       f"{_cell(alarms['false_alarms_per_minute'], 2)} |"
     )
   return "\n".join(lines) + "\n"
+
+
+def _window_tables(which: str, part: dict[str, Any], split: str) -> list[str]:
+  lines = [
+    f"Windows of {protocol.MAPS + 1} frames, {which}: {part['windows']}, of "
+    f"{part['scene_groups']} scene groups of `{split}`, half of them with a "
+    "change.",
+    "",
+    "| system | accuracy at 0.5 | average precision | from ratio 2 on | "
+    "time off, ms | ratio off |",
+    "|---|---|---|---|---|---|",
+  ]
+  for name, scores in part["systems"].items():
+    cells = [
+      _cell(scores["accuracy"], 3),
+      _cell(scores["average_precision"], 3),
+      _cell(scores["average_precision_from_2"], 3),
+      _cell(scores["localisation_ms"], 0),
+      _cell(scores["ratio_error"], 2),
+    ]
+    lines.append(f"| {name} | {' | '.join(cells)} |")
+  lines += [
+    "",
+    f"{_OURS} on them, by ratio:",
+    "",
+    "| ratio | windows | accuracy at 0.5 | changes found | found where there "
+    "is none |",
+    "|---|---|---|---|---|",
+  ]
+  for kind, scores in part["systems"][_OURS]["by_kind"].items():
+    lines.append(
+      f"| {kind} | {scores['windows']} | {_cell(scores['accuracy'], 3)} | "
+      f"{_cell(scores['found'], 2)} | {scores['false']:.3f} |"
+    )
+  return [*lines, ""]
 
 
 def _cell(figures: Sequence[float], digits: int) -> str:

@@ -8,7 +8,6 @@ import grain
 import jax
 import jax.numpy as jnp
 import ml_collections
-import optax
 from flax import nnx
 
 from experiments.speed_change import dataset, protocol
@@ -21,10 +20,9 @@ from speedflow.models import change_net
 class Experiment:
   """Finds changes of speed in motion maps.
 
-  The loss has three terms: cross-entropy at every moment of which it can be
-  said whether the speed changes there; cross-entropy of the highest moment of
-  a window, against whether there is any change in it; and the likelihood of
-  the log2 ratio at the change.
+  A window has one answer, "nowhere" or one of its moments, and the loss is the
+  cross-entropy of that choice, in which the moments beside a change are as
+  good as the change; plus the likelihood of the log2 ratio at the change.
   """
 
   def __init__(self, config: ml_collections.ConfigDict):
@@ -49,26 +47,21 @@ class Experiment:
       name: x.reshape(-1, *x.shape[2:]) for name, x in batch.items()
     }  # [records, windows, ...] -> [records x windows, ...]
     found = model(flat["maps"], flat["log2_interval"], flat["length"], rng)
-    target, weight = flat["target"], flat["weight"]
-    entropy = optax.sigmoid_binary_cross_entropy(found.logit, target)
-    moments = (entropy * weight).sum() / weight.sum()
-    changes = (flat["log2_ratio"] != 0).astype(jnp.float32)
-    highest = jnp.where(weight > 0, found.logit, -jnp.inf).max(1)
-    window = optax.sigmoid_binary_cross_entropy(highest, changes)
+    target = flat["target"]
+    changes = target.max(1)
+    somewhere = _log_sum(found.logit, flat["weight"])
+    there = _log_sum(found.logit, target)
+    # log P(no change) = -softplus(somewhere): nothing has the logit 0.
+    unlikely = jax.nn.softplus(somewhere) - jnp.where(changes > 0, there, 0.0)
+    moment = unlikely.mean()
     miss = (found.log2_ratio - flat["log2_ratio"][:, None]) / found.spread
     # Laplace, since now and then a ratio is hopeless.
-    unlikely = jnp.abs(miss) + jnp.log(found.spread)
-    ratio = (unlikely * target).sum() / jnp.maximum(target.sum(), 1.0)
-    loss = (
-      moments * _MOMENTS
-      + self._config.loss.window * window.mean()
-      + self._config.loss.ratio * ratio
-    )
-    return loss, {
-      "moments": moments,
-      "window": window.mean(),
+    wrong = jnp.abs(miss) + jnp.log(found.spread)
+    ratio = (wrong * target).sum() / jnp.maximum(target.sum(), 1.0)
+    return moment + self._config.loss.ratio * ratio, {
+      "moment": moment,
       "ratio": ratio,
-      "accuracy": ((highest > 0) == (changes > 0)).mean(),
+      "accuracy": ((somewhere > 0) == (changes > 0)).mean(),
     }
 
   def dataset(
@@ -131,5 +124,7 @@ class Experiment:
     )
 
 
-# Moments that change are few: this makes the term as large as the others.
-_MOMENTS = 4.0
+def _log_sum(logit: jax.Array, chosen: jax.Array) -> jax.Array:
+  """Log of the sum of exp(logit) over the chosen moments, [b, t] -> [b]."""
+  # Of no moments at all, a small number instead of none.
+  return jax.nn.logsumexp(jnp.where(chosen > 0, logit, -1e3), axis=1)

@@ -20,6 +20,7 @@ from speedflow.data.records import RecordSource
 from speedflow.data.schema import ShotRecord
 from speedflow.errors import SpeedflowError
 from speedflow.evaluation import detection
+from speedflow.inference import change_detector
 from speedflow.models import change_net
 from speedflow.timewarp import augment, resample
 
@@ -36,6 +37,11 @@ KINDS = (*(f"{low:g}-{high:g}" for low, high in BINS), "ramp")
 _PER_KIND = 2
 # Windows through a network at a time; the last batch is padded.
 _BATCH = 32
+# Of the encoder, from very good to what is usual in the web.
+_CRF = (17, 31)
+# Pixels per frame: the fastest tenth of the picture moves by this, or nobody
+# could tell.
+_MOVING = 0.5
 # Moments so near to the ends of a window are not asked for.
 _EDGE = 5
 
@@ -147,11 +153,14 @@ def render(shots: Iterable[ShotRecord], seed: int = 0) -> Windows:
   mapper = motion.MotionMapper()
   rows = []
   for shot in shots:
-    frames, fps = pairs.regular_frames(shot)
+    frames, fps = pairs.regular_frames(shot, full_size=True)
     rng = np.random.default_rng([seed, 1, *shot.id.encode()])
     for kind, plan in draw(shot.id, len(frames), seed):
       exposure = float(rng.uniform() * rng.integers(2))
-      look = augment.Appearance(codec=augment.Codec.sample(rng))
+      codec = dataclasses.replace(
+        augment.Codec.sample(rng), crf=int(rng.integers(*_CRF))
+      )
+      look = augment.Appearance(codec=codec)
       clip = augment.augment(_exposed(frames, plan.clip, exposure), look)
       maps = mapper.along([motion.to_flow_size(image) for image in clip])
       rows.append(_row(maps, plan, kind, fps, shot.scene_group, shot.id))
@@ -213,27 +222,39 @@ def predict_with_spread(
   logit, log2_ratio, spread = (
     np.concatenate(part)[: len(windows)] for part in zip(*parts, strict=True)
   )
-  answers = answers_of_moments(logit, log2_ratio)
+  inner = np.asarray(logit[:, _EDGE : MAPS - _EDGE + 1], np.float64)
+  peak = change_detector.pooled(inner, change_detector.NEAR).argmax(1) + _EDGE
   rows = np.arange(len(windows))
-  return answers, spread[rows, answers.change.astype(int)].astype(np.float64)
+  answers = Answers(
+    np.log(np.exp(inner).sum(1)),
+    peak.astype(np.float64),
+    log2_ratio[rows, peak].astype(np.float64),
+  )
+  return answers, spread[rows, peak].astype(np.float64)
 
 
-def answers_of_moments(
-  score: np.ndarray, log2_ratio: np.ndarray | None = None
-) -> Answers:
+def answers_of_moments(score: np.ndarray) -> Answers:
   """Answers by the highest moment of each window.
 
   Args:
-    score: [n, MAPS], of every moment; row i of a window is its frame i.
-    log2_ratio: [n, MAPS], or None.
+    score: float [n, MAPS], of every moment; row i of a window is its frame i.
   """
-  score = np.asarray(score, np.float64)
   inner = score[:, _EDGE : MAPS - _EDGE + 1]
   change = inner.argmax(1) + _EDGE
   rows = np.arange(len(score))
   nan = np.full(len(score), np.nan)
-  ratio = nan if log2_ratio is None else log2_ratio[rows, change]
-  return Answers(score[rows, change], change.astype(np.float64), ratio)
+  return Answers(score[rows, change], change.astype(np.float64), nan)
+
+
+def moving(windows: Windows) -> np.ndarray:
+  """Numbers of the windows in which something moves.
+
+  Each stays or goes together with the one that it is drawn like, so that this
+  does not favour either kind.
+  """
+  pace = np.array([dataset.fastest(maps) for maps in windows.maps])
+  slower = pace.reshape(-1, 2).min(1)
+  return np.flatnonzero(np.repeat(slower >= _MOVING, 2))
 
 
 def score(windows: Windows, answers: Answers) -> dict[str, float]:

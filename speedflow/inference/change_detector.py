@@ -25,6 +25,11 @@ from speedflow.inference import change_weights, memory_frames
 from speedflow.models import change_net
 from speedflow.timewarp import labels
 
+NEAR = 2
+"""Moments, in frames, on either side of a change that are as good as it."""
+
+# A change is weighed against no change within so many frames on either side.
+_AROUND = 18
 # Frames that are looked at together; a longer shot goes in pieces.
 _PIECE = 512
 # Lengths, in maps, to which pieces are padded: each is compiled once.
@@ -86,9 +91,9 @@ class Calibration:
   """What was measured of a network once it was trained.
 
   Attributes:
-    scale: of the logits, so that the highest of a window is the log odds that
-      there is a change in it.
-    shift: added to the scaled logits.
+    scale: of the log of the sum of exp(logit) over a window, to make it the
+      log odds that there is a change in it.
+    shift: added to that.
     alarm: probability from which on a change is reported.
     width: half width of an 80 % interval of the log2 ratio, in predicted
       spreads.
@@ -104,7 +109,7 @@ class Moments(NamedTuple):
   """What is seen at each of n frames of a shot; float64 [n] each.
 
   Attributes:
-    log_odds: that the speed changes there.
+    log_odds: that the speed changes there, or hardly beside it.
     log2_ratio: of the speed after to the speed before it.
     spread: standard deviation of `log2_ratio`, octaves.
   """
@@ -127,7 +132,7 @@ class ChangeDetector:
       calibration: of its answers.
     """
     self._calibration = calibration or Calibration()
-    self._reach = model.config.reach
+    self._reach = model.config.reach + _AROUND
     graph, state = nnx.split(model)
 
     @jax.jit
@@ -167,13 +172,24 @@ class ChangeDetector:
     advance(1.0)
     return found
 
-  def judge(self, maps: np.ndarray, times_s: np.ndarray) -> Moments:
+  def judge(
+    self,
+    maps: np.ndarray,
+    times_s: np.ndarray,
+    *,
+    begins_shot: bool = True,
+    ends_shot: bool = True,
+  ) -> Moments:
     """Judges the frames of one shot, or of a part of it.
+
+    Whoever has the maps already, as the speed estimator does, asks here.
 
     Args:
       maps: float16 [n - 1, 12, 16, 8], motion between n consecutive frames,
         none of them a repeat of the one before; n at most 513.
       times_s: float64 [n], their presentation times.
+      begins_shot: whether the shot begins with the first frame.
+      ends_shot: whether it ends with the last one.
     """
     intervals = np.log2(np.diff(times_s))
     padded = next(size for size in _PADDED if size >= len(maps))
@@ -184,14 +200,24 @@ class ChangeDetector:
       log2_interval[None].astype(np.float32),
       np.array([len(maps)], np.int32),
     )
+    # Row i is about the frame that begins map i; the last frame begins none.
     logit, log2_ratio, spread = (
-      # The last frame begins no map, and is near the end anyhow.
-      np.append(np.asarray(x[0, : len(maps)], np.float64), 0.0)
-      for x in found
+      np.append(x[0, : len(maps)], 0.0).astype(np.float64) for x in found
     )
-    log_odds = self._calibration.scale * logit + self._calibration.shift
-    log_odds[~_moving(maps)] = _NEVER
-    return Moments(log_odds, log2_ratio, spread)
+    logit[~_moving(maps)] = logit[-1] = _NEVER
+    if begins_shot:
+      logit[:_EDGE] = _NEVER
+    if ends_shot:
+      logit[-_EDGE:] = _NEVER
+    return Moments(self._log_odds(logit), log2_ratio, spread)
+
+  def _log_odds(self, logit: np.ndarray) -> np.ndarray:
+    """Log odds that the speed changes about a frame, float64 [n]."""
+    about, around = pooled(logit, NEAR), pooled(logit, _AROUND)
+    anywhere = self._calibration.scale * around + self._calibration.shift
+    log_probability = about - around - np.logaddexp(0, -anywhere)
+    probability = np.clip(np.exp(log_probability), 1e-9, 1 - 1e-9)
+    return np.log(probability / (1 - probability))
 
   def _detect(
     self,
@@ -247,11 +273,12 @@ class ChangeDetector:
       return nothing
     times_s = piece.times_s[chosen]
     maps = motion.MotionMapper().along([piece.images[i] for i in chosen])
-    seen = self.judge(maps, times_s)
-    if piece.begins_shot:
-      seen.log_odds[:_EDGE] = _NEVER
-    if piece.ends_shot:
-      seen.log_odds[-_EDGE:] = _NEVER
+    seen = self.judge(
+      maps,
+      times_s,
+      begins_shot=piece.begins_shot,
+      ends_shot=piece.ends_shot,
+    )
     return Moments(*(np.interp(piece.times_s, times_s, x) for x in seen))
 
   def _changes(
@@ -278,6 +305,26 @@ class ChangeDetector:
         ratio_high=2.0 ** (log2_ratio + half),
         probability=float(probability[peak]),
       )
+
+
+def pooled(logit: np.ndarray, reach: int) -> np.ndarray:
+  """Log of the sum of exp(logit) within so many moments on either side.
+
+  Args:
+    logit: float64 [..., t].
+    reach: moments on either side; fewer near the ends.
+
+  Returns:
+    float64 [..., t].
+  """
+  before = np.cumsum(np.exp(logit), axis=-1)
+  before = np.concatenate([np.zeros((*logit.shape[:-1], 1)), before], axis=-1)
+  moment = np.arange(logit.shape[-1])
+  first = np.maximum(moment - reach, 0)
+  end = np.minimum(moment + reach + 1, len(moment))
+  total = before[..., end] - before[..., first]
+  # Differences of sums keep no more digits than this.
+  return np.log(np.maximum(total, np.exp(_NEVER)))
 
 
 def load_change_detector(name: str = "tiny") -> ChangeDetector:

@@ -60,7 +60,7 @@ class Change(NamedTuple):
   Row i is about the frame between map i - 1 and map i.
 
   Attributes:
-    logit: of the probability that the speed changes there.
+    logit: that the speed changes there; the logit of no change at all is 0.
     log2_ratio: of the speed after it to the speed before it.
     spread: standard deviation of `log2_ratio`, octaves.
   """
@@ -158,7 +158,9 @@ class ChangeNet(nnx.Module):
     x = nnx.relu(self.hidden(x))
     found = self.heads(x.astype(jnp.float32))
     return Change(
-      logit=found[..., 0],
+      # At first each of some 40 moments is a thousand times less likely than
+      # no change.
+      logit=found[..., 0] - 7.0,
       log2_ratio=found[..., 1],
       spread=_SHARPEST + nnx.softplus(found[..., 2] - 1.0),
     )
