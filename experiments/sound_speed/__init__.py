@@ -1,0 +1,1 @@
+"""Hear speed: where playback speed changes in sound, and what it is."""
