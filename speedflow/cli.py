@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 import speedflow
 from speedflow import errors
 from speedflow.inference import superres_command
-from speedflow.mining import events_command
+from speedflow.mining import events_command, mine_command
 
 if TYPE_CHECKING:
   from speedflow.inference import estimate as estimate_lib
@@ -105,6 +105,17 @@ def _parser() -> argparse.ArgumentParser:
   )
   superres_command.add_arguments(superres)
   superres.set_defaults(run=_superres)
+
+  mine = commands.add_parser(
+    "mine",
+    help="find slow motion in any amount of video",
+    description="Finds slow motion in collections of any size: clips, training "
+    "records, a report, and a stated false-positive rate. Killed and run "
+    "again, it goes on where it was. A file that cannot be read is left out "
+    "and named.",
+  )
+  mine_command.add_arguments(mine)
+  mine.set_defaults(run=mine_command.run)
 
   events = commands.add_parser(
     "events",

@@ -5,7 +5,6 @@ import dataclasses
 import os
 import pathlib
 import sys
-from collections.abc import Callable
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -84,16 +83,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
   )
 
 
-def run(
-  args: argparse.Namespace,
-  on_progress: Callable[[float], None] = lambda done: None,
-) -> int:
+def run(args: argparse.Namespace) -> int:
   """Mines, and prints what was found and what may be claimed.
 
   Args:
     args: parsed by what `add_arguments` declares.
-    on_progress: called with the share that is done, at the end only: how far
-      others' workers are is not known here.
 
   Returns:
     The exit code, 0.
@@ -112,11 +106,12 @@ def run(
   limit = calibration.threshold(args.fpr)
   statement = limit.in_words(calibration.footage)
   weights_sha256 = threshold.digest(args.weights)
-  calibrated = weights_sha256 == calibration.weights_sha256
+  calibrated = calibration.fits(weights_sha256, args.min_seconds)
   if not calibrated:
     statement = (
       "No false-positive rate can be stated: the calibration is of other "
-      "weights; run `python -m experiments.slowmo_mining.calibrate`."
+      f"weights, or of pieces of {calibration.min_seconds:g} s and more; run "
+      "`python -m experiments.slowmo_mining.calibrate`."
     )
   elif limit.confidence < threshold.CONFIDENCE:
     statement += (
@@ -155,7 +150,6 @@ def run(
     workers=args.workers,
     beam_options=args.beam_option,
   )
-  on_progress(1.0)
   for name, reason in account["unreadable"].items():
     print(f"left out: {name}: {reason}", file=sys.stderr)
   print(

@@ -321,7 +321,10 @@ def mine(
   Returns:
     What `mining.json` holds.
   """
-  (job.out / FILES).mkdir(parents=True, exist_ok=True)
+  files = job.out / FILES
+  files.mkdir(parents=True, exist_ok=True)
+  for path in files.glob(".*"):
+    path.unlink()  # What a killed run left half-written.
   pipeline = beam_runner.new_pipeline(runner, workers, beam_options)
   summaries = (
     pipeline
@@ -352,7 +355,7 @@ def mine(
     rows
     | "Deal" >> beam.FlatMap(deal, job.out)
     | "SpreadShards" >> beam.Reshuffle()
-    | "Shards" >> beam.Map(_write_shard, job.out / FILES)
+    | "Shards" >> beam.Map(_write_shard, files)
   )
   totals = (
     summaries

@@ -63,6 +63,7 @@ class Calibration:
     scores: by scene group, the largest `scan.Piece.slowness` of its pieces;
       -inf where there is none that tells.
     footage: what the negatives are, in words.
+    min_seconds: length of the shortest pieces that were scored.
     weights: name of the estimator's weights.
     weights_sha256: of their file.
     doubt: of the sparse scan, as for `scan.Glance.may_be_slow`.
@@ -71,6 +72,7 @@ class Calibration:
 
   scores: dict[str, float]
   footage: str
+  min_seconds: float
   weights: str
   weights_sha256: str
   doubt: float
@@ -112,9 +114,10 @@ class Calibration:
     """The smallest rate that so many negatives can vouch for."""
     return float(-math.expm1(math.log1p(-confidence) / len(self.scores)))
 
-  def fits(self) -> bool:
-    """Whether the weights are still those that were calibrated."""
-    return self.weights_sha256 == digest(self.weights)
+  def fits(self, weights_sha256: str, min_seconds: float) -> bool:
+    """Whether it says anything about these weights and this length."""
+    same = self.weights_sha256 == weights_sha256
+    return same and min_seconds >= self.min_seconds
 
   def write(self, path: pathlib.Path) -> None:
     """Writes JSON; a score of -inf becomes null."""

@@ -1,0 +1,1 @@
+"""How well `speedflow mine` finds slow motion, and nothing else."""

@@ -1,0 +1,214 @@
+r"""Measures how slow real-time footage looks, for a stated false-positive rate.
+
+  python -m experiments.slowmo_mining.calibrate --out \
+    speedflow/weights/mining_tiny.json --log runs/mining_calibration.jsonl
+
+Of each scene group of the training and validation splits that is taken to play
+in real time, the slowest looking piece is kept, found by the dense scan that
+`speedflow mine` makes. The doubt of the sparse scan is the least that passes
+nearly all samples of slow clips of the same splits. The test split is not
+touched. Files are logged one by one: killed and run again, it goes on.
+
+The estimator has learnt from the training split, so its errors there may be
+smaller than elsewhere; the scores of both splits are compared in the README.
+"""
+
+import argparse
+import csv
+import hashlib
+import json
+import math
+import os
+import pathlib
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from speedflow import errors
+from speedflow.atomic import atomic_path
+from speedflow.inference import estimator as estimator_lib
+from speedflow.mining import scan, threshold
+from speedflow.training import run_record
+
+FOOTAGE = (
+  "the project's training and validation clips: surveillance, sport, broadcast "
+  "and telephone video, talking and signing people, animals, dashcams"
+)
+MIN_SECONDS = 2.0
+
+_SPLITS = ("train", "val")
+# Samples of slow clips that the sparse scan passes on.
+_PASSED_ON = 0.97
+_DOUBTS = tuple(np.arange(0.0, 3.01, 0.25).tolist())
+_SLOW = 0.5
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+  """Runs the calibration; see the module."""
+  parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+  parser.add_argument("--weights", default="tiny")
+  parser.add_argument("--out", type=pathlib.Path, required=True)
+  parser.add_argument("--log", type=pathlib.Path, required=True)
+  args = parser.parse_args(argv)
+  try:
+    calibration = calibrate(args.weights, data_folder(), args.log)
+  except errors.SpeedflowError as error:
+    print(f"calibrate: {error}", file=sys.stderr)
+    return 2
+  with atomic_path(args.out) as path:
+    calibration.write(path)
+  for fpr in (0.01, 0.02, 0.05):
+    print(calibration.threshold(fpr).in_words(calibration.footage))
+  return 0
+
+
+def data_folder() -> pathlib.Path:
+  """The folder of real clips.
+
+  Raises:
+    SpeedflowError: the environment does not say.
+  """
+  folder = os.environ.get("SPEEDFLOW_DATA")
+  if not folder:
+    raise errors.SpeedflowError(
+      "SPEEDFLOW_DATA is not set; wanted the folder of clips.csv and clips/"
+    )
+  return pathlib.Path(folder)
+
+
+def clips(folder: pathlib.Path) -> list[dict[str, str]]:
+  """The rows of clips.csv."""
+  with (folder / "clips.csv").open(newline="") as file:
+    return list(csv.DictReader(file))
+
+
+def data_fingerprint(folder: pathlib.Path) -> str:
+  """sha256 of clips.csv."""
+  return hashlib.sha256((folder / "clips.csv").read_bytes()).hexdigest()
+
+
+def is_real_time(row: dict[str, str]) -> bool:
+  """Whether a clip is taken to play in real time."""
+  return row["category"] == "realtime"
+
+
+def is_slow(row: dict[str, str]) -> bool:
+  """Whether a clip is said to play at half speed or slower."""
+  slow = row["category"] in ("slowmo", "highfps")
+  return slow and 0 < float(row["speed"] or 0) <= _SLOW
+
+
+def calibrate(
+  weights: str, folder: pathlib.Path, log: pathlib.Path
+) -> threshold.Calibration:
+  """Scores the negatives and chooses the doubt of the sparse scan.
+
+  Args:
+    weights: name of the estimator's.
+    folder: of real clips.
+    log: where the answers about single files are kept.
+  """
+  sha256 = threshold.digest(weights)
+  rows = [
+    row
+    for row in clips(folder)
+    if row["split"] in _SPLITS and (is_real_time(row) or is_slow(row))
+  ]
+  answers = _examine(rows, folder, weights, sha256, log)
+  scores: dict[str, float] = {}
+  for row in filter(is_real_time, rows):
+    group, lengths = row["scene_group"], answers[row["file"]]["seconds"]
+    for score, seconds in zip(
+      answers[row["file"]]["slowness"], lengths, strict=True
+    ):
+      # What is too short to be kept is no negative either.
+      if seconds >= MIN_SECONDS:
+        told = -math.inf if score is None else score
+        scores[group] = max(scores.get(group, -math.inf), told)
+  return threshold.Calibration(
+    scores=scores,
+    footage=FOOTAGE,
+    min_seconds=MIN_SECONDS,
+    weights=weights,
+    weights_sha256=sha256,
+    doubt=least_doubt(
+      sample
+      for row in filter(is_slow, rows)
+      for sample in answers[row["file"]]["glances"]
+    ),
+    circumstances={
+      **run_record.circumstances(),
+      "clips_csv_sha256": data_fingerprint(folder),
+      "negative_clips": sum(map(is_real_time, rows)),
+      "slow_clips": sum(map(is_slow, rows)),
+      "of_validation": sorted(
+        {r["scene_group"] for r in rows if r["split"] == "val"} & set(scores)
+      ),
+    },
+  )
+
+
+def least_doubt(samples: Iterable[Sequence[float]]) -> float:
+  """The least doubt that passes nearly all samples of slow clips on.
+
+  Args:
+    samples: log2 speed and spread of each; those where nothing moves are
+      left out before.
+  """
+  glances = [scan.Glance(0.0, *sample) for sample in samples]
+  for doubt in _DOUBTS:
+    passed = [glance.may_be_slow(_SLOW, doubt) for glance in glances]
+    if np.mean(passed) >= _PASSED_ON:
+      return doubt
+  return _DOUBTS[-1]
+
+
+def _examine(
+  rows: Sequence[dict[str, str]],
+  folder: pathlib.Path,
+  weights: str,
+  sha256: str,
+  log: pathlib.Path,
+) -> dict[str, dict[str, Any]]:
+  """By file, what the scans say; those of the log are not scanned again."""
+  answers: dict[str, dict[str, Any]] = {}
+  if log.exists():
+    for line in log.read_text().splitlines():
+      answer = json.loads(line)
+      if answer["weights_sha256"] == sha256:
+        answers[answer["file"]] = answer
+  estimator = estimator_lib.load_estimator(weights)
+  log.parent.mkdir(parents=True, exist_ok=True)
+  with log.open("a") as lines:
+    for row in rows:
+      if row["file"] in answers:
+        continue
+      path = folder / row["file"]
+      everything = scan.Span(-math.inf, math.inf)
+      pieces = list(scan.pieces(path, everything, estimator))
+      answer = {
+        "file": row["file"],
+        "weights_sha256": sha256,
+        "seconds": [round(p.seconds, 3) for p in pieces],
+        "slowness": [p.slowness if p.tells else None for p in pieces],
+        "speed": [p.speed for p in pieces],
+        "speed_low": [p.speed_low for p in pieces],
+        "speed_high": [p.speed_high for p in pieces],
+        "glances": [
+          [glance.log2_speed, glance.spread]
+          for glance in scan.glances(path, estimator)
+          if not math.isnan(glance.log2_speed)
+        ]
+        if is_slow(row)
+        else [],
+      }
+      lines.write(json.dumps(answer) + "\n")
+      lines.flush()
+      answers[row["file"]] = answer
+  return answers
+
+
+if __name__ == "__main__":
+  sys.exit(main())
