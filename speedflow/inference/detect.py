@@ -14,6 +14,7 @@ import numpy as np
 from speedflow.inference import estimate as estimate_lib
 
 Sense = Literal["picture", "sound"]
+SoundStatus = Literal["ok", "silent", "missing", "music"]
 Verdict = Literal[
   "untouched", "sped_up", "slowed_down", "mixed", "conflict", "uncertain"
 ]
@@ -107,10 +108,17 @@ class Sound:
     speed_high: upper end of the 80 % interval, or None.
   """
 
-  status: Literal["ok", "silent", "missing", "music"]
+  status: SoundStatus
   speed: float | None = None
   speed_low: float | None = None
   speed_high: float | None = None
+
+  @property
+  def reading(self) -> Reading | None:
+    """The speed with its interval; None where it cannot be known."""
+    if self.speed is None or self.speed_low is None or self.speed_high is None:
+      return None
+    return Reading(self.speed, self.speed_low, self.speed_high)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -1,0 +1,97 @@
+r"""Chooses what is believed before seeing a file, on validation clips.
+
+  python -m experiments.forensics.choose runs/forensics/val.jsonl
+
+Draws beliefs about the present one, and keeps the one by which the right
+verdicts are likeliest. Prints it; it goes into `speedflow.inference.verdict`.
+"""
+
+import argparse
+import dataclasses
+import pathlib
+import sys
+from collections.abc import Sequence
+
+import numpy as np
+
+from experiments.forensics import forgeries, witness
+from speedflow import errors
+from speedflow.inference import verdict
+
+
+def surprise(
+  testimonies: Sequence[witness.Testimony], belief: verdict.Belief
+) -> float:
+  """Mean negative log probability of the right verdict, each kind alike."""
+  by_kind: dict[str, list[float]] = {}
+  for testimony in testimonies:
+    kind = testimony.forgery.kind
+    right = verdict.posterior(testimony.evidence, belief)[
+      forgeries.KINDS[kind].verdict
+    ]
+    by_kind.setdefault(kind, []).append(-np.log(max(right, 1e-4)))
+  return float(np.mean([np.mean(losses) for losses in by_kind.values()]))
+
+
+def neighbour(
+  belief: verdict.Belief, rng: np.random.Generator, size: float
+) -> verdict.Belief:
+  """A belief near another one: log odds and logarithms moved at random."""
+
+  def share(value: float) -> float:
+    odds = np.log(value / (1 - value)) + size * rng.normal()
+    return float(1 / (1 + np.exp(-odds)))
+
+  def scale(value: float) -> float:
+    return float(value * np.exp(0.5 * size * rng.normal()))
+
+  return dataclasses.replace(
+    belief,
+    untouched=share(belief.untouched),
+    octaves=scale(belief.octaves),
+    change=share(belief.change),
+    conflict=share(belief.conflict),
+    old_pitch=share(belief.old_pitch),
+    wrong=share(belief.wrong),
+    shared=share(belief.shared),
+    width={sense: scale(width) for sense, width in belief.width.items()},
+    recall={sense: share(value) for sense, value in belief.recall.items()},
+  )
+
+
+def choose(
+  testimonies: Sequence[witness.Testimony],
+  belief: verdict.Belief,
+  draws: int,
+  seed: int = 0,
+) -> tuple[verdict.Belief, float]:
+  """The best of so many beliefs, each drawn about the best before it."""
+  rng = np.random.default_rng(seed)
+  least = surprise(testimonies, belief)
+  for number in range(draws):
+    tried = neighbour(belief, rng, size=0.6 * (1 - number / draws) + 0.1)
+    if (found := surprise(testimonies, tried)) < least:
+      belief, least = tried, found
+  return belief, least
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+  """Runs the choice; see the module."""
+  parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+  parser.add_argument("testimonies", type=pathlib.Path)
+  parser.add_argument("--draws", type=int, default=300)
+  args = parser.parse_args(argv)
+  try:
+    testimonies = witness.read(args.testimonies)
+  except errors.SpeedflowError as error:
+    print(f"choose: {error}", file=sys.stderr)
+    return 2
+  before = surprise(testimonies, verdict.BELIEF)
+  belief, after = choose(testimonies, verdict.BELIEF, args.draws)
+  print(f"{before:.3f} -> {after:.3f} nats a file")
+  print(belief)
+  return 0
+
+
+if __name__ == "__main__":
+  sys.exit(main())

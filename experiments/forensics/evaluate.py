@@ -1,0 +1,221 @@
+r"""Scores verdicts on forgeries, by picture and sound together and alone.
+
+  python -m experiments.forensics.evaluate runs/forensics/test.jsonl \
+    --out experiments/forensics/results/test.json
+
+Reads what `witness` wrote; writes figures with 95 % intervals by scene group,
+and the tables of the README beside them.
+"""
+
+import argparse
+import collections
+import dataclasses
+import json
+import pathlib
+import sys
+from collections.abc import Sequence
+from typing import Any, get_args
+
+import numpy as np
+
+from experiments.forensics import forgeries, witness
+from speedflow import errors
+from speedflow.atomic import atomic_path
+from speedflow.evaluation import speed
+from speedflow.inference import verdict
+from speedflow.inference.detect import Sense, Verdict
+from speedflow.training import run_record
+
+SYSTEMS: dict[str, tuple[Sense, ...]] = {
+  "picture and sound": ("picture", "sound"),
+  "picture alone": ("picture",),
+  "sound alone": ("sound",),
+}
+
+
+def only(
+  evidence: verdict.Evidence, senses: Sequence[Sense]
+) -> verdict.Evidence:
+  """The evidence as it is without the other senses."""
+  heard = "sound" in senses
+  return verdict.Evidence(
+    tuple(
+      {sense: change for sense, change in found.items() if sense in senses}
+      for found in evidence.changes
+    ),
+    tuple(
+      dataclasses.replace(
+        stretch,
+        speeds={k: v for k, v in stretch.speeds.items() if k in senses},
+      )
+      for stretch in evidence.stretches
+    ),
+    hears=evidence.hears and heard,
+    stretched=evidence.stretched if heard else None,
+  )
+
+
+def right_verdict(kind: str, senses: Sequence[Sense]) -> Verdict | None:
+  """What can be asked of some senses; None where they get nothing to judge.
+
+  By the picture alone there is no conflict: a file is as fast as its picture.
+  """
+  if senses == ("sound",) and forgeries.KINDS[kind].sound == "removed":
+    return None
+  if senses == ("picture",) and forgeries.KINDS[kind].verdict == "conflict":
+    return "sped_up"
+  return forgeries.KINDS[kind].verdict
+
+
+def evaluate(
+  testimonies: Sequence[witness.Testimony],
+  belief: verdict.Belief = verdict.BELIEF,
+) -> dict[str, Any]:
+  """All figures, as JSON."""
+  kinds = [t.forgery.kind for t in testimonies]
+  groups = np.array([t.forgery.scene_group for t in testimonies])
+  spliced = np.array([t.forgery.spliced for t in testimonies])
+  systems = {}
+  for name, senses in SYSTEMS.items():
+    truth = [right_verdict(kind, senses) for kind in kinds]
+    asked = np.array([t is not None for t in truth])
+    task = np.isin(kinds, forgeries.TASK) & asked
+    found = [
+      verdict.judge(only(t.evidence, senses), belief) for t in testimonies
+    ]
+    right = np.array(
+      [f.verdict == t for f, t in zip(found, truth, strict=True)]
+    )
+    sure = np.array([max(f.probabilities.values()) for f in found])
+    systems[name] = {
+      "accuracy": _rate(right, task, groups),
+      "accuracy_whole": _rate(right, task & ~spliced, groups),
+      "accuracy_spliced": _rate(right, task & spliced, groups),
+      "accuracy_where_decided": _rate(
+        right,
+        task & np.array([f.verdict != "uncertain" for f in found]),
+        groups,
+      ),
+      "by_kind": {
+        kind: _rate(right, asked & (np.array(kinds) == kind), groups)
+        for kind in forgeries.KINDS
+      },
+      "mean_probability_of_the_likeliest": float(sure[task].mean()),
+      "confusion": {
+        kind: dict(
+          collections.Counter(
+            f.verdict for f, k in zip(found, kinds, strict=True) if k == kind
+          )
+        )
+        for kind in forgeries.KINDS
+      },
+      "failures": [
+        {
+          "clip": t.forgery.clip,
+          "kind": t.forgery.kind,
+          "spliced": t.forgery.spliced,
+          "stretcher": t.forgery.stretcher,
+          "sound": t.sound,
+          "verdict": f.verdict,
+          "why": f.why,
+        }
+        for t, f, good in zip(testimonies, found, right | ~asked, strict=True)
+        if not good
+      ],
+    }
+  return {
+    "files": len(testimonies),
+    "clips": len({t.forgery.clip for t in testimonies}),
+    "scene_groups": len(set(groups)),
+    "sound": dict(collections.Counter(t.sound for t in testimonies)),
+    "belief": dataclasses.asdict(belief),
+    "systems": systems,
+  }
+
+
+def tables(results: dict[str, Any]) -> str:
+  """The results as Markdown."""
+  systems = results["systems"]
+  lines = [
+    f"{results['files']} files made of {results['clips']} clips from "
+    f"{results['scene_groups']} scenes. Share of right verdicts (95 % interval "
+    "by scene):",
+    "",
+    "| " + " | ".join(["", *systems]) + " |",
+    "|---" * (1 + len(systems)) + "|",
+  ]
+  rows = {
+    "**all five kinds**": "accuracy",
+    "whole file changed": "accuracy_whole",
+    "second half changed": "accuracy_spliced",
+    "all five, where it decides": "accuracy_where_decided",
+  }
+  for title, key in rows.items():
+    cells = " | ".join(_cell(s[key]) for s in systems.values())
+    lines.append(f"| {title} | {cells} |")
+  for kind in forgeries.KINDS:
+    cells = " | ".join(_cell(s["by_kind"][kind]) for s in systems.values())
+    lines.append(f"| {kind} | {cells} |")
+  names = get_args(Verdict)
+  for name, senses in SYSTEMS.items():
+    lines += [
+      "",
+      f"Verdicts by {name}:",
+      "",
+      "| " + " | ".join(["", *(n.replace("_", " ") for n in names)]) + " |",
+      "|---" * (1 + len(names)) + "|",
+    ]
+    for kind, counts in systems[name]["confusion"].items():
+      right = right_verdict(kind, senses)
+      numbers = [
+        f"**{counts.get(n, 0)}**" if n == right else str(counts.get(n, 0))
+        for n in names
+      ]
+      lines.append("| " + " | ".join([kind, *numbers]) + " |")
+  return "\n".join(lines) + "\n"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+  """Runs the evaluation; see the module."""
+  parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+  parser.add_argument("testimonies", type=pathlib.Path)
+  parser.add_argument("--out", type=pathlib.Path, required=True)
+  args = parser.parse_args(argv)
+  try:
+    testimonies = witness.read(args.testimonies)
+  except errors.SpeedflowError as error:
+    print(f"evaluate: {error}", file=sys.stderr)
+    return 2
+  results = {**run_record.circumstances(), **evaluate(testimonies)}
+  with atomic_path(args.out) as path:
+    path.write_text(json.dumps(results, indent=2) + "\n")
+  table = tables(results)
+  with atomic_path(args.out.with_suffix(".md")) as path:
+    path.write_text(table)
+  print(table)
+  return 0
+
+
+def _rate(
+  right: np.ndarray, members: np.ndarray, groups: np.ndarray
+) -> tuple[float, float, float] | None:
+  """Share of right ones among members, with its interval."""
+  if not members.any():
+    return None
+  right, groups = right[members], groups[members]
+
+  def share(index: np.ndarray) -> float:
+    return float(right[index].mean())
+
+  return (share(np.arange(len(right))), *speed.bootstrap(share, groups))
+
+
+def _cell(figures: tuple[float, float, float] | None) -> str:
+  if figures is None:
+    return "-"
+  share, low, high = figures
+  return f"{share:.0%} ({low:.0%}-{high:.0%})"
+
+
+if __name__ == "__main__":
+  sys.exit(main())
