@@ -10,6 +10,7 @@ in the weights file, with where the weights come from.
 
 import argparse
 import json
+import math
 import pathlib
 import sys
 from collections.abc import Sequence
@@ -17,8 +18,10 @@ from typing import Any
 
 import numpy as np
 
-from experiments.speed_estimator import experiment, protocol
+from experiments.speed_estimator import evaluate, experiment, protocol
+from experiments.speed_estimator.dataset import ANCHORS
 from speedflow.data.motion import MotionRecord
+from speedflow.inference import estimator as estimator_lib
 from speedflow.inference import weights
 from speedflow.models import motion_net
 from speedflow.training import config as config_lib
@@ -37,16 +40,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     "--records", type=pathlib.Path, default=pathlib.Path("records/motion")
   )
   parser.add_argument(
+    "--clips", type=pathlib.Path, default=pathlib.Path("records/clips")
+  )
+  parser.add_argument(
     "--config", default="configs/speed_estimator.py:tiny-finish"
   )
   parser.add_argument("--run", type=pathlib.Path, help="run.json of the run")
   args = parser.parse_args(argv)
   model, _ = weights.load(args.weights)
   records = list(protocol.read_records(protocol.shards(args.records, "val")))
+  clips = protocol.shards(args.clips, "val")
   frequency = experiment.Experiment(
     config_lib.load_config(args.config)
   ).label_frequency
-  extra: dict[str, Any] = {"calibration": calibrate(model, records, frequency)}
+  extra: dict[str, Any] = {
+    "calibration": calibrate(model, records, clips, frequency)
+  }
   if args.run:
     run = json.loads(args.run.read_text())
     kept = ("data_fingerprint", "git", "versions", "devices", "last_step")
@@ -62,28 +71,49 @@ def main(argv: Sequence[str] | None = None) -> int:
 def calibrate(
   model: motion_net.MotionNet,
   records: Sequence[MotionRecord],
+  clips: Sequence[pathlib.Path],
   frequency: np.ndarray,
 ) -> dict[str, Any]:
-  """Half widths of 80 % intervals, in predicted standard deviations."""
+  """Half widths of 80 % intervals, in predicted standard deviations.
+
+  Args:
+    model: in evaluation mode.
+    records: undressed motion records of validation shots.
+    clips: shards of the shots themselves, which are estimated as a user would
+      have it, at every speed at which they are long enough.
+    frequency: of each bin among the labels in training.
+  """
   centres = np.asarray(model.config.centres)
-  of_windows, of_clips = [], []
+  of_windows = []
   for frames in _FRAMES:
     data = protocol.windows(records, frames, strides=_STRIDES)
     estimate, spread = protocol.everyday(
       protocol.predict(model, data.maps), frequency, centres, data
     )
-    error = estimate - data.log2_speed
-    of_windows.append(np.abs(error) / spread)
-    _, clip = np.unique(data.shot, return_inverse=True)
-    share = 1 / spread**2
-    pooled = np.bincount(clip, error * share) / np.bincount(clip, share)
-    typical = np.sqrt(np.bincount(clip, spread**2) / np.bincount(clip))
-    of_clips.append(np.abs(pooled) / typical)
+    of_windows.append(np.abs(estimate - data.log2_speed) / spread)
+  bare = estimator_lib.Calibration(
+    file=1.0,
+    label_frequency=tuple(float(f"{share:.3g}") for share in frequency),
+  )
+  of_clips = [
+    abs(np.log2(clip["estimate"] / clip["speed"]))
+    / (np.log2(clip["high"] / clip["low"]) / 2)
+    for clip in evaluate.whole_clips(
+      estimator_lib.SpeedEstimator(model, bare), clips
+    )
+    if clip["speed"] and clip["label"] in ANCHORS and clip["status"] == "ok"
+  ]
   return {
-    "window": float(np.quantile(np.concatenate(of_windows), _COVERAGE)),
-    "file": float(np.quantile(np.concatenate(of_clips), _COVERAGE)),
-    "label_frequency": [float(f"{share:.3g}") for share in frequency],
+    "window": _conformal(np.concatenate(of_windows)),
+    "file": _conformal(np.array(of_clips)),
+    "label_frequency": list(bare.label_frequency),
   }
+
+
+def _conformal(scores: np.ndarray) -> float:
+  """The quantile that covers a new one with a chance of at least 80 %."""
+  rank = min(math.ceil(_COVERAGE * (len(scores) + 1)), len(scores))
+  return float(np.sort(scores)[rank - 1])
 
 
 if __name__ == "__main__":

@@ -118,7 +118,7 @@ def evaluate(
     }
   estimator = estimator_lib.SpeedEstimator(model, calibration)
   clip_paths = protocol.shards(clips, split)
-  answers_of_clips = _whole_clips(estimator, clip_paths)
+  answers_of_clips = whole_clips(estimator, clip_paths)
   return {
     **run_record.circumstances(),
     "split": split,
@@ -222,7 +222,7 @@ def _all_speeds(clips: Sequence[dict[str, Any]]) -> dict[str, Any]:
   return figures
 
 
-def _whole_clips(
+def whole_clips(
   estimator: estimator_lib.SpeedEstimator, paths: Sequence[pathlib.Path]
 ) -> list[dict[str, Any]]:
   """Every shot, at every speed, as a user would have it estimated."""
