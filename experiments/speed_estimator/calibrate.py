@@ -10,7 +10,6 @@ in the weights file, with where the weights come from.
 
 import argparse
 import json
-import math
 import pathlib
 import sys
 from collections.abc import Sequence
@@ -84,36 +83,53 @@ def calibrate(
     frequency: of each bin among the labels in training.
   """
   centres = np.asarray(model.config.centres)
-  of_windows = []
+  of_windows, groups = [], []
   for frames in _FRAMES:
     data = protocol.windows(records, frames, strides=_STRIDES)
     estimate, spread = protocol.everyday(
       protocol.predict(model, data.maps), frequency, centres, data
     )
     of_windows.append(np.abs(estimate - data.log2_speed) / spread)
+    groups.append(data.group)
   bare = estimator_lib.Calibration(
     file=1.0,
     label_frequency=tuple(float(f"{share:.3g}") for share in frequency),
   )
-  of_clips = [
-    abs(np.log2(clip["estimate"] / clip["speed"]))
-    / (np.log2(clip["high"] / clip["low"]) / 2)
+  answers = [
+    clip
     for clip in evaluate.whole_clips(
       estimator_lib.SpeedEstimator(model, bare), clips
     )
     if clip["speed"] and clip["label"] in ANCHORS and clip["status"] == "ok"
   ]
+  of_clips = [
+    abs(np.log2(clip["estimate"] / clip["speed"]))
+    / (np.log2(clip["high"] / clip["low"]) / 2)
+    for clip in answers
+  ]
   return {
-    "window": _conformal(np.concatenate(of_windows)),
-    "file": _conformal(np.array(of_clips)),
+    "window": _conformal(np.concatenate(of_windows), np.concatenate(groups)),
+    "file": _conformal(
+      np.array(of_clips), np.array([clip["scene_group"] for clip in answers])
+    ),
     "label_frequency": list(bare.label_frequency),
   }
 
 
-def _conformal(scores: np.ndarray) -> float:
-  """The quantile that covers a new one with a chance of at least 80 %."""
-  rank = min(math.ceil(_COVERAGE * (len(scores) + 1)), len(scores))
-  return float(np.sort(scores)[rank - 1])
+def _conformal(scores: np.ndarray, groups: np.ndarray) -> float:
+  """The 80 % quantile of scores, for which scene groups count alike.
+
+  Estimates of one scene err alike: a scene of many clips must not decide.
+
+  Args:
+    scores: |error| in units of the predicted spread, float [n].
+    groups: scene group of each, [n].
+  """
+  _, member, count = np.unique(groups, return_inverse=True, return_counts=True)
+  weight = 1 / count[member]
+  order = np.argsort(scores)
+  share = np.cumsum(weight[order]) / weight.sum()
+  return float(scores[order][np.searchsorted(share, _COVERAGE)])
 
 
 if __name__ == "__main__":
