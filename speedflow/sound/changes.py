@@ -17,6 +17,9 @@ from speedflow.sound import evidence, music, scorer, spectra
 
 Status = Literal["ok", "silent", "music"]
 
+LEAST_PROBABILITY = 0.2
+"""Of the changes that are told; no alarm on untouched validation sounds."""
+
 # Changes nearer to each other than this are one.
 _APART_S = 0.4
 # So are these, if speed changes the same way: both are seen in the longest
@@ -83,7 +86,7 @@ class Candidates:
 
 
 def find_changes(
-  blocks: Iterable[media.Audio], least_probability: float = 0.5
+  blocks: Iterable[media.Audio], least_probability: float = LEAST_PROBABILITY
 ) -> SoundChanges:
   """Finds where the speed of sound changes.
 
