@@ -89,19 +89,13 @@ class PairRecord(motion.MotionRecord):
     )
 
 
-def regular_frames(
-  shot: ShotRecord, *, full_size: bool = False
-) -> tuple[np.ndarray, float]:
+def regular_frames(shot: ShotRecord) -> tuple[np.ndarray, float]:
   """The longest run of evenly timed, unrepeated frames of a shot.
-
-  Args:
-    shot: the shot.
-    full_size: as of `motion.gray_frames`.
 
   Returns:
     uint8 [n, h, w], grey, at most 256 frames, and frames per second.
   """
-  images = motion.gray_frames(shot, full_size=full_size)
+  images = motion.gray_frames(shot)
   kept = labels.true_frames(images, shot.times_s()).indices
   if len(kept) < 2:
     return np.stack(images[:1]), float(shot.fps)

@@ -153,7 +153,7 @@ def render(shots: Iterable[ShotRecord], seed: int = 0) -> Windows:
   mapper = motion.MotionMapper()
   rows = []
   for shot in shots:
-    frames, fps = pairs.regular_frames(shot, full_size=True)
+    frames, fps = pairs.regular_frames(shot)
     rng = np.random.default_rng([seed, 1, *shot.id.encode()])
     for kind, plan in draw(shot.id, len(frames), seed):
       exposure = float(rng.uniform() * rng.integers(2))

@@ -263,18 +263,10 @@ def describe(shot: ShotRecord, look: int, seed: int) -> MotionRecord | None:
   )
 
 
-def gray_frames(
-  shot: ShotRecord, *, full_size: bool = False
-) -> list[np.ndarray]:
-  """Decodes all frames, uint8 [h, w].
-
-  Args:
-    shot: the shot.
-    full_size: else they are no larger than flow has use for.
-  """
+def gray_frames(shot: ShotRecord) -> list[np.ndarray]:
+  """Decodes all frames, uint8 [h, w], no larger than flow has use for."""
   # Half of the stored size still exceeds the size at which flow is computed.
-  large = min(shot.height, shot.width) >= 2 * FRAME_SIZE[0]
-  reduce = 2 if large and not full_size else 1
+  reduce = 2 if min(shot.height, shot.width) >= 2 * FRAME_SIZE[0] else 1
   return [
     shot.image(i, gray=True, reduce=reduce) for i in range(shot.num_frames)
   ]
