@@ -32,7 +32,10 @@ class HeldTones:
     around = ndimage.median_filter(part, (1, _NEIGHBOURS))
     for stands_out in part - around > _PROMINENCE_DB:
       self._run = (self._run + 1) * stands_out
-      self._held += int((self._run >= _HELD_COLUMNS).sum() >= _PARTIALS)
+      held = self._run >= _HELD_COLUMNS
+      # One partial may stand out in bands next to each other.
+      partials = held[0] + (held[1:] & ~held[:-1]).sum()
+      self._held += int(partials >= _PARTIALS)
     self._columns += len(part)
 
   @property

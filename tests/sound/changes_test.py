@@ -70,9 +70,14 @@ def test_finds_time_and_ratio(ratio):
 
 def test_blocks_join_without_a_seam():
   audio = _changed(0.5)
-  whole = changes.find_changes([audio])
+  (whole,) = changes.find_changes([audio]).changes
   for seconds in (0.01, 0.7, 2.5):
-    assert changes.find_changes(_blocks(audio, seconds)) == whole
+    found = changes.find_changes(_blocks(audio, seconds))
+    (change,) = found.changes
+    assert dataclasses.astuple(change) == pytest.approx(
+      dataclasses.astuple(whole), rel=1e-4
+    )
+    assert found.duration_s == pytest.approx(audio.duration_s)
 
 
 def test_times_are_on_the_clock_of_the_file():
