@@ -2,8 +2,9 @@ r"""Chooses what is believed before seeing a file, on validation clips.
 
   python -m experiments.forensics.choose runs/forensics/val.jsonl
 
-Draws beliefs about the present one, and keeps the one by which the right
-verdicts are likeliest. Prints it; it goes into `speedflow.inference.verdict`.
+How far readings fall short of the truth is measured. For the rest, beliefs are
+drawn about the best so far, which is the one by which right verdicts are
+likeliest. Prints it; it goes into `speedflow.inference.verdict`.
 """
 
 import argparse
@@ -11,12 +12,14 @@ import dataclasses
 import pathlib
 import sys
 from collections.abc import Sequence
+from typing import get_args
 
 import numpy as np
 
 from experiments.forensics import forgeries, witness
 from speedflow import errors
 from speedflow.inference import verdict
+from speedflow.inference.detect import Sense
 
 
 def surprise(
@@ -31,6 +34,22 @@ def surprise(
     ]
     by_kind.setdefault(kind, []).append(-np.log(max(right, 1e-4)))
   return float(np.mean([np.mean(losses) for losses in by_kind.values()]))
+
+
+def gains(testimonies: Sequence[witness.Testimony]) -> dict[Sense, float]:
+  """How far readings of files changed as a whole fall short of the truth."""
+  found: dict[Sense, float] = {}
+  for sense in get_args(Sense):
+    read, true = [], []
+    for testimony in testimonies:
+      kind = forgeries.KINDS[testimony.forgery.kind]
+      speeds = testimony.evidence.stretches[0].speeds
+      moved = sense == "picture" or kind.sound == "resampled"
+      if moved and sense in speeds and not testimony.forgery.spliced:
+        read.append(speeds[sense].log2)
+        true.append(np.log2(kind.factor))
+    found[sense] = float(1 / np.polyfit(true, read, 1)[0])
+  return found
 
 
 def neighbour(
@@ -48,7 +67,6 @@ def neighbour(
   return dataclasses.replace(
     belief,
     untouched=share(belief.untouched),
-    octaves=scale(belief.octaves),
     change=share(belief.change),
     conflict=share(belief.conflict),
     old_pitch=share(belief.old_pitch),
@@ -67,9 +85,10 @@ def choose(
 ) -> tuple[verdict.Belief, float]:
   """The best of so many beliefs, each drawn about the best before it."""
   rng = np.random.default_rng(seed)
+  belief = dataclasses.replace(belief, gain=gains(testimonies))
   least = surprise(testimonies, belief)
   for number in range(draws):
-    tried = neighbour(belief, rng, size=0.6 * (1 - number / draws) + 0.1)
+    tried = neighbour(belief, rng, size=0.3 * (1 - number / draws) + 0.05)
     if (found := surprise(testimonies, tried)) < least:
       belief, least = tried, found
   return belief, least

@@ -30,7 +30,7 @@ MAX_FRAMES = 150
 MIN_SPLICED_FRAMES = 96
 """So many, and a part of each clip can be changed."""
 
-_LEAST_LEVEL = 1e-3  # Of full scale: quieter sound is silence.
+LEAST_LEVEL = 1e-3  # Of full scale: quieter sound is silence.
 
 
 class Kind(NamedTuple):
@@ -92,7 +92,7 @@ def clips(paths: Sequence[pathlib.Path]) -> Iterator[ShotRecord]:
       and shot.speed == 1
       and shot.num_frames >= MIN_FRAMES
       and sound is not None
-      and np.sqrt(np.mean(sound.samples**2)) > _LEAST_LEVEL
+      and np.sqrt(np.mean(sound.samples**2)) > LEAST_LEVEL
     ):
       yield shot
 

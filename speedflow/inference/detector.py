@@ -15,6 +15,7 @@ from speedflow.inference import estimator as estimator_lib
 from speedflow.inference import sound_speed as sound_speed_lib
 from speedflow.inference import verdict as verdict_lib
 from speedflow.sound import changes as sound_changes
+from speedflow.sound import stretch
 
 TOLERANCE_S = 0.25
 """Changes of picture and sound at most so far apart are one."""
@@ -141,6 +142,7 @@ class Detector:
       tuple(within),
       tuple(stretches),
       hears=sound.status == "ok",
+      stretched=_stretched(path) if sound.status == "ok" else None,
     )
     return evidence, detect_lib.Detection(
       os.fspath(path),
@@ -239,6 +241,11 @@ def joined(
     best.ratio_high,
     tuple(found),
   )
+
+
+def _stretched(path: str | os.PathLike[str]) -> float | None:
+  """Probability that the sound was stretched at its old pitch."""
+  return stretch.stretched_probability(media.audio_blocks(path))
 
 
 def _speed_at(

@@ -96,6 +96,8 @@ class Belief:
     wrong: share of readings that mean nothing.
     shared: share of a reading's error (variance) that the stretches of a file
       have in common.
+    gain: factor on the octaves that each sense reads, since what is hard to
+      read is read as something nearer to the usual.
     width: factor on the spread of each sense's readings of speed.
     recall: probability that a sense finds a change.
     enough: least probability of a verdict.
@@ -108,6 +110,9 @@ class Belief:
   old_pitch: float = 0.8
   wrong: float = 0.05
   shared: float = 0.7
+  gain: dict[Sense, float] = dataclasses.field(
+    default_factory=lambda: {"picture": 1.0, "sound": 1.0}
+  )
   width: dict[Sense, float] = dataclasses.field(
     default_factory=lambda: {"picture": 1.0, "sound": 1.0}
   )
@@ -228,7 +233,10 @@ def _log_likelihood(
       if sense in stretch.speeds:
         given = stretch.speeds[sense]
         forward *= _speed_likelihood(
-          given, errors[:, column], belief.width[sense], belief
+          belief.gain[sense] * given.log2,
+          belief.gain[sense] * belief.width[sense] * given.spread,
+          errors[:, column],
+          belief,
         )[:, None]
     # A long file has more to say than numbers are small.
     scale += math.log(forward.max())
@@ -237,13 +245,12 @@ def _log_likelihood(
 
 
 def _speed_likelihood(
-  given: Reading, errors: np.ndarray, width: float, belief: Belief
+  log2: float, spread: float, errors: np.ndarray, belief: Belief
 ) -> np.ndarray:
   """Likelihood of a reading by shared error [m]: float64 [m, grid]."""
-  spread = width * given.spread
   shared = errors[:, None] * spread * math.sqrt(belief.shared)
   own = max(spread * math.sqrt(1 - belief.shared), _FINEST)
-  good = _normal(given.log2 - _GRID - shared, own)
+  good = _normal(log2 - _GRID - shared, own)
   return (1 - belief.wrong) * good + belief.wrong * _ANYWHERE
 
 
