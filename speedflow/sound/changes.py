@@ -98,15 +98,13 @@ def find_changes(
   """
   parameters = scorer.load()
   heard = _Heard()
-  found: list[SoundChange] = []
+  found: list[tuple[bool, SoundChange]] = []
   for part in candidates(heard.listen(blocks)):
     probability, of_lag = scorer.judge(part.features, parameters)
+    sharp = evidence.is_sharp(part.features, of_lag.argmax(1))
     found += [
-      _change(time_s, p, distribution)
-      for time_s, p, distribution in zip(
-        part.time_s, probability, of_lag, strict=True
-      )
-      if p >= least_probability
+      (sharp[i], _change(part.time_s[i], probability[i], of_lag[i]))
+      for i in np.flatnonzero(probability >= least_probability)
     ]
   return SoundChanges(_apart(found), heard.status, heard.duration_s)
 
@@ -195,8 +193,9 @@ def _place(decibels: np.ndarray, sounds: np.ndarray, moment: int) -> int | None:
     None where either side has too little sound.
   """
   reach, near = _PLACING_COLUMNS, _GRID_COLUMNS
-  before = slice(max(0, moment - reach), max(0, moment - 2))
-  after = slice(moment + 2, moment + reach)
+  guard = evidence.GUARD
+  before = slice(max(0, moment - reach), max(0, moment - guard))
+  after = slice(moment + guard, moment + reach)
   sides = [decibels[s][sounds[s]] for s in (before, after)]
   if min(map(len, sides)) < evidence.MIN_COLUMNS:
     return None
@@ -234,10 +233,15 @@ def _change(
   )
 
 
-def _apart(found: list[SoundChange]) -> tuple[SoundChange, ...]:
-  """Of changes close to each other, the likeliest; in order of time."""
+def _apart(found: list[tuple[bool, SoundChange]]) -> tuple[SoundChange, ...]:
+  """Of changes close to each other the likeliest, in order of time.
+
+  Args:
+    found: whether the evidence is sharp, and the change. Where it is not, the
+      change may be some way off.
+  """
   kept: list[SoundChange] = []
-  for change in sorted(found, key=lambda c: -c.probability):
+  for _, change in sorted(found, key=lambda f: (not f[0], -f[1].probability)):
     if not any(_same(change, other) for other in kept):
       kept.append(change)
   return tuple(sorted(kept, key=lambda c: c.time_s))

@@ -17,10 +17,12 @@ LAGS = np.arange(-50, 51)
 SCALES_S = (0.2, 0.5, 1.2)
 """Seconds on each side of the moment."""
 
-# Columns next to the moment whose window may reach over it.
-_GUARD = 2
-# A side with fewer columns that sound tells nothing.
+GUARD = 2
+"""Columns next to a moment whose window may reach over it."""
+
 MIN_COLUMNS = 12
+"""A side with fewer columns that sound tells nothing."""
+
 # Quieter in every band: digital silence, or none at all.
 _SILENT_DB = -105.0
 # The quiet moments: the noise floor, which events in the scene leave alone.
@@ -65,9 +67,9 @@ def side_spectra(
     for scale in SCALES_S:
       reach = round(scale * spectra.COLUMNS_PER_S)
       if step < 0:
-        span = slice(max(0, moment - reach), max(0, moment - _GUARD))
+        span = slice(max(0, moment - reach), max(0, moment - GUARD))
       else:
-        span = slice(moment + _GUARD, moment + reach)
+        span = slice(moment + GUARD, moment + reach)
       part = decibels[span][sounds[span]]
       if len(part) < MIN_COLUMNS:
         return None
@@ -115,6 +117,26 @@ def compare(sides: np.ndarray) -> np.ndarray:
   overfull = _overfull(before, after, ceiling)
   measures = (mean(level) / 10, mean(slope) / 10, correlation, overfull / 10)
   return np.concatenate([m.T for m in measures], axis=1).astype(np.float32)
+
+
+def is_sharp(features: np.ndarray, shift: np.ndarray) -> np.ndarray:
+  """Whether a shift explains even what is next to the moment.
+
+  Spectra of a second notice a change that is half a second away; the shortest
+  ones differ by it only where it is.
+
+  Args:
+    features: float32 [n, LAGS, FEATURES], of `compare`.
+    shift: int [n], number of the shift in `LAGS`.
+
+  Returns:
+    bool [n]: at the shift, levels of the shortest spectra differ less than at
+    none.
+  """
+  # The typical and the quiet spectrum of the first scale.
+  level = features[:, :, :2]
+  none = level[:, len(LAGS) // 2]
+  return (none > level[np.arange(len(level)), shift]).any(1)
 
 
 def _ceiling(before: np.ndarray, after: np.ndarray) -> np.ndarray:

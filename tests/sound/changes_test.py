@@ -159,3 +159,14 @@ def test_several_changes_are_told_apart():
   slow, fast = changes.find_changes([audio]).changes
   assert (slow.time_s, fast.time_s) == pytest.approx((2.0, 6.0), abs=0.1)
   assert (slow.ratio, fast.ratio) == pytest.approx((0.5, 2.0), rel=0.05)
+
+
+def test_long_sound_is_judged_in_parts_without_a_gap():
+  # Parts are 30 s long: one change near the seam, one well after it.
+  long = _scene(40.0)
+  cuts = (round(29.5 * _RATE), round(34.5 * _RATE))
+  slow = audio_speed.change_speed(long[cuts[0] : cuts[1]], _RATE, 0.5)
+  joined = np.concatenate([long[: cuts[0]], slow, long[cuts[1] :]])
+  found = changes.find_changes(_blocks(media.Audio(joined, _RATE), 10.0))
+  times = [change.time_s for change in found.changes]
+  assert times == pytest.approx([29.5, 39.5], abs=0.1)
