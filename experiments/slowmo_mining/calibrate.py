@@ -7,13 +7,16 @@ Of each scene group of the training and validation splits that is taken to play
 in real time, the slowest looking piece is kept, found by the dense scan that
 `speedflow mine` makes. The doubt of the sparse scan is the least that passes
 nearly all samples of slow clips of the same splits. The test split is not
-touched. Files are logged one by one: killed and run again, it goes on.
+touched. Files are logged one by one: killed and run again, it goes on, and
+with --minutes it makes do with the files that it got to: validation first, then
+one clip of each scene after the other.
 
 The estimator has learnt from the training split, so its errors there may be
 smaller than elsewhere; the scores of both splits are compared in the README.
 """
 
 import argparse
+import collections
 import csv
 import hashlib
 import json
@@ -21,6 +24,7 @@ import math
 import os
 import pathlib
 import sys
+import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -51,9 +55,12 @@ def main(argv: Sequence[str] | None = None) -> int:
   parser.add_argument("--weights", default="tiny")
   parser.add_argument("--out", type=pathlib.Path, required=True)
   parser.add_argument("--log", type=pathlib.Path, required=True)
+  parser.add_argument("--minutes", type=float, default=math.inf)
   args = parser.parse_args(argv)
   try:
-    calibration = calibrate(args.weights, data_folder(), args.log)
+    calibration = calibrate(
+      args.weights, data_folder(), args.log, 60 * args.minutes
+    )
   except errors.SpeedflowError as error:
     print(f"calibrate: {error}", file=sys.stderr)
     return 2
@@ -101,7 +108,7 @@ def is_slow(row: dict[str, str]) -> bool:
 
 
 def calibrate(
-  weights: str, folder: pathlib.Path, log: pathlib.Path
+  weights: str, folder: pathlib.Path, log: pathlib.Path, seconds: float
 ) -> threshold.Calibration:
   """Scores the negatives and chooses the doubt of the sparse scan.
 
@@ -109,14 +116,16 @@ def calibrate(
     weights: name of the estimator's.
     folder: of real clips.
     log: where the answers about single files are kept.
+    seconds: after which no further file is examined.
   """
   sha256 = threshold.digest(weights)
-  rows = [
+  wanted = _in_order(
     row
     for row in clips(folder)
     if row["split"] in _SPLITS and (is_real_time(row) or is_slow(row))
-  ]
-  answers = _examine(rows, folder, weights, sha256, log)
+  )
+  answers = _examine(wanted, folder, weights, sha256, log, seconds)
+  rows = [row for row in wanted if row["file"] in answers]
   scores: dict[str, float] = {}
   for row in filter(is_real_time, rows):
     group, lengths = row["scene_group"], answers[row["file"]]["seconds"]
@@ -141,6 +150,7 @@ def calibrate(
     circumstances={
       **run_record.circumstances(),
       "clips_csv_sha256": data_fingerprint(folder),
+      "clips_left_out": len(wanted) - len(rows),
       "negative_clips": sum(map(is_real_time, rows)),
       "slow_clips": sum(map(is_slow, rows)),
       "of_validation": sorted(
@@ -165,12 +175,24 @@ def least_doubt(samples: Iterable[Sequence[float]]) -> float:
   return _DOUBTS[-1]
 
 
+def _in_order(rows: Iterable[dict[str, str]]) -> list[dict[str, str]]:
+  """Validation clips, slow ones, then the first, second ... of each scene."""
+  seen: collections.Counter = collections.Counter()
+  ranked = []
+  for row in rows:
+    rank = (row["split"] != "val", is_real_time(row), seen[row["scene_group"]])
+    seen[row["scene_group"]] += 1
+    ranked.append((rank, row["file"], row))
+  return [row for *_, row in sorted(ranked, key=lambda item: item[:2])]
+
+
 def _examine(
   rows: Sequence[dict[str, str]],
   folder: pathlib.Path,
   weights: str,
   sha256: str,
   log: pathlib.Path,
+  seconds: float,
 ) -> dict[str, dict[str, Any]]:
   """By file, what the scans say; those of the log are not scanned again."""
   answers: dict[str, dict[str, Any]] = {}
@@ -181,9 +203,10 @@ def _examine(
         answers[answer["file"]] = answer
   estimator = estimator_lib.load_estimator(weights)
   log.parent.mkdir(parents=True, exist_ok=True)
+  started = time.monotonic()
   with log.open("a") as lines:
     for row in rows:
-      if row["file"] in answers:
+      if row["file"] in answers or time.monotonic() - started > seconds:
         continue
       path = folder / row["file"]
       everything = scan.Span(-math.inf, math.inf)

@@ -25,8 +25,9 @@ SHORT_SIDE = 256
 
 # Time from frame to frame is judged at this size, texture at the full one.
 _SMALL_SHORT_SIDE = 120
-# Frames between two true ones in fake slow motion, at most, plus one.
-_LONGEST_PERIOD = 12
+# True frames of fake slow motion are so many frames apart, at most. Keyframes
+# of old codecs, every 10 to 15 frames, make beats as well.
+_LONGEST_PERIOD = 9
 # A pattern that does not come so many times is no pattern.
 _PERIODS = 4
 
@@ -182,7 +183,7 @@ def too_dark(footage: Footage, least: float = 40.0) -> Judgement:
   )
 
 
-def repeated(footage: Footage, most: float = 0.1) -> Judgement:
+def repeated(footage: Footage, most: float = 0.15) -> Judgement:
   """Whether frames only repeat others; score: share of frames, 0..1."""
   if len(footage.times) < 2:
     return _judge("repeated", 0.0, True)
@@ -211,7 +212,7 @@ def _stalls(changes: np.ndarray) -> float:
   return float(np.mean(changes < 0.2 * level))
 
 
-def interpolated(footage: Footage, most: float = 0.35) -> Judgement:
+def interpolated(footage: Footage, most: float = 0.32) -> Judgement:
   """Whether frames were made of others, by blending or along optical flow.
 
   Made frames follow from their neighbours and are softer than true ones, which
@@ -316,11 +317,11 @@ def _edges(image: np.ndarray) -> np.ndarray:
   return np.hypot(across, down)
 
 
-def drawn(footage: Footage, most: float = 0.55) -> Judgement:
+def drawn(footage: Footage, most: float = 0.65) -> Judgement:
   """Whether it is an animation or a screen; score: share without texture.
 
   What is drawn has areas of one colour, where a camera sees shades and noise.
-  Counted are pixels whose neighbourhood is flat to one grey level, and not
+  Counted are pixels whose neighbourhood has just one grey level, and is not
   black. Rendered scenes with texture pass.
   """
   step = max(1, len(footage.gray) // 4)
@@ -329,14 +330,14 @@ def drawn(footage: Footage, most: float = 0.55) -> Judgement:
     kernel = np.ones((7, 7), np.uint8)
     extent = cv2.absdiff(cv2.dilate(image, kernel), cv2.erode(image, kernel))
     lit = image > 24
-    shares.append(float((extent[lit] <= 2).mean()) if lit.any() else 0.0)
+    shares.append(float((extent[lit] == 0).mean()) if lit.any() else 0.0)
   score = float(np.median(shares))
   return _judge(
     "drawn", score, score <= most, f"{score:.0%} of it are flat colours"
   )
 
 
-def timelapse(footage: Footage, most: float = 0.8) -> Judgement:
+def timelapse(footage: Footage, most: float = 0.9) -> Judgement:
   """Whether so much passes between frames that nothing leads over.
 
   Score: the share of the change from frame to frame, where most changes, that

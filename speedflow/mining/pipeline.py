@@ -214,30 +214,35 @@ def _count(counts: dict[str, int]) -> None:
 
 def keyed_by_band(
   clip: dict[str, Any],
-) -> Iterator[tuple[str, tuple[float, str, list[int]]]]:
+) -> Iterator[tuple[str, tuple[float, str, list[str]]]]:
   """Gives a clip to every group in which its near duplicates may be.
 
   Longer clips come first in the order of what is yielded; then the clip's
   name decides, so that the order never depends on the workers.
   """
-  hashes = [int(value, 16) for value in clip["hash"]]
   order = round(clip["start_s"] - clip["end_s"], 4)
-  for band in duplicates.bands(hashes):
-    yield band, (order, clip["id"], hashes)
+  for band in duplicates.bands(_numbers(clip["hash"])):
+    yield band, (order, clip["id"], clip["hash"])
 
 
 def rivals(
-  element: tuple[str, Iterable[tuple[float, str, list[int]]]],
+  element: tuple[str, Iterable[tuple[float, str, list[str]]]],
 ) -> Iterator[tuple[str, str]]:
   """Pairs of a clip and one like it that comes before it, within a band."""
   _, members = element
   earlier: list[tuple[str, list[int]]] = []
-  for _, name, hashes in sorted(members):
+  for _, name, values in sorted(members):
+    hashes = _numbers(values)
     found = next((n for n, h in earlier if duplicates.alike(h, hashes)), None)
     if found is None:
       earlier.append((name, hashes))
     else:
       yield name, found
+
+
+def _numbers(hashes: Iterable[str]) -> list[int]:
+  # Beam's own integers have 63 bits and a sign.
+  return [int(value, 16) for value in hashes]
 
 
 class KeepFirst(beam.DoFn):

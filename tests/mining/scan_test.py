@@ -1,5 +1,6 @@
 """Where the dense scan looks, and the pieces that it finds."""
 
+import itertools
 import math
 
 import numpy as np
@@ -64,7 +65,7 @@ def test_pieces_cover_a_span_in_order(tiny, clip):
   info = media.probe(clip)
   assert pieces[0].start_s == pytest.approx(0, abs=0.1)
   assert pieces[-1].end_s == pytest.approx(info.duration_s, abs=0.1)
-  for before, after in zip(pieces, pieces[1:], strict=False):
+  for before, after in itertools.pairwise(pieces):
     assert before.end_s == pytest.approx(after.start_s, abs=0.05)
   for piece in pieces:
     assert piece.speed_low <= piece.speed <= piece.speed_high

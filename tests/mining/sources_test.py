@@ -36,9 +36,8 @@ def test_urls_are_listed_and_copied(folder):
   url = folder.as_uri()
   found = sources.expand([url])
   assert [name.rsplit("/", 1)[1] for name in found] == ["a.mp4", "b.MOV"]
-  with sources.local(found[0], 100) as copy:
-    with open(copy, "rb") as file:
-      assert file.read() == b"a.mp4"
+  with sources.local(found[0], 100) as copy, open(copy, "rb") as file:
+    assert file.read() == b"a.mp4"
   assert not os.path.exists(copy)
 
 

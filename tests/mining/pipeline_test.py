@@ -1,0 +1,206 @@
+"""`pipeline.mine`, from files to a manifest, and what may go wrong."""
+
+import csv
+import dataclasses
+import json
+import pathlib
+import pickle
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from pyarrow import parquet
+
+from speedflow import media
+from speedflow.data import inspect, records, schema
+from speedflow.inference import demo
+from speedflow.mining import examine, manifest, pipeline, threshold
+
+# Anything that moves will do: what is slow is for other tests.
+_ANYTHING = examine.Settings(max_speed=99.0, slowness=-9.0, min_seconds=1.0)
+
+
+def _job(out, settings=_ANYTHING):
+  return pipeline.Job(out, settings, "tiny", threshold.digest("tiny"))
+
+
+@pytest.fixture(scope="module")
+def collection(tmp_path_factory):
+  """Two clips, a copy, a smaller encoding, and what cannot be read."""
+  folder = tmp_path_factory.mktemp("collection")
+  car, bikes = (
+    next(s.path for s in demo.package_clips() if name in s.path.name)
+    for name in ("car", "bikes")
+  )
+  shutil.copy(car, folder / "car.mp4")
+  shutil.copy(bikes, folder / "bikes.mp4")
+  shutil.copy(bikes, folder / "copy.mp4")
+  with media.VideoReader(bikes, short_side=160) as reader:
+    size = (reader.width, reader.height)
+    with media.VideoWriter(
+      folder / "smaller.mp4", reader.info.fps, size, crf=30
+    ) as writer:
+      for frame in reader:
+        writer.write(frame.image)
+  (folder / "empty.mp4").write_bytes(b"")
+  (folder / "text.mp4").write_text("no video")
+  whole = bikes.read_bytes()
+  (folder / "header.mp4").write_bytes(whole[: len(whole) // 8])
+  (folder / "folder.mp4").mkdir()
+  return folder
+
+
+def _sources(collection):
+  return sorted(map(str, [*collection.iterdir(), collection / "missing.mp4"]))
+
+
+@pytest.fixture(scope="module")
+def mined(collection, tmp_path_factory):
+  """The folder that mining the collection wrote."""
+  out = tmp_path_factory.mktemp("mined")
+  pipeline.mine(_sources(collection), _job(out), {"statement": "none"})
+  return out
+
+
+def _clips(out):
+  with (out / "clips.csv").open(newline="") as file:
+    return list(csv.DictReader(file))
+
+
+def test_every_file_is_counted_once(mined, collection):
+  account = manifest.read(mined)
+  counters = account["counters"]
+  assert counters["files"] == len(_sources(collection))
+  assert counters["unreadable"] == 5
+  assert {pathlib.Path(name).name for name in account["unreadable"]} == {
+    "empty.mp4",
+    "text.mp4",
+    "header.mp4",
+    "folder.mp4",
+    "missing.mp4",
+  }
+  assert counters["same_content"] == 1
+  assert all(reason for reason in account["unreadable"].values())
+
+
+def test_near_duplicates_are_kept_once(mined):
+  account = manifest.read(mined)
+  assert account["counters"]["near_duplicate"] >= 1
+  found = {pathlib.Path(row["source"]).name for row in _clips(mined)}
+  assert found & {"bikes.mp4", "smaller.mp4"}
+  assert "copy.mp4" not in found
+
+
+def test_rows_say_where_how_slow_and_why(mined):
+  rows = _clips(mined)
+  assert rows
+  for row in rows:
+    low, speed, high = (
+      float(row[k]) for k in ("speed_low", "speed", "speed_high")
+    )
+    assert low <= speed <= high
+    assert float(row["start_s"]) < float(row["end_s"])
+    assert float(row["capture_fps"]) == pytest.approx(
+      float(row["fps"]) / speed, rel=1e-3
+    )
+    assert {k for k in row if k.startswith("filter_")} >= {
+      "filter_static",
+      "filter_interpolated",
+    }
+    assert row["hash"]
+  table = parquet.read_table(mined / "clips.parquet").to_pylist()
+  assert [row["id"] for row in table] == [row["id"] for row in rows]
+
+
+def test_records_are_what_other_experiments_train_on(mined):
+  found = inspect.inspect(mined)["splits"]
+  assert list(found) == ["train"]
+  assert found["train"]["label"] == {"pseudo": found["train"]["records"]}
+  rows = {row["id"]: row for row in _clips(mined)}
+  source = records.RecordSource(mined / "slowmo-train.tfrecord-*-of-*")
+  for number in range(len(source)):
+    shot = schema.ShotRecord.decode(source[number])
+    row = rows[shot.id.split("/")[0]]
+    times = shot.times_s()
+    assert times[0] == pytest.approx(float(row["start_s"]), abs=2e-3)
+    assert times[-1] < float(row["end_s"])
+    assert shot.speed == pytest.approx(float(row["speed"]), rel=1e-3)
+
+
+def test_page_shows_every_clip(mined):
+  page = (mined / "report.html").read_text()
+  assert page.count("<article>") == len(_clips(mined))
+
+
+def _outputs(out):
+  names = ["clips.csv", "clips.parquet", "mining.json", "report.html"]
+  files = [out / name for name in names] + sorted(
+    out.glob("slowmo-train.tfrecord-*")
+  )
+  return {path.name: path.read_bytes() for path in files}
+
+
+def test_running_again_examines_nothing_and_changes_nothing(
+  mined, collection, monkeypatch
+):
+  before = _outputs(mined)
+  monkeypatch.setattr(examine.Examination, "__iter__", pytest.fail)
+  pipeline.mine(_sources(collection), _job(mined), {"statement": "none"})
+  assert _outputs(mined) == before
+
+
+@pytest.mark.slow
+def test_killed_run_goes_on_to_the_same_result(mined, collection, tmp_path):
+  out = tmp_path / "killed"
+  given = tmp_path / "job.pickle"
+  given.write_bytes(
+    pickle.dumps((_sources(collection), _job(out), {"statement": "none"}))
+  )
+  script = (
+    "import pickle, sys; from speedflow.mining import pipeline; "
+    "pipeline.mine(*pickle.load(open(sys.argv[1], 'rb')))"
+  )
+  process = subprocess.Popen([sys.executable, "-c", script, str(given)])
+  while process.poll() is None and not list(out.glob("files/*.json")):
+    time.sleep(0.02)
+  process.send_signal(signal.SIGKILL)
+  process.wait()
+  assert not (out / manifest.ACCOUNT).exists()
+  pipeline.mine(_sources(collection), _job(out), {"statement": "none"})
+  assert _outputs(out) == _outputs(mined)
+  assert not list((out / pipeline.FILES).glob(".*.tfrecord"))
+
+
+def test_other_settings_are_other_results(mined, collection):
+  key = _job(mined).key("content")
+  stricter = dataclasses.replace(_ANYTHING, slowness=1.0)
+  assert _job(mined, stricter).key("content") != key
+  assert _job(mined).key("other content") != key
+
+
+def test_nothing_found_is_written_too(collection, tmp_path):
+  job = _job(tmp_path, examine.Settings(max_speed=1e-6, slowness=9.0))
+  account = pipeline.mine([str(collection / "car.mp4")], job, {})
+  assert account["clips"] == 0
+  assert account["records"] == []
+  assert _clips(tmp_path) == []
+  assert json.loads((tmp_path / "mining.json").read_text()) == account
+  # Each piece has its reason.
+  (summary,) = (
+    json.loads(path.read_text())
+    for path in (tmp_path / pipeline.FILES).glob("*.json")
+  )
+  assert {r["reason"] for r in summary["rejected"]} <= {
+    "too_short",
+    "speed_unknown",
+    "not_slow",
+  }
+
+
+def test_results_that_cannot_be_written_end_the_run(collection, tmp_path):
+  (tmp_path / "out").write_text("in the way")
+  with pytest.raises(OSError):
+    pipeline.mine([str(collection / "car.mp4")], _job(tmp_path / "out"), {})
