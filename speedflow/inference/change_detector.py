@@ -16,6 +16,7 @@ from typing import NamedTuple
 import cv2
 import jax
 import numpy as np
+import scipy.ndimage
 import scipy.signal
 from flax import nnx
 
@@ -351,8 +352,8 @@ def _moving(maps: np.ndarray) -> np.ndarray:
   cells = np.sort(change.reshape(len(maps), -1).astype(np.float32), axis=1)
   fastest = cells[:, -4:].mean(1)
   # On one side it may be all but still: there the video was slowed.
-  before = np.convolve(fastest, np.ones(2 * _EDGE) / (2 * _EDGE), "same")
-  return np.append(before, before[-1]) > _STILL
+  about = scipy.ndimage.uniform_filter1d(fastest, 2 * _EDGE, mode="nearest")
+  return np.append(about, about[-1]) > _STILL
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
