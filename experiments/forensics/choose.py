@@ -55,7 +55,11 @@ def gains(testimonies: Sequence[witness.Testimony]) -> dict[Sense, float]:
 def neighbour(
   belief: verdict.Belief, rng: np.random.Generator, size: float
 ) -> verdict.Belief:
-  """A belief near another one: log odds and logarithms moved at random."""
+  """A belief near another one: log odds and logarithms moved at random.
+
+  What these forgeries cannot tell stays: how far off 1 speeds are, and which
+  kinds of conflict there are.
+  """
 
   def share(value: float) -> float:
     odds = np.log(value / (1 - value)) + size * rng.normal()
@@ -69,7 +73,6 @@ def neighbour(
     untouched=share(belief.untouched),
     change=share(belief.change),
     conflict=share(belief.conflict),
-    old_pitch=share(belief.old_pitch),
     wrong=share(belief.wrong),
     shared=share(belief.shared),
     width={sense: scale(width) for sense, width in belief.width.items()},
