@@ -27,6 +27,7 @@ _VARIANTS = {
   "trial": (48, (1, 2, 4), 96, 16, 1_500, 3e-3),
   "tiny": (64, (1, 2, 4), 128, 16, 5_000, 2e-3),
   "tiny-finish": (64, (1, 2, 4), 128, 16, 7_000, 2e-3),
+  "tiny-robust": (64, (1, 2, 4), 128, 16, 9_000, 2e-3),
   "base": (256, (1, 2, 4, 8), 512, 256, 20_000, 1e-3),
   "large": (1024, (1, 2, 4, 8), 2048, 2048, 50_000, 5e-4),
 }
@@ -102,10 +103,15 @@ def get_config(variant: str = "tiny") -> ml_collections.ConfigDict:
   # (longest stride, weight): extreme speeds are rarer in the wild, and their
   # records short.
   config.data.stride_weights = ((4, 1.0), (8, 0.7), (32, 0.35))
+  # Chance that a window gets a camera's noise and a codec's jolts.
+  config.data.disturb = 0.0
   config.data.anchored = True
   config.data.workers = 0
 
-  if variant == "tiny-finish":
+  if variant == "tiny-robust":
+    # Goes on where `tiny-finish` ended: other cameras and codecs.
+    config.data.disturb = 0.5
+  if variant in ("tiny-finish", "tiny-robust"):
     # Goes on where `tiny` ended, in the same folder: ordinary speeds, short
     # windows and less disguise, at the low end of the learning rate.
     config.data.stride_weights = ((1, 1.0), (2, 0.8), (4, 0.5), (32, 0.15))

@@ -15,6 +15,7 @@ import grain
 import ml_collections
 import numpy as np
 
+from experiments.speed_estimator import disturb
 from speedflow.data import motion, pipeline
 from speedflow.data.records import RecordSource
 from speedflow.errors import SpeedflowError
@@ -85,6 +86,8 @@ class GroupSampler:
     reverse: chance that time runs backwards.
     stride_weights: (longest stride, weight) pairs, rising: how often windows
       of strides up to the first, from there to the second, ... are drawn.
+    disturb: chance of noise and keyframes, and half as often of lost small
+      changes; see `disturb`.
     anchored: whether known speeds are used; without, only ratios teach.
   """
 
@@ -94,6 +97,7 @@ class GroupSampler:
   cut: float = 0.3
   reverse: float = 0.3
   stride_weights: tuple[tuple[int, float], ...] = ((motion.STRIDES[-1], 1.0),)
+  disturb: float = 0.0
   anchored: bool = True
 
   def __call__(
@@ -156,6 +160,10 @@ class GroupSampler:
     maps[..., :4] *= zoom
     maps[..., 4:7] *= 2.0 ** rng.normal(0.0, self.intensity_scale)
     maps[..., 7] *= 2.0 ** rng.normal(0.0, self.intensity_scale)
+    if rng.random() < self.disturb / 2:
+      maps = disturb.drop_small_changes(maps, rng)
+    if rng.random() < self.disturb:
+      maps = disturb.add_noise(maps, rng)
     if rng.random() < 0.5:
       maps = maps[:, :, ::-1]
       maps[..., 0] *= -1
@@ -194,6 +202,7 @@ def training_batches(
     cut=data.cut,
     reverse=data.reverse,
     stride_weights=tuple(data.stride_weights),
+    disturb=data.disturb,
     anchored=data.anchored,
   )
   source = BalancedSource(
