@@ -20,6 +20,8 @@ from speedflow.sound import stretch
 TOLERANCE_S = 0.25
 """Changes of picture and sound at most so far apart are one."""
 
+# Changes of the sound that are less likely are not told.
+_LIKELY = 0.5
 # What of the whole time each pass over the picture takes, about.
 _DETECTING = 0.5
 
@@ -280,7 +282,9 @@ def _listen(
     first = next(blocks, None)
     if first is None:
       return None
-    return sound_changes.find_changes(itertools.chain([first], blocks))
+    return sound_changes.find_changes(
+      itertools.chain([first], blocks), least_probability=_LIKELY
+    )
   except SpeedflowError:
     # A track of which nothing can be decoded. The picture may still tell.
     return None
