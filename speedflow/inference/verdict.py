@@ -15,7 +15,7 @@ both. In a conflict each has its own: one is off 1, and the other never is.
 import dataclasses
 import itertools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Protocol, get_args
 
 import numpy as np
@@ -99,7 +99,7 @@ class Belief:
     gain: factor on the octaves that each sense reads, since what is hard to
       read is read as something nearer to the usual.
     width: factor on the spread of each sense's readings of speed.
-    recall: probability that a sense finds a change.
+    recall: probability that a sense finds a change, where it tells anything.
     enough: least probability of a verdict.
   """
 
@@ -227,8 +227,12 @@ def _log_likelihood(
   scale = 0.0
   for number, stretch in enumerate(evidence.stretches):
     if number:
+      before = evidence.stretches[number - 1]
+      told = set(before.speeds) & set(stretch.speeds)
+      if evidence.hears:
+        told.add("sound")
       found = evidence.changes[number - 1]
-      forward = _changed(forward, found, senses, evidence.hears, belief)
+      forward = _changed(forward, found, senses, told, belief)
     for column, sense in enumerate(senses):
       if sense in stretch.speeds:
         given = stretch.speeds[sense]
@@ -258,10 +262,13 @@ def _changed(
   forward: np.ndarray,
   found: dict[Sense, Found],
   senses: Sequence[Sense],
-  hears: bool,
+  told: Collection[Sense],
   belief: Belief,
 ) -> np.ndarray:
-  """Moves [m, history, grid] past a place where a change may have been."""
+  """Moves [m, history, grid] past a place where a change may have been.
+
+  Of the senses, those that are `told` would have found it, if not missed it.
+  """
   present = [found[sense] for sense in senses if sense in found]
   if not present:
     return forward
@@ -270,7 +277,7 @@ def _changed(
     if sense in found:
       probability = min(max(found[sense].probability, 1e-3), 1 - 1e-3)
       odds *= probability / (1 - probability)
-    elif sense != "sound" or hears:
+    elif sense in told:
       odds *= 1 - belief.recall[sense]
   start = belief.start
   # By log2 speed before and after; a change goes elsewhere.

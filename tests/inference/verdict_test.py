@@ -118,6 +118,16 @@ def test_a_change_that_is_a_false_alarm_says_nothing():
   assert told == pytest.approx(without, abs=0.05)
 
 
+def test_picture_that_tells_nothing_contradicts_no_sound():
+  change = {"sound": _change(2.0, 1.02)}
+  blind = _evidence((None, None), (None, None), changes=[change])
+  steady = _evidence((_REAL, None), (_REAL, None), changes=[change])
+  assert verdict.judge(blind).verdict == "sped_up"
+  assert (
+    verdict.posterior(steady)["conflict"] > verdict.posterior(blind)["conflict"]
+  )
+
+
 def test_no_verdict_where_none_is_likely_enough():
   evidence = _evidence((_TWICE, None))
   strict = dataclasses.replace(verdict.BELIEF, enough=0.999)
