@@ -1,0 +1,83 @@
+"""`speedflow mine`, from files to a folder, by the command line."""
+
+import json
+import math
+
+import pytest
+
+from speedflow import cli
+from speedflow.mining import threshold
+
+
+@pytest.fixture
+def calibration(tmp_path):
+  path = tmp_path / "calibration.json"
+  threshold.Calibration(
+    scores={f"scene{i}": -math.inf for i in range(400)},
+    footage="toys",
+    min_seconds=2.0,
+    weights="tiny",
+    weights_sha256=threshold.digest("tiny"),
+    doubt=1.0,
+    circumstances={},
+  ).write(path)
+  return str(path)
+
+
+def test_a_folder_is_mined_and_what_may_be_claimed_is_said(
+  make_video, calibration, tmp_path, capsys
+):
+  video = make_video(frames=60)
+  (tmp_path / "bad.mp4").write_bytes(b"")
+  out = tmp_path / "out"
+  code = cli.main(
+    ["mine", str(tmp_path), "--out", str(out), "--calibration", calibration]
+  )
+  assert code == 0
+  captured = capsys.readouterr()
+  assert "False-positive rate <= 0.01 with" in captured.out
+  assert "bad.mp4" in captured.err
+  account = json.loads((out / "mining.json").read_text())
+  assert account["counters"]["files"] == 2
+  assert account["calibration"]["fits"]
+  assert account["models"]["estimator_sha256"] == threshold.digest("tiny")
+  assert account["settings"]["max_speed"] == 0.5
+  assert video.name not in json.dumps(account["unreadable"])
+  for name in ("clips.csv", "clips.parquet", "report.html"):
+    assert (out / name).stat().st_size
+
+
+def test_nothing_is_claimed_for_pieces_that_were_not_calibrated(
+  make_video, calibration, tmp_path, capsys
+):
+  arguments = ["mine", str(make_video()), "--out", str(tmp_path / "out")]
+  arguments += ["--calibration", calibration, "--min-seconds", "0.5"]
+  assert cli.main(arguments) == 0
+  assert "No false-positive rate can be stated" in capsys.readouterr().out
+
+
+def _refusal(arguments, tmp_path, capsys):
+  given = ["mine", str(tmp_path), "--out", str(tmp_path / "out"), *arguments]
+  assert cli.main(given) == 2
+  (line,) = capsys.readouterr().err.splitlines()
+  return line
+
+
+def test_bad_rate_is_one_line(calibration, tmp_path, capsys):
+  arguments = ["--fpr", "2", "--calibration", calibration]
+  assert "false-positive rate" in _refusal(arguments, tmp_path, capsys)
+
+
+def test_missing_calibration_is_one_line(tmp_path, capsys):
+  arguments = ["--calibration", "missing.json"]
+  assert "calibrate" in _refusal(arguments, tmp_path, capsys)
+
+
+def test_folder_without_videos_is_one_line(calibration, tmp_path, capsys):
+  arguments = ["--calibration", calibration]
+  assert "no videos" in _refusal(arguments, tmp_path, capsys)
+
+
+def test_speeds_must_be_positive(tmp_path):
+  with pytest.raises(SystemExit):
+    cli.main(["mine", "x", "--out", str(tmp_path), "--max-speed", "0"])
