@@ -125,11 +125,14 @@ def _scores(
   windows: protocol.Windows, answers: protocol.Answers, chosen: np.ndarray
 ) -> dict[str, Any]:
   def with_interval(measure, index: np.ndarray) -> tuple[float, ...]:
+    figure = measure(windows, answers, index)
+    if np.isnan(figure):
+      return figure, figure, figure
     interval = speed.bootstrap(
       lambda drawn: measure(windows, answers, index[drawn]),
       windows.group[index],
     )
-    return measure(windows, answers, index), *interval
+    return figure, *interval
 
   scores: dict[str, Any] = {
     name: with_interval(measure, chosen)

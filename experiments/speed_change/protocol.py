@@ -300,14 +300,18 @@ def localisation_ms(
   """Median error of the time of the splices that are found."""
   index = _found(windows, answers, index)
   miss = np.abs(answers.change[index] - windows.change[index])
-  return float(np.median(1000 * miss / windows.fps[index]))
+  return _median(1000 * miss / windows.fps[index])
 
 
 def ratio_error(windows: Windows, answers: Answers, index: np.ndarray) -> float:
   """Median factor between true and estimated ratio of the splices found."""
   index = _found(windows, answers, index)
   miss = np.abs(answers.log2_ratio[index] - windows.log2_ratio[index])
-  return float(np.exp2(np.median(miss)))
+  return float(np.exp2(_median(miss)))
+
+
+def _median(values: np.ndarray) -> float:
+  return float(np.median(values)) if len(values) else float("nan")
 
 
 def _found(windows: Windows, answers: Answers, index: np.ndarray) -> np.ndarray:
