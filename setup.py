@@ -42,6 +42,8 @@ _EXTRAS = {
   "demo": ["scikit-video"],
   # Building data sets, at any scale.
   "data": ["apache-beam"],
+  # `speedflow mine`; for object stores add gcsfs, s3fs or the like.
+  "mining": ["apache-beam", "fsspec", "pyarrow"],
   # `tfds build`, which writes through TensorFlow.
   "tfds": ["tensorflow-cpu"],
   # Baselines that the estimator is compared with.
