@@ -6,6 +6,7 @@ from fractions import Fraction
 
 import numpy as np
 from av.filter import Graph
+from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
 
 _FPS = 30
@@ -34,12 +35,15 @@ def interpolate(frames: Sequence[np.ndarray], factor: int) -> list[np.ndarray]:
   height, width = frames[0].shape[:2]
   graph.link_nodes(
     graph.add_buffer(
-      width=width, height=height, format="yuv420p", time_base=_TIME_BASE
+      width=width,
+      height=height,
+      format=VideoFormat("yuv420p"),
+      time_base=_TIME_BASE,
     ),
     graph.add("minterpolate", f"fps={_FPS * factor}:mi_mode=mci:mc_mode=aobmc"),
     graph.add("buffersink"),
   ).configure()
-  made = []
+  made: list[np.ndarray] = []
   for number, image in enumerate(frames):
     picture = VideoFrame.from_ndarray(np.ascontiguousarray(image), "rgb24")
     picture = picture.reformat(format="yuv420p")
