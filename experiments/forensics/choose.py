@@ -2,7 +2,7 @@ r"""Chooses what is believed before seeing a file, on validation clips.
 
   python -m experiments.forensics.choose runs/forensics/val.jsonl
 
-How far readings fall short of the truth is measured. For the rest, beliefs are
+Bias and gain of readings are measured. For the rest, beliefs are
 drawn about the best so far, which is the one by which right verdicts are
 likeliest. Prints it; it goes into `speedflow.inference.verdict`.
 """
@@ -36,9 +36,12 @@ def surprise(
   return float(np.mean([np.mean(losses) for losses in by_kind.values()]))
 
 
-def gains(testimonies: Sequence[witness.Testimony]) -> dict[Sense, float]:
-  """How far readings of files changed as a whole fall short of the truth."""
-  found: dict[Sense, float] = {}
+def calibrated(
+  testimonies: Sequence[witness.Testimony], belief: verdict.Belief
+) -> verdict.Belief:
+  """The belief with bias and gain of files that were changed as a whole."""
+  bias: dict[Sense, float] = {}
+  gain: dict[Sense, float] = {}
   for sense in get_args(Sense):
     read, true = [], []
     for testimony in testimonies:
@@ -48,8 +51,9 @@ def gains(testimonies: Sequence[witness.Testimony]) -> dict[Sense, float]:
       if moved and sense in speeds and not testimony.forgery.spliced:
         read.append(speeds[sense].log2)
         true.append(np.log2(kind.factor))
-    found[sense] = float(1 / np.polyfit(true, read, 1)[0])
-  return found
+    slope, bias[sense] = map(float, np.polyfit(true, read, 1))
+    gain[sense] = 1 / slope
+  return dataclasses.replace(belief, bias=bias, gain=gain)
 
 
 def neighbour(
@@ -88,7 +92,7 @@ def choose(
 ) -> tuple[verdict.Belief, float]:
   """The best of so many beliefs, each drawn about the best before it."""
   rng = np.random.default_rng(seed)
-  belief = dataclasses.replace(belief, gain=gains(testimonies))
+  belief = calibrated(testimonies, belief)
   least = surprise(testimonies, belief)
   for number in range(draws):
     tried = neighbour(belief, rng, size=0.3 * (1 - number / draws) + 0.05)

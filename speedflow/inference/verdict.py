@@ -96,30 +96,34 @@ class Belief:
     wrong: share of readings that mean nothing.
     shared: share of a reading's error (variance) that the stretches of a file
       have in common.
-    gain: factor on the octaves that each sense reads, since what is hard to
-      read is read as something nearer to the usual.
+    bias: octaves that each sense reads of what plays at 1, on average.
+    gain: factor on the octaves that each sense reads beside that, since what
+      is hard to read is read as something nearer to the usual.
     width: factor on the spread of each sense's readings of speed.
     recall: probability that a sense finds a change, where it tells anything.
     enough: least probability of a verdict.
   """
 
-  untouched: float = 0.6
+  untouched: float = 0.51
   octaves: float = 1.0
-  change: float = 0.5
-  conflict: float = 0.25
+  change: float = 0.26
+  conflict: float = 0.36
   old_pitch: float = 0.8
-  wrong: float = 0.05
-  shared: float = 0.7
+  wrong: float = 0.01
+  shared: float = 0.51
+  bias: dict[Sense, float] = dataclasses.field(
+    default_factory=lambda: {"picture": -0.41, "sound": -0.10}
+  )
   gain: dict[Sense, float] = dataclasses.field(
-    default_factory=lambda: {"picture": 1.0, "sound": 1.0}
+    default_factory=lambda: {"picture": 1.51, "sound": 1.22}
   )
   width: dict[Sense, float] = dataclasses.field(
-    default_factory=lambda: {"picture": 1.0, "sound": 1.0}
+    default_factory=lambda: {"picture": 0.80, "sound": 0.91}
   )
   recall: dict[Sense, float] = dataclasses.field(
-    default_factory=lambda: {"picture": 0.6, "sound": 0.9}
+    default_factory=lambda: {"picture": 0.18, "sound": 0.93}
   )
-  enough: float = 0.4
+  enough: float = 0.35
 
   @property
   def start(self) -> np.ndarray:
@@ -131,7 +135,7 @@ class Belief:
 
 
 BELIEF = Belief()
-"""Chosen on validation clips; see experiments/forensics."""
+"""Chosen on validation clips by experiments/forensics/choose.py."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -237,7 +241,7 @@ def _log_likelihood(
       if sense in stretch.speeds:
         given = stretch.speeds[sense]
         forward *= _speed_likelihood(
-          belief.gain[sense] * given.log2,
+          belief.gain[sense] * (given.log2 - belief.bias[sense]),
           belief.gain[sense] * belief.width[sense] * given.spread,
           errors[:, column],
           belief,
