@@ -10,8 +10,9 @@ them to records/motion.
 | smoke | 0.02 M | anything | seconds |
 | quick | 0.1 M | 2 CPU cores | minutes |
 | trial | 0.2 M | 2 CPU cores | minutes; for trying ideas by `leave_out.py` |
-| tiny | 0.4 M | 2 CPU cores | about an hour |
-| tiny-finish | the same | goes on from `tiny` | 20 minutes more |
+| tiny | 0.4 M | 1 CPU core | 25 minutes |
+| tiny-finish | the same | goes on from `tiny` | 10 minutes more |
+| tiny-robust | the same | goes on from `tiny-finish` | 10 minutes more |
 | base | 7 M | one GPU, or a TPU v5e-4 | not trained yet |
 | large | 107 M | TPU v5e-4 and up, or 8 GPUs | not trained yet |
 """

@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     "--clips", type=pathlib.Path, default=pathlib.Path("records/clips")
   )
   parser.add_argument(
-    "--config", default="configs/speed_estimator.py:tiny-finish"
+    "--config", default="configs/speed_estimator.py:tiny-robust"
   )
   parser.add_argument("--run", type=pathlib.Path, help="run.json of the run")
   args = parser.parse_args(argv)
