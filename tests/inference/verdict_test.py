@@ -8,6 +8,12 @@ from hypothesis import strategies as st
 
 from speedflow.inference import detect, verdict
 
+# Of senses without a bias, so that readings are what they seem.
+_FAIR = dataclasses.replace(
+  verdict.BELIEF,
+  bias={"picture": 0.0, "sound": 0.0},
+  gain={"picture": 1.0, "sound": 1.0},
+)
 _REAL = detect.Reading(1.05, 0.75, 1.5)
 _TWICE = detect.Reading(1.9, 1.4, 2.6)
 _HALF = detect.Reading(0.55, 0.4, 0.76)
@@ -79,7 +85,7 @@ def _both(ratio):
   ],
 )
 def test_verdict_of_clear_evidence(expected, evidence):
-  assert verdict.judge(evidence).verdict == expected
+  assert verdict.judge(evidence, _FAIR).verdict == expected
 
 
 @pytest.mark.parametrize(
@@ -88,7 +94,7 @@ def test_verdict_of_clear_evidence(expected, evidence):
 )
 def test_picture_alone_is_judged_without_conflict(expected, picture):
   evidence = _evidence((picture, None), hears=False)
-  judgement = verdict.judge(evidence)
+  judgement = verdict.judge(evidence, _FAIR)
   assert judgement.verdict == expected
   assert judgement.probabilities["conflict"] == 0
 
@@ -97,23 +103,26 @@ def test_sound_that_agrees_makes_a_verdict_surer():
   alone = _evidence((_TWICE, None), hears=False)
   heard = _evidence((_TWICE, _HEARD_TWICE))
   assert (
-    verdict.posterior(heard)["sped_up"] > verdict.posterior(alone)["sped_up"]
+    verdict.posterior(heard, _FAIR)["sped_up"]
+    > verdict.posterior(alone, _FAIR)["sped_up"]
   )
 
 
 def test_wide_intervals_say_nothing():
   vague = detect.Reading(2.0, 2.0 / 64, 2.0 * 64)
-  nothing = verdict.posterior(_evidence((None, None)))
-  told = verdict.posterior(_evidence((vague, None)))
+  nothing = verdict.posterior(_evidence((None, None)), _FAIR)
+  told = verdict.posterior(_evidence((vague, None)), _FAIR)
   assert told == pytest.approx(nothing, abs=0.1)
 
 
 def test_a_change_that_is_a_false_alarm_says_nothing():
   readings = (_REAL, _HEARD_REAL)
-  without = verdict.posterior(_evidence(readings, readings, changes=[{}]))
+  without = verdict.posterior(
+    _evidence(readings, readings, changes=[{}]), _FAIR
+  )
   doubted = _change(2.0, probability=0.0)
   told = verdict.posterior(
-    _evidence(readings, readings, changes=[{"sound": doubted}])
+    _evidence(readings, readings, changes=[{"sound": doubted}]), _FAIR
   )
   assert told == pytest.approx(without, abs=0.05)
 
@@ -122,15 +131,16 @@ def test_picture_that_tells_nothing_contradicts_no_sound():
   change = {"sound": _change(2.0, 1.02)}
   blind = _evidence((None, None), (None, None), changes=[change])
   steady = _evidence((_REAL, None), (_REAL, None), changes=[change])
-  assert verdict.judge(blind).verdict == "sped_up"
+  assert verdict.judge(blind, _FAIR).verdict == "sped_up"
   assert (
-    verdict.posterior(steady)["conflict"] > verdict.posterior(blind)["conflict"]
+    verdict.posterior(steady, _FAIR)["conflict"]
+    > verdict.posterior(blind, _FAIR)["conflict"]
   )
 
 
 def test_no_verdict_where_none_is_likely_enough():
   evidence = _evidence((_TWICE, None))
-  strict = dataclasses.replace(verdict.BELIEF, enough=0.999)
+  strict = dataclasses.replace(_FAIR, enough=0.999)
   judgement = verdict.judge(evidence, strict)
   assert judgement.verdict == "uncertain"
   assert judgement.why.startswith("No verdict is likely enough: ")
@@ -138,9 +148,9 @@ def test_no_verdict_where_none_is_likely_enough():
 
 def test_why_names_what_speaks_for_the_verdict_and_what_against():
   evidence = _evidence(
-    (_REAL, _HEARD_REAL), (_REAL, _HEARD_TWICE), changes=[_both(2.0)]
+    (_REAL, _HEARD_REAL), (_HALF, _HEARD_TWICE), changes=[_both(2.0)]
   )
-  why = verdict.judge(evidence).why
+  why = verdict.judge(evidence, _FAIR).why
   support, _, against = why.partition("Against it:")
   assert "at 1.0 s picture and sound become about 2 times faster" in support
   assert "the picture plays at about 1.1x (0.75-1.5)" in against
@@ -175,10 +185,11 @@ def test_probabilities_sum_to_one_and_turn_with_the_speeds(
     changes = [found] * (len(readings) - 1)
     return _evidence(*readings, changes=changes, stretched=stretched)
 
-  given_so = verdict.posterior(evidence(stretches, ratio))
+  given_so = verdict.posterior(evidence(stretches, ratio), _FAIR)
   assert sum(given_so.values()) == pytest.approx(1)
   upside_down = verdict.posterior(
-    evidence([tuple(map(turned, pair)) for pair in stretches], -ratio)
+    evidence([tuple(map(turned, pair)) for pair in stretches], -ratio),
+    _FAIR,
   )
   assert upside_down == pytest.approx(
     {
@@ -193,5 +204,7 @@ def test_probabilities_sum_to_one_and_turn_with_the_speeds(
 def test_many_changes_are_weighed_like_few():
   stretches = [(_REAL, _HEARD_REAL), (_TWICE, _HEARD_TWICE)] * 150
   changes = [_both(2.0), _both(0.5)] * 150
-  probabilities = verdict.posterior(_evidence(*stretches, changes=changes[:-1]))
+  probabilities = verdict.posterior(
+    _evidence(*stretches, changes=changes[:-1]), _FAIR
+  )
   assert probabilities["sped_up"] > 0.9

@@ -1,5 +1,6 @@
 """Counting right verdicts, and choosing by what they are weighed."""
 
+import dataclasses
 import json
 
 import pytest
@@ -28,6 +29,12 @@ def _testimony(kind, picture, sound, clip="a", stretched=None):
   )
 
 
+# Of senses without a bias, so that readings are what they seem.
+_FAIR = dataclasses.replace(
+  verdict.BELIEF,
+  bias={"picture": 0.0, "sound": 0.0},
+  gain={"picture": 1.0, "sound": 1.0},
+)
 _CLEAR = [
   _testimony("untouched", 1, 1),
   _testimony("sped up 2x", 2, 2),
@@ -39,7 +46,7 @@ _CLEAR = [
 
 
 def test_clear_evidence_is_judged_right_by_all_senses_together_and_alone():
-  systems = evaluate.evaluate(_CLEAR)["systems"]
+  systems = evaluate.evaluate(_CLEAR, _FAIR)["systems"]
   for name in ("picture and sound", "picture alone"):
     assert systems[name]["accuracy"][0] == 1
     assert not systems[name]["failures"]
@@ -47,7 +54,7 @@ def test_clear_evidence_is_judged_right_by_all_senses_together_and_alone():
 
 def test_the_task_leaves_out_what_was_sped_up_without_sound():
   wrong = _testimony("sped up 2x, sound removed", 1, None)
-  together = evaluate.evaluate([*_CLEAR[:-1], wrong])["systems"][
+  together = evaluate.evaluate([*_CLEAR[:-1], wrong], _FAIR)["systems"][
     "picture and sound"
   ]
   assert together["accuracy"][0] == 1
@@ -58,12 +65,12 @@ def test_the_task_leaves_out_what_was_sped_up_without_sound():
 
 
 def test_nothing_is_asked_of_sound_that_was_removed():
-  alone = evaluate.evaluate(_CLEAR)["systems"]["sound alone"]
+  alone = evaluate.evaluate(_CLEAR, _FAIR)["systems"]["sound alone"]
   assert alone["by_kind"]["sound removed"] is None
 
 
 def test_results_are_json_and_tables():
-  results = evaluate.evaluate(_CLEAR)
+  results = evaluate.evaluate(_CLEAR, _FAIR)
   table = evaluate.tables(json.loads(json.dumps(results)))
   assert "| **all five kinds** | 100% (100%-100%) |" in table
   assert "| untouched | **1** | 0 | 0 | 0 | 0 | 0 |" in table
@@ -88,7 +95,7 @@ def test_changes_survive_their_file():
 
 def test_a_better_belief_is_found():
   # Whoever believes in conflicts is surprised by files without any.
-  belief = verdict.Belief(conflict=0.9)
+  belief = dataclasses.replace(_FAIR, conflict=0.9)
   files = [_testimony("untouched", 1, 1), _testimony("sped up 2x", 1.5, 1.5)]
   before = choose.surprise(files, belief)
   chosen, after = choose.choose(files, belief, draws=40)
