@@ -70,7 +70,7 @@ def evaluate(split: str) -> dict[str, Any]:
   sounds = protocol.sounds(split)
   others = [
     sound
-    for name in {"train", "val", "test"} - {split, "test"}
+    for name in sorted({"train", "val"} - {split})
     for sound in protocol.sounds(name)
   ]
   threshold = _baseline_threshold(others)
