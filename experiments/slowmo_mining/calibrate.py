@@ -43,8 +43,9 @@ FOOTAGE = (
 MIN_SECONDS = 2.0
 
 _SPLITS = ("train", "val")
-# Samples of slow clips that the sparse scan passes on.
-_PASSED_ON = 0.97
+# Of the samples of slow clips that the dense scan finds, the sparse scan passes
+# so many on.
+_PASSED_ON = 0.95
 _DOUBTS = tuple(np.arange(0.0, 3.01, 0.25).tolist())
 _SLOW = 0.5
 
@@ -145,6 +146,7 @@ def calibrate(
     doubt=least_doubt(
       sample
       for row in filter(is_slow, rows)
+      if _found(answers[row["file"]])
       for sample in answers[row["file"]]["glances"]
     ),
     circumstances={
@@ -157,6 +159,14 @@ def calibrate(
         {r["scene_group"] for r in rows if r["split"] == "val"} & set(scores)
       ),
     },
+  )
+
+
+def _found(answer: dict[str, Any]) -> bool:
+  """Whether the dense scan finds any slow motion in a file."""
+  return any(
+    score is not None and score > 0 and speed <= _SLOW
+    for score, speed in zip(answer["slowness"], answer["speed"], strict=True)
   )
 
 
@@ -182,7 +192,9 @@ def _in_order(rows: Iterable[dict[str, str]]) -> list[dict[str, str]]:
   for row in rows:
     rank = (row["split"] != "val", is_real_time(row), seen[row["scene_group"]])
     seen[row["scene_group"]] += 1
-    ranked.append((rank, row["file"], row))
+    # Of any part of the list, an even choice.
+    digest = hashlib.sha256(row["file"].encode()).digest()
+    ranked.append((rank, digest, row))
   return [row for *_, row in sorted(ranked, key=lambda item: item[:2])]
 
 
