@@ -57,6 +57,7 @@ bench: clips  ## Measures the speed of the input pipeline and of `estimate`.
 	$(PY) -m bench.input_pipeline --records "$(RECORDS)/clips" \
 	  --out build/bench/input_pipeline.json
 	$(PY) -m bench.estimate --out build/bench/estimate.json
+	$(PY) -m bench.detect --out build/bench/detect.json
 
 clips: $(DEV)
 	@if test -n "$$SPEEDFLOW_DATA"; then \
