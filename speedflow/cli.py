@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import speedflow
 from speedflow import errors
+from speedflow.data import beam_runner
 from speedflow.inference import detect_command, superres_command
 from speedflow.mining import events_command, mine_command
 
@@ -174,16 +175,7 @@ def _parser() -> argparse.ArgumentParser:
   build.add_argument(
     "--format", choices=["tfrecord", "array_record"], default="tfrecord"
   )
-  build.add_argument(
-    "--runner", default="DirectRunner", help="of Beam (default: %(default)s)"
-  )
-  build.add_argument(
-    "--beam-option",
-    action="append",
-    default=[],
-    metavar="--NAME=VALUE",
-    help="for the runner; may be repeated",
-  )
+  beam_runner.add_arguments(build)
   build.set_defaults(run=_build)
   motion = data_commands.add_parser(
     "motion",

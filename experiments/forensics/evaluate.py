@@ -10,7 +10,6 @@ and the tables of the README beside them.
 import argparse
 import collections
 import dataclasses
-import json
 import pathlib
 import sys
 from collections.abc import Sequence
@@ -20,7 +19,6 @@ import numpy as np
 
 from experiments.forensics import forgeries, witness
 from speedflow import errors
-from speedflow.atomic import atomic_path
 from speedflow.evaluation import speed
 from speedflow.inference import verdict
 from speedflow.inference.detect import Sense, Verdict
@@ -187,12 +185,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(f"evaluate: {error}", file=sys.stderr)
     return 2
   results = {**run_record.circumstances(), **evaluate(testimonies)}
-  with atomic_path(args.out) as path:
-    path.write_text(json.dumps(results, indent=2) + "\n")
-  table = tables(results)
-  with atomic_path(args.out.with_suffix(".md")) as path:
-    path.write_text(table)
-  print(table)
+  run_record.write_results(args.out, results, tables(results))
   return 0
 
 

@@ -14,7 +14,6 @@ import argparse
 import collections
 import dataclasses
 import hashlib
-import json
 import os
 import pathlib
 import sys
@@ -27,7 +26,6 @@ from scipy import stats
 
 from experiments.sound_speed import baselines, protocol
 from speedflow import errors, media
-from speedflow.atomic import atomic_path
 from speedflow.evaluation import speed
 from speedflow.inference import sound_speed
 from speedflow.sound import changes, spectra
@@ -55,12 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
   except errors.SpeedflowError as error:
     print(f"evaluate: {error}", file=sys.stderr)
     return 2
-  with atomic_path(args.out) as path:
-    path.write_text(json.dumps(results, indent=2) + "\n")
-  table = tables(results)
-  with atomic_path(args.out.with_suffix(".md")) as path:
-    path.write_text(table)
-  print(table)
+  run_record.write_results(args.out, results, tables(results))
   return 0
 
 

@@ -10,7 +10,6 @@ tables of the README beside them.
 """
 
 import argparse
-import json
 import pathlib
 import sys
 import time
@@ -21,7 +20,6 @@ import numpy as np
 
 from experiments.speed_change import baselines, protocol, untouched
 from speedflow import errors
-from speedflow.atomic import atomic_path
 from speedflow.data.records import RecordSource, split_shards
 from speedflow.data.schema import ShotRecord
 from speedflow.evaluation import speed
@@ -50,12 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
   except errors.SpeedflowError as error:
     print(f"evaluate: {error}", file=sys.stderr)
     return 2
-  with atomic_path(args.out) as path:
-    path.write_text(json.dumps(results, indent=2) + "\n")
-  table = tables(results)
-  with atomic_path(args.out.with_suffix(".md")) as path:
-    path.write_text(table)
-  print(table)
+  run_record.write_results(args.out, results, tables(results))
   return 0
 
 

@@ -10,7 +10,6 @@ of the README beside them.
 
 import argparse
 import itertools
-import json
 import pathlib
 import sys
 import time
@@ -22,7 +21,6 @@ import numpy as np
 from experiments.speed_estimator import baselines, protocol
 from experiments.speed_estimator.dataset import ANCHORS
 from speedflow import errors
-from speedflow.atomic import atomic_path
 from speedflow.data.motion import CHANNELS, MotionRecord
 from speedflow.data.records import RecordSource
 from speedflow.data.schema import ShotRecord
@@ -62,12 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
   except errors.SpeedflowError as error:
     print(f"evaluate: {error}", file=sys.stderr)
     return 2
-  with atomic_path(args.out) as path:
-    path.write_text(json.dumps(results, indent=2) + "\n")
-  table = tables(results)
-  with atomic_path(args.out.with_suffix(".md")) as path:
-    path.write_text(table)
-  print(table)
+  run_record.write_results(args.out, results, tables(results))
   return 0
 
 

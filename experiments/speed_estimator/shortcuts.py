@@ -20,7 +20,6 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-import cv2
 import numpy as np
 
 from experiments.speed_estimator import protocol
@@ -28,7 +27,7 @@ from speedflow import errors
 from speedflow.atomic import atomic_path
 from speedflow.data import motion
 from speedflow.data.records import RecordSource
-from speedflow.data.schema import ShotRecord
+from speedflow.data.schema import ShotRecord, encode_jpeg
 from speedflow.inference import estimator as estimator_lib
 from speedflow.inference import weights
 from speedflow.models import motion_net
@@ -38,6 +37,8 @@ from speedflow.training import run_record
 FRAMES = 32
 """Length of the windows."""
 
+# Of JPEGs: that of the encoder shall not show.
+_QUALITY = 95
 _STILL_SECONDS = 4
 _FPS = 30
 
@@ -46,7 +47,7 @@ def dress(shot: ShotRecord, appearance: Appearance) -> ShotRecord:
   """The shot with another appearance."""
   clip = np.stack([shot.image(i) for i in range(shot.num_frames)])
   return dataclasses.replace(
-    shot, frames=[_jpeg(image) for image in augment(clip, appearance)]
+    shot, frames=[encode_jpeg(x, _QUALITY) for x in augment(clip, appearance)]
   )
 
 
@@ -270,14 +271,6 @@ def _plaid(frames: int, angle: int) -> np.ndarray:
   pattern = np.sin(along - phase) + np.sin(across - phase)
   grey = (127 + 60 * pattern).astype(np.uint8)
   return np.repeat(grey[..., None], 3, axis=3)
-
-
-def _jpeg(image: np.ndarray) -> bytes:
-  bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
-  done, encoded = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, 95])
-  if not done:
-    raise ValueError(f"cannot encode a picture of shape {image.shape}")
-  return encoded.tobytes()
 
 
 if __name__ == "__main__":

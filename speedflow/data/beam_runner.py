@@ -1,10 +1,25 @@
 """Apache Beam, started so that it suits one machine and any other runner."""
 
+import argparse
 import logging
 from collections.abc import Sequence
 from typing import Any
 
 from speedflow.errors import SpeedflowError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+  """Adds the options that choose a runner, for `new_pipeline`."""
+  parser.add_argument(
+    "--runner", default="DirectRunner", help="of Beam (default: %(default)s)"
+  )
+  parser.add_argument(
+    "--beam-option",
+    action="append",
+    default=[],
+    metavar="--NAME=VALUE",
+    help="for the runner; may be repeated",
+  )
 
 
 def import_beam() -> tuple[Any, Any]:

@@ -22,7 +22,7 @@ from speedflow import media
 from speedflow.data import procedural_cast, shards
 from speedflow.data.procedural_cast import Body
 from speedflow.data.records import shard_path
-from speedflow.data.schema import MAX_FRAMES, ShotRecord
+from speedflow.data.schema import MAX_FRAMES, ShotRecord, encode_jpeg
 from speedflow.errors import SpeedflowError
 from speedflow.timewarp import audio, light, mechanics
 
@@ -286,7 +286,7 @@ def to_records(
   for first in range(0, count, MAX_FRAMES):
     numbers = range(first, min(first + MAX_FRAMES, count))
     frames = [
-      _jpeg(
+      encode_jpeg(
         scene.frame((n + exposure / 2) * interval, exposure * interval), quality
       )
       for n in numbers
@@ -321,12 +321,6 @@ def to_records(
       )
     )
   return records
-
-
-def _jpeg(image: np.ndarray, quality: int) -> bytes:
-  bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
-  _, encoded = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
-  return encoded.tobytes()
 
 
 _CAPTURE_FPS = (30, 50, 60, 120, 240)

@@ -209,6 +209,18 @@ class ShotRecord:
     return dataclasses.replace(sound, start_s=start_s)
 
 
+def encode_jpeg(image: np.ndarray, quality: int) -> bytes:
+  """A frame as records hold it; `ShotRecord.image` decodes it.
+
+  Args:
+    image: uint8 RGB [h, w, 3].
+    quality: 1..100.
+  """
+  bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+  _, encoded = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
+  return encoded.tobytes()
+
+
 def tfds_features() -> Any:
   """Returns the same schema as a `tfds.features.FeaturesDict`.
 

@@ -111,7 +111,7 @@ class ClipRecords:
     self.notes: list[str] = []
     self._clip = clip
     self._short_side = short_side
-    self._quality = [cv2.IMWRITE_JPEG_QUALITY, quality]
+    self._quality = quality
     self._find_cuts = find_cuts
     self._last: np.ndarray | None = None
     self._changes: list[float] = []
@@ -156,7 +156,11 @@ class ClipRecords:
     for shot, (image, time) in numbered:
       self._note_change(image, time)
       yield _Encoded(
-        shot, self.frames, time, image.shape[:2], self._jpeg(image)
+        shot,
+        self.frames,
+        time,
+        image.shape[:2],
+        schema.encode_jpeg(image, self._quality),
       )
       self.frames += 1
       self.shots = shot + 1
@@ -167,10 +171,6 @@ class ClipRecords:
       self._changes.append(labels.frame_change(self._last, small))
     self._last = small
     self._times_s.append(float(time))
-
-  def _jpeg(self, image: np.ndarray) -> bytes:
-    bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
-    return cv2.imencode(".jpg", bgr, self._quality)[1].tobytes()
 
   def _record(self, chunk: "_Chunk", video: "_Video") -> schema.ShotRecord:
     clip, first = self._clip, chunk.frames[0]

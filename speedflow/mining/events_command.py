@@ -5,6 +5,8 @@ import dataclasses
 import os
 import pathlib
 
+from speedflow.data import beam_runner
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
   """Declares the arguments that `run` reads."""
@@ -42,16 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     default=os.cpu_count(),
     help="threads (default: %(default)s)",
   )
-  parser.add_argument(
-    "--runner", default="DirectRunner", help="of Beam (default: %(default)s)"
-  )
-  parser.add_argument(
-    "--beam-option",
-    action="append",
-    default=[],
-    metavar="--NAME=VALUE",
-    help="for the runner; may be repeated",
-  )
+  beam_runner.add_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:

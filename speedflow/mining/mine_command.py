@@ -6,6 +6,8 @@ import os
 import pathlib
 import sys
 
+from speedflow.data import beam_runner
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
   """Declares the arguments that `run` reads."""
@@ -71,16 +73,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     metavar="N",
     help="threads, for the DirectRunner (default: %(default)s)",
   )
-  parser.add_argument(
-    "--runner", default="DirectRunner", help="of Beam (default: %(default)s)"
-  )
-  parser.add_argument(
-    "--beam-option",
-    action="append",
-    default=[],
-    metavar="--NAME=VALUE",
-    help="for the runner; may be repeated",
-  )
+  beam_runner.add_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -95,8 +88,6 @@ def run(args: argparse.Namespace) -> int:
   Raises:
     SpeedflowError: bad input.
   """
-  from speedflow.data import beam_runner
-
   # Its absence is explained before anything needs it.
   beam_runner.import_beam()
   import speedflow

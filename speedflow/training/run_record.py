@@ -114,6 +114,23 @@ def circumstances() -> dict[str, Any]:
   }
 
 
+def write_results(
+  path: pathlib.Path, results: Mapping[str, Any], table: str
+) -> None:
+  """Keeps the results of an evaluation, and prints their table.
+
+  Args:
+    path: the JSON file; the table goes beside it, as Markdown.
+    results: with their `circumstances`.
+    table: the same, to be read.
+  """
+  with atomic.atomic_path(path) as temporary:
+    temporary.write_text(json.dumps(results, indent=2) + "\n")
+  with atomic.atomic_path(path.with_suffix(".md")) as temporary:
+    temporary.write_text(table)
+  print(table)
+
+
 def _program() -> str:
   """What runs, without the folders in which this machine keeps it."""
   program = pathlib.Path(sys.argv[0]).absolute()
