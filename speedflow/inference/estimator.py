@@ -22,7 +22,7 @@ from flax import nnx
 
 from speedflow import media
 from speedflow.data import motion, shots
-from speedflow.inference import belief, memory_frames, weights
+from speedflow.inference import belief, memory_frames, telling, weights
 from speedflow.inference.estimate import (
   WIDEST,
   Estimate,
@@ -47,8 +47,6 @@ _BATCH = 8
 # Longer videos are sampled: every other stretch of so many frames is left out.
 _DENSE_S = 120.0
 _SAMPLED_FRAMES = 96
-# Grey levels: below this, the fastest places of a window hardly change.
-_STILL = 1.5
 # What is answered when nothing is known, and the interval of all that occurs.
 _PRIOR = (0.0, -5.0, 4.0)
 # A stretch between speed changes is worth at least so many octaves squared.
@@ -170,7 +168,7 @@ class SpeedEstimator:
 
     Returns:
       For each clip log2 speed and its standard deviation, octaves; None where
-      nothing moves or there are too few frames.
+      nothing tells the speed or there are too few frames.
     """
     mapper = motion.MotionMapper()
     maps, to_speed, numbers = [], [], []
@@ -180,7 +178,7 @@ class SpeedEstimator:
       if len(chosen) <= motion.MIN_MAPS:
         continue
       found = mapper.along([images[i] for i in chosen])
-      if _moves(found):
+      if telling.tells_speed(found):
         maps.append(found)
         to_speed.append(float(labels.step_to_speed(0.0, kept.fps)))
         numbers.append(number)
@@ -278,7 +276,7 @@ class SpeedEstimator:
     starts = [
       start
       for start in _window_starts(len(maps))
-      if _moves(maps[start : start + WINDOW])
+      if telling.tells_speed(maps[start : start + WINDOW])
     ]
     likelihood = belief.likelihood(
       self._probability([maps[s : s + WINDOW] for s in starts]),
@@ -325,7 +323,8 @@ class SpeedEstimator:
         f"it is too short, {duration_s:.2g} s; at least {motion.MIN_MAPS + 2} "
         "frames without a cut are wanted"
         if short
-        else "nothing moves in it, or each shot is too short"
+        else "nothing moves in it as filmed things do, or each shot is too "
+        "short"
       )
       return _unknown(answer, reason, duration_s)
     values = np.array([w.log2_speed for w in windows])
@@ -489,13 +488,6 @@ def _window_starts(maps: int) -> list[int]:
   if starts[-1] < last:
     starts.append(last)
   return starts
-
-
-def _moves(maps: np.ndarray) -> bool:
-  """Whether anything moves in a window [t, 12, 16, 8]."""
-  change = maps[..., motion.CHANNELS.index("change_mean")]
-  per_cell = change.astype(np.float32).mean(0).ravel()
-  return bool(np.sort(per_cell)[-4:].mean() > _STILL)
 
 
 def _change_points(values: np.ndarray, spreads: np.ndarray) -> list[int]:
