@@ -7,13 +7,19 @@ from speedflow.media.audio import (
   encode_flac,
   read_audio,
 )
+from speedflow.media.colour import Colour
+from speedflow.media.encoding import PixelFormat, pixel_format_for
+from speedflow.media.joiner import Piece, join
 from speedflow.media.keyframes import Sample, sample_keyframes
 from speedflow.media.video import Frame, VideoInfo, VideoReader, probe
 from speedflow.media.writer import VideoWriter
 
 __all__ = [
   "Audio",
+  "Colour",
   "Frame",
+  "Piece",
+  "PixelFormat",
   "Sample",
   "VideoInfo",
   "VideoReader",
@@ -21,6 +27,8 @@ __all__ = [
   "audio_blocks",
   "decode_flac",
   "encode_flac",
+  "join",
+  "pixel_format_for",
   "probe",
   "read_audio",
   "sample_keyframes",

@@ -15,20 +15,25 @@ import numpy as np
 from av.container import InputContainer
 from av.filter import Graph
 from av.sidedata.sidedata import Type as SideDataType
+from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
-from av.video.reformatter import (
-  ColorRange,
-  Colorspace,
-  Interpolation,
-  VideoReformatter,
-)
+from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
 from av.video.stream import VideoStream
 
 from speedflow.errors import SpeedflowError
 from speedflow.media import container as media_container
+from speedflow.media.colour import Colour
 
-# AVColorSpace: what a file says that does not say its matrix coefficients.
-_UNSPECIFIED_COLOURSPACE = 2
+ReadFormat = Literal["rgb24", "gray", "rgb48le", "rgba", "rgba64le"]
+
+# swscale's fast conversion darkens 8-bit pictures by a grey level. AREA and
+# exact rounding together do not work in it.
+_EXACT = (
+  Interpolation.BICUBIC
+  | Interpolation.ACCURATE_RND
+  | Interpolation.FULL_CHR_H_INT
+  | Interpolation.FULL_CHR_H_INP
+)
 # A file that ends this much before its header says has been cut.
 _CUT_S = 1
 
@@ -52,7 +57,7 @@ class VideoInfo:
     rotation: degrees clockwise, a multiple of 90, by which the stored picture
       is turned for showing. Frames from `VideoReader` are turned already.
     interlaced: whether the frames are flagged as two fields.
-    colour_range: "limited" (16..235 in 8 bits) or "full", as stored.
+    colour: what the stored numbers mean.
     has_audio: whether there is a sound track.
   """
 
@@ -68,8 +73,21 @@ class VideoInfo:
   bit_depth: int
   rotation: int
   interlaced: bool
-  colour_range: Literal["limited", "full"]
+  colour: Colour
   has_audio: bool
+
+  @property
+  def colour_range(self) -> Literal["limited", "full"]:
+    """Whether black and white are stored as 16 and 235, in 8 bits, or not."""
+    return "full" if self.colour.full_range else "limited"
+
+  @property
+  def has_alpha(self) -> bool:
+    """Whether the stored pixel format has room for transparency."""
+    stored = VideoFormat(self.pixel_format)
+    return stored.has_palette or any(
+      part.is_alpha for part in stored.components
+    )
 
   @functools.cached_property
   def variable_frame_rate(self) -> bool:
@@ -99,7 +117,8 @@ class Frame(NamedTuple):
   """One picture and when it is shown.
 
   Attributes:
-    image: uint8 [height, width, 3] (rgb24) or [height, width] (gray).
+    image: [height, width, 3] (rgb24 and rgb48le), [height, width, 4] (rgba and
+      rgba64le) or [height, width] (gray), uint8, or uint16 where 48 or 64 bits.
     time: presentation time in seconds on the file's clock, exact.
   """
 
@@ -127,10 +146,10 @@ class VideoReader:
         ...
 
   Pictures come as they are shown: turned by the file's rotation flag,
-  deinterlaced (yadif) where flagged, and at full range 0..255 whatever the
-  stored range and bit depth. High dynamic range is not tone-mapped, and the
-  sample aspect ratio is not applied. A stream that changes its size midway is
-  scaled to the first size.
+  deinterlaced (yadif) where flagged, and at full range, 0 to 255 or 65535,
+  whatever the stored range and bit depth. High dynamic range is not
+  tone-mapped, and the sample aspect ratio is not applied. A stream that changes
+  its size midway is scaled to the first size.
 
   Times are exact. A missing time stamp, or one that does not exceed the one
   before it, is replaced by the one before it plus one average interval, so
@@ -153,8 +172,9 @@ class VideoReader:
     *,
     short_side: int | None = None,
     size: tuple[int, int] | None = None,
-    pixel_format: Literal["rgb24", "gray"] = "rgb24",
+    pixel_format: ReadFormat = "rgb24",
     start_s: float | Fraction | None = None,
+    exact: bool = False,
   ):
     """Opens the file and decodes its first two frames.
 
@@ -163,15 +183,21 @@ class VideoReader:
       short_side: pixels of the shorter side to scale down to, keeping the
         shape; a picture that is smaller already is left as it is.
       size: (width, height) in pixels to scale to, up or down.
-      pixel_format: "rgb24" for colour or "gray" for luma.
+      pixel_format: "rgb24" for colour or "gray" for luma; "rgb48le" for all
+        bits of deeper files; "rgba" and "rgba64le" with transparency.
       start_s: seconds on the file's clock; frames before it are passed over.
+      exact: whether to round colours exactly instead of fast, for pictures
+        that are to be stored again; not together with a size.
 
     Raises:
       SpeedflowError: not a video, no frame can be decoded, or only one.
-      ValueError: both `short_side` and `size` are given.
+      ValueError: more than one of `short_side`, `size` and `exact` is given.
     """
     if short_side is not None and size is not None:
       raise ValueError("give short_side or size, not both")
+    if exact and (short_side is not None or size is not None):
+      raise ValueError("give exact or a size, not both")
+    self._exact = exact
     self.damage: str | None = None
     self._path = os.fspath(path)
     self._pixel_format = pixel_format
@@ -263,7 +289,7 @@ class VideoReader:
       bit_depth=max(part.bits for part in picture.format.components),
       rotation=round(-picture.rotation / 90) * 90 % 360,
       interlaced=self._interlaced,
-      colour_range="full" if _is_full_range(picture) else "limited",
+      colour=Colour.of(picture),
       has_audio=any(
         stream.codec_context is not None
         for stream in self._container.streams.audio
@@ -379,23 +405,18 @@ class VideoReader:
     if self._orientation.transpose:
       width, height = height, width
     smaller = width <= picture.width and height <= picture.height
-    colourspace = picture.colorspace
-    if colourspace == _UNSPECIFIED_COLOURSPACE:
-      # What players assume: high definition is BT.709, smaller is BT.601.
-      high_definition = min(picture.width, picture.height) >= 720
-      colourspace = Colorspace.ITU709 if high_definition else Colorspace.ITU601
+    colour = Colour.of(picture)
+    # Averaging over areas, so that big reductions do not alias.
+    interpolation = Interpolation.AREA if smaller else Interpolation.BICUBIC
     try:
       shown = self._reformatter.reformat(
         picture,
         width,
         height,
         self._pixel_format,
-        src_colorspace=colourspace,
-        # Averaging over areas, so that big reductions do not alias.
-        interpolation=Interpolation.AREA if smaller else Interpolation.BICUBIC,
-        src_color_range=ColorRange.JPEG
-        if _is_full_range(picture)
-        else ColorRange.MPEG,
+        src_colorspace=colour.matrix,
+        interpolation=_EXACT if self._exact else interpolation,
+        src_color_range=colour.range_code,
         dst_color_range=ColorRange.JPEG,
         threads=1,
       )
@@ -473,13 +494,6 @@ def _promised_s(
   if container.duration and len(container.streams) == 1:
     return Fraction(container.duration, av.time_base)
   return None
-
-
-def _is_full_range(picture: VideoFrame) -> bool:
-  if picture.color_range != ColorRange.UNSPECIFIED:
-    return picture.color_range == ColorRange.JPEG
-  name = picture.format.name
-  return name.startswith(("yuvj", "gray", "ya")) or picture.format.is_rgb
 
 
 def _ticks(picture: VideoFrame, time_base: Fraction) -> int | None:
