@@ -65,9 +65,10 @@ class Encoding:
   ) -> VideoStream:
     """Adds a stream of such pictures to a file."""
     codec = _CODECS.get(self.pixel_format, "libx264")
-    options = {}
+    options: dict[str, str] = {}
     if codec.startswith("libx264"):
-      options["crf"] = str(self.crf)
+      # Of 10 bits, a rate factor of 0 is not without loss.
+      options |= {"crf": str(self.crf)} if self.crf else {"qp": "0"}
       if not self.reordered:
         options["bf"] = "0"
     elif codec == "prores_ks":
