@@ -29,6 +29,7 @@ _VARIANTS = {
   "tiny": (64, (1, 2, 4), 128, 16, 5_000, 2e-3),
   "tiny-finish": (64, (1, 2, 4), 128, 16, 7_000, 2e-3),
   "tiny-robust": (64, (1, 2, 4), 128, 16, 9_000, 2e-3),
+  "tiny-looks": (64, (1, 2, 4), 128, 16, 12_000, 2e-3),
   "base": (256, (1, 2, 4, 8), 512, 256, 20_000, 1e-3),
   "large": (1024, (1, 2, 4, 8), 2048, 2048, 50_000, 5e-4),
 }
@@ -106,13 +107,19 @@ def get_config(variant: str = "tiny") -> ml_collections.ConfigDict:
   config.data.stride_weights = ((4, 1.0), (8, 0.7), (32, 0.35))
   # Chance that a window gets a camera's noise and a codec's jolts.
   config.data.disturb = 0.0
+  # Chance that the two clips of a group were filmed by different cameras and
+  # encoders: the same shot in two looks.
+  config.data.other_look = 0.0
   config.data.anchored = True
   config.data.workers = 0
 
-  if variant == "tiny-robust":
+  if variant in ("tiny-robust", "tiny-looks"):
     # Goes on where `tiny-finish` ended: other cameras and codecs.
     config.data.disturb = 0.5
-  if variant in ("tiny-finish", "tiny-robust"):
+  if variant == "tiny-looks":
+    # Goes on where `tiny-robust` ended: one shot by two cameras.
+    config.data.other_look = 0.5
+  if variant in ("tiny-finish", "tiny-robust", "tiny-looks"):
     # Goes on where `tiny` ended, in the same folder: ordinary speeds, short
     # windows and less disguise, at the low end of the learning rate.
     config.data.stride_weights = ((1, 1.0), (2, 0.8), (4, 0.5), (32, 0.15))

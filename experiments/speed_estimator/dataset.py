@@ -7,6 +7,7 @@ of known speed also anchor the scale.
 
 import collections
 import dataclasses
+import itertools
 import pathlib
 from collections.abc import Sequence
 from typing import SupportsIndex
@@ -38,6 +39,7 @@ class BalancedSource:
     records: RecordSource,
     power: float,
     leave_out: Sequence[str] = (),
+    paired: bool = False,
   ):
     """Repeats the records of small repositories.
 
@@ -46,12 +48,19 @@ class BalancedSource:
       power: a repository of n records is seen n ** power as often as one of
         a single record; 1 is no balancing at all, 0 the strictest.
       leave_out: repositories that are not seen at all.
+      paired: whether an element is a pair: the record, and that of the same
+        shot in its next look.
 
     Raises:
       SpeedflowError: nothing is left.
     """
     self._records = records
-    names = [motion.MotionRecord.decode(r).source for r in records]
+    heads = [
+      (record.source, record.id, record.look)
+      for record in map(motion.MotionRecord.decode, records)
+    ]
+    names = [name for name, _, _ in heads]
+    self._next_look = _next_looks(heads) if paired else None
     kept = np.array([i for i, n in enumerate(names) if n not in leave_out])
     if not len(kept):
       raise SpeedflowError(
@@ -66,11 +75,26 @@ class BalancedSource:
   def __len__(self) -> int:
     return len(self.indices)
 
-  def __getitem__(self, index: SupportsIndex, /) -> bytes:
-    return self._records[int(self.indices[index])]
+  def __getitem__(self, index: SupportsIndex, /) -> bytes | tuple[bytes, bytes]:
+    number = int(self.indices[index])
+    if self._next_look is None:
+      return self._records[number]
+    return self._records[number], self._records[self._next_look[number]]
 
   def __repr__(self) -> str:
     return f"BalancedSource({self._records!r})"
+
+
+def _next_looks(heads: Sequence[tuple[str, str, int]]) -> dict[int, int]:
+  """By record, that of the same shot in the next look, round and round."""
+  order = sorted(range(len(heads)), key=heads.__getitem__)
+  shots = itertools.groupby(order, key=lambda number: heads[number][:2])
+  looks = [list(numbers) for _, numbers in shots]
+  return {
+    number: numbers[(i + 1) % len(numbers)]
+    for numbers in looks
+    for i, number in enumerate(numbers)
+  }
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,6 +113,8 @@ class GroupSampler:
     disturb: chance of noise and keyframes, and half as often of lost small
       changes; see `disturb`.
     anchored: whether known speeds are used; without, only ratios teach.
+    other_look: chance that the second clip of a group wears another look than
+      the first, where there is one.
   """
 
   maps: int
@@ -99,14 +125,15 @@ class GroupSampler:
   stride_weights: tuple[tuple[int, float], ...] = ((motion.STRIDES[-1], 1.0),)
   disturb: float = 0.0
   anchored: bool = True
+  other_look: float = 0.0
 
   def __call__(
-    self, encoded: bytes, rng: np.random.Generator
+    self, encoded: bytes | tuple[bytes, bytes], rng: np.random.Generator
   ) -> dict[str, np.ndarray]:
     """Draws one group.
 
     Args:
-      encoded: a `MotionRecord`.
+      encoded: a `MotionRecord`; or two, of one shot in two looks.
       rng: source of randomness.
 
     Returns:
@@ -114,8 +141,14 @@ class GroupSampler:
       log2_step: float32 [2], nan where unknown; log2_factor: float32 [2],
       the speed of each window relative to the source.
     """
-    record = motion.MotionRecord.decode(encoded)
-    strides = np.array(list(record.maps))
+    first, second = (
+      (encoded, encoded) if isinstance(encoded, bytes) else encoded
+    )
+    record = motion.MotionRecord.decode(first)
+    seen = [record.maps, record.maps]
+    if second is not first and rng.random() < self.other_look:
+      seen[1] = motion.MotionRecord.decode(second).maps
+    strides = np.array([stride for stride in seen[0] if stride in seen[1]])
     limits, shares = zip(*self.stride_weights, strict=True)
     weights = np.array(shares)[np.searchsorted(limits, strides)]
     drawn = rng.choice(
@@ -126,8 +159,8 @@ class GroupSampler:
     )
     zoom = 2.0 ** rng.normal(0.0, self.flow_scale)
     windows, lengths = [], []
-    for stride in drawn:
-      window = self._window(record.maps[int(stride)], rng)
+    for maps, stride in zip(seen, drawn, strict=True):
+      window = self._window(maps[int(stride)], rng)
       windows.append(self._dress(window, zoom, rng))
       lengths.append(len(window))
     group = np.zeros(
@@ -204,9 +237,13 @@ def training_batches(
     stride_weights=tuple(data.stride_weights),
     disturb=data.disturb,
     anchored=data.anchored,
+    other_look=data.other_look,
   )
   source = BalancedSource(
-    RecordSource(paths), data.balance, tuple(data.leave_out)
+    RecordSource(paths),
+    data.balance,
+    tuple(data.leave_out),
+    paired=data.other_look > 0,
   )
   if data.procedural_share:
     folder = pathlib.Path(data.procedural)

@@ -156,3 +156,43 @@ def test_left_out_repositories_are_not_drawn(tmp_path):
   assert sorted(kept.indices) == [1, 3]
   with pytest.raises(SpeedflowError, match="leave_out"):
     dataset.BalancedSource(read, 1.0, leave_out=("a", "b", "c"))
+
+
+def _looks(tmp_path):
+  """Two shots of two looks each; maps carry 10 x shot + look."""
+  path = records.shard_path(tmp_path, "toy", "train", 0, 1, "tfrecord")
+  with records.RecordWriter(path) as writer:
+    for shot, look in ((1, 0), (2, 0), (1, 1), (2, 1)):
+      maps = {s: np.zeros((80 // s, 12, 16, 8), np.float16) for s in _STRIDES}
+      for values in maps.values():
+        values[..., _CHANGE] = 10 * shot + look
+      fields = {"id": str(shot), "source": "s", "category": "realtime"}
+      fields |= {"scene_group": "g", "split": "train", "label": "known"}
+      writer.write(
+        motion.MotionRecord(
+          **fields, look=look, speed=0.25, fps=60.0, maps=maps
+        ).encode()
+      )
+  return records.RecordSource([path])
+
+
+def test_pairs_are_of_one_shot_in_two_looks(tmp_path):
+  source = dataset.BalancedSource(_looks(tmp_path), 1.0, paired=True)
+  for pair in (source[i] for i in range(len(source))):
+    first, second = map(motion.MotionRecord.decode, pair)
+    assert first.id == second.id
+    assert {first.look, second.look} == {0, 1}
+
+
+@pytest.mark.parametrize(("chance", "expected"), [(0.0, {0}), (1.0, {0, 1})])
+def test_the_second_clip_may_wear_another_look(tmp_path, chance, expected):
+  source = dataset.BalancedSource(_looks(tmp_path), 1.0, paired=True)
+  sampler = dataset.GroupSampler(
+    maps=20, flow_scale=0, intensity_scale=0, other_look=chance
+  )
+  for group in _groups(sampler, source[0], 10):
+    worn = group["maps"][:, 0, 0, 0, _CHANGE] - 10
+    assert worn[0] == 0
+    assert set(worn.tolist()) == expected
+    drawn = np.diff(group["log2_step"]) - np.diff(group["log2_factor"])
+    np.testing.assert_allclose(drawn, 0, atol=1e-6)
