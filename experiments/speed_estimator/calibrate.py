@@ -19,14 +19,12 @@ import numpy as np
 
 from experiments.speed_estimator import evaluate, experiment, protocol
 from experiments.speed_estimator.dataset import ANCHORS
-from speedflow.data.motion import MotionRecord
 from speedflow.inference import estimator as estimator_lib
 from speedflow.inference import weights
+from speedflow.inference.estimate import Estimate, SpeedCurve
 from speedflow.models import motion_net
 from speedflow.training import config as config_lib
 
-_FRAMES = (16, 32, 48)
-_STRIDES = (1, 2, 4, 8)
 _COVERAGE = 0.8
 
 
@@ -36,25 +34,19 @@ def main(argv: Sequence[str] | None = None) -> int:
   parser.add_argument("weights", type=pathlib.Path)
   parser.add_argument("out", type=pathlib.Path)
   parser.add_argument(
-    "--records", type=pathlib.Path, default=pathlib.Path("records/motion")
-  )
-  parser.add_argument(
     "--clips", type=pathlib.Path, default=pathlib.Path("records/clips")
   )
   parser.add_argument(
-    "--config", default="configs/speed_estimator.py:tiny-robust"
+    "--config", default="configs/speed_estimator.py:tiny-looks"
   )
   parser.add_argument("--run", type=pathlib.Path, help="run.json of the run")
   args = parser.parse_args(argv)
   model, _ = weights.load(args.weights)
-  records = list(protocol.read_records(protocol.shards(args.records, "val")))
   clips = protocol.shards(args.clips, "val")
   frequency = experiment.Experiment(
     config_lib.load_config(args.config)
   ).label_frequency
-  extra: dict[str, Any] = {
-    "calibration": calibrate(model, records, clips, frequency)
-  }
+  extra: dict[str, Any] = {"calibration": calibrate(model, clips, frequency)}
   if args.run:
     run = json.loads(args.run.read_text())
     kept = ("data_fingerprint", "git", "versions", "devices", "last_step")
@@ -69,7 +61,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def calibrate(
   model: motion_net.MotionNet,
-  records: Sequence[MotionRecord],
   clips: Sequence[pathlib.Path],
   frequency: np.ndarray,
 ) -> dict[str, Any]:
@@ -77,43 +68,43 @@ def calibrate(
 
   Args:
     model: in evaluation mode.
-    records: undressed motion records of validation shots.
-    clips: shards of the shots themselves, which are estimated as a user would
-      have it, at every speed at which they are long enough.
+    clips: shards of validation shots, which are estimated as a user would have
+      it, at every speed at which they are long enough.
     frequency: of each bin among the labels in training.
   """
-  centres = np.asarray(model.config.centres)
-  of_windows, groups = [], []
-  for frames in _FRAMES:
-    data = protocol.windows(records, frames, strides=_STRIDES)
-    estimate, spread = protocol.everyday(
-      protocol.predict(model, data.maps), frequency, centres, data
-    )
-    of_windows.append(np.abs(estimate - data.log2_speed) / spread)
-    groups.append(data.group)
   bare = estimator_lib.Calibration(
+    window=1.0,
     file=1.0,
     label_frequency=tuple(float(f"{share:.3g}") for share in frequency),
   )
-  answers = [
-    clip
-    for clip in evaluate.whole_clips(
-      estimator_lib.SpeedEstimator(model, bare), clips
-    )
-    if clip["speed"] and clip["label"] in ANCHORS and clip["status"] == "ok"
-  ]
-  of_clips = [
-    abs(np.log2(clip["estimate"] / clip["speed"]))
-    / (np.log2(clip["high"] / clip["low"]) / 2)
-    for clip in answers
-  ]
+  of_windows, of_clips, groups = [], [], []
+  for shot, stride, answer in evaluate.estimates(
+    estimator_lib.SpeedEstimator(model, bare), clips
+  ):
+    if not shot.speed or shot.label not in ANCHORS or answer.status != "ok":
+      continue
+    truth = shot.speed * stride
+    assert answer.curve is not None
+    of_windows.append(_scores(truth, answer.curve))
+    of_clips.append(_scores(truth, answer))
+    groups.append(shot.scene_group)
   return {
-    "window": _conformal(np.concatenate(of_windows), np.concatenate(groups)),
-    "file": _conformal(
-      np.array(of_clips), np.array([clip["scene_group"] for clip in answers])
+    "window": _conformal(
+      np.concatenate(of_windows),
+      np.repeat(groups, [len(scores) for scores in of_windows]),
     ),
+    "file": _conformal(np.array(of_clips), np.array(groups)),
     "label_frequency": list(bare.label_frequency),
   }
+
+
+def _scores(truth: float, answer: Estimate | SpeedCurve) -> np.ndarray:
+  """|error| of one or many speeds, in units of half the interval, octaves."""
+  speed, low, high = (
+    np.log2(np.asarray(value, np.float64))
+    for value in (answer.speed, answer.speed_low, answer.speed_high)
+  )
+  return np.abs(speed - np.log2(truth)) / ((high - low) / 2)
 
 
 def _conformal(scores: np.ndarray, groups: np.ndarray) -> float:

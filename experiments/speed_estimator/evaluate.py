@@ -13,7 +13,7 @@ import itertools
 import pathlib
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,7 @@ from speedflow.data.schema import ShotRecord
 from speedflow.evaluation import speed
 from speedflow.inference import estimator as estimator_lib
 from speedflow.inference import weights
+from speedflow.inference.estimate import Estimate
 from speedflow.models import motion_net
 from speedflow.training import run_record
 
@@ -215,11 +216,18 @@ def _all_speeds(clips: Sequence[dict[str, Any]]) -> dict[str, Any]:
   return figures
 
 
-def whole_clips(
+def estimates(
   estimator: estimator_lib.SpeedEstimator, paths: Sequence[pathlib.Path]
-) -> list[dict[str, Any]]:
-  """Every shot, at every speed, as a user would have it estimated."""
-  rows = []
+) -> Iterator[tuple[ShotRecord, int, Estimate]]:
+  """Every shot, at every speed, as a user would have it estimated.
+
+  Args:
+    estimator: to be tried.
+    paths: shards of shot records.
+
+  Yields:
+    The shot; its stride, which plays it so many times as fast; the answer.
+  """
   for encoded in RecordSource(paths):
     shot = ShotRecord.decode(encoded)
     frames = [shot.image(i, reduce=2) for i in range(shot.num_frames)]
@@ -227,27 +235,32 @@ def whole_clips(
       respeeded = shot.speed * stride
       wanted = shot.speed and _SLOWEST <= np.log2(respeeded) <= _FASTEST
       enough = len(frames) >= _SHORTEST * stride
-      if stride > 1 and not (wanted and enough):
-        continue
-      answer = estimator.estimate(frames[::stride], shot.fps)
-      rows.append(
-        {
-          "clip": shot.id,
-          "source": shot.source,
-          "scene_group": shot.scene_group,
-          "category": shot.category,
-          "content": shot.content,
-          "label": shot.label,
-          "stride": stride,
-          "speed": respeeded or None,
-          "status": answer.status,
-          "estimate": answer.speed,
-          "low": answer.speed_low,
-          "high": answer.speed_high,
-          "rounds": answer.rounds,
-        }
-      )
-  return rows
+      if stride == 1 or (wanted and enough):
+        yield shot, stride, estimator.estimate(frames[::stride], shot.fps)
+
+
+def whole_clips(
+  estimator: estimator_lib.SpeedEstimator, paths: Sequence[pathlib.Path]
+) -> list[dict[str, Any]]:
+  """`estimates`, as JSON."""
+  return [
+    {
+      "clip": shot.id,
+      "source": shot.source,
+      "scene_group": shot.scene_group,
+      "category": shot.category,
+      "content": shot.content,
+      "label": shot.label,
+      "stride": stride,
+      "speed": shot.speed * stride or None,
+      "status": answer.status,
+      "estimate": answer.speed,
+      "low": answer.speed_low,
+      "high": answer.speed_high,
+      "rounds": answer.rounds,
+    }
+    for shot, stride, answer in estimates(estimator, paths)
+  ]
 
 
 def errors_by_round(clips: Sequence[dict[str, Any]]) -> list[float]:

@@ -235,25 +235,6 @@ def answers_of_distribution(
   )
 
 
-def everyday(
-  probability: np.ndarray,
-  frequency: np.ndarray,
-  centres: np.ndarray,
-  data: Windows,
-) -> tuple[np.ndarray, np.ndarray]:
-  """Mean and spread of log2 speed as the command believes them, float64 [n].
-
-  Args:
-    probability: of `predict`.
-    frequency: of `label_frequency`.
-    centres: log2 step of the bins.
-    data: the windows.
-  """
-  values = centres + data.offset[:, None]
-  seen = belief.likelihood(probability, frequency)
-  return belief.moments(seen, values, belief.everyday(values))
-
-
 def realtime_scores(
   answers: Answers, data: Windows, *, intervals: bool = True
 ) -> dict[str, tuple[float, ...]]:

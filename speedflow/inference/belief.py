@@ -6,8 +6,15 @@ Divided by the frequency of each label in training it becomes a likelihood,
 and the prior of the question at hand takes that frequency's place.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
+GRID = np.linspace(-6.0, 4.0, 121)
+"""Log2 speeds at which looks at different strides are put together."""
+
+# Of a likelihood over `GRID`, so much is never ruled out.
+_FLOOR = 1e-4
 # Octaves beyond which a range prior fades, so that no bin decides alone.
 _EDGE = 0.125
 
@@ -32,19 +39,54 @@ def between(log2_speed: np.ndarray, low: float, high: float) -> np.ndarray:
 
 
 def likelihood(
-  probability: np.ndarray, label_frequency: np.ndarray
+  probability: np.ndarray,
+  label_frequency: np.ndarray,
+  power: float = 1.0,
 ) -> np.ndarray:
   """What the picture alone says of each bin.
 
   Args:
     probability: as the network gives it, float [n, bins].
     label_frequency: of each bin among the labels in training, float [bins].
+    power: how much of the frequency is taken out. All of it is right for a
+      network that is right; one that is unsure of a new place says what is
+      frequent, and dividing then makes the rarest speed the likeliest.
 
   Returns:
     float64 [n, bins], up to a factor for each row.
   """
-  ratio = probability.astype(np.float64) / label_frequency
+  ratio = probability.astype(np.float64) / label_frequency**power
   return ratio / ratio.sum(-1, keepdims=True)
+
+
+def on_grid(likelihood: np.ndarray, values: np.ndarray) -> np.ndarray:
+  """Likelihoods at `GRID`.
+
+  Args:
+    likelihood: float [n, bins], up to a factor for each row.
+    values: log2 speed of each bin, float [bins], increasing.
+
+  Returns:
+    float64 [n, 121]; beyond the bins, what the outermost say.
+  """
+  rows = [np.interp(GRID, values, row) for row in likelihood]
+  return np.reshape(rows, (len(likelihood), len(GRID)))
+
+
+def together(looks: Sequence[np.ndarray]) -> np.ndarray:
+  """What several looks at the same frames say of their speed.
+
+  Windows of a look are averaged, for the speed may show in some of them alone.
+  Looks are multiplied, but count as one: they are of the same frames.
+
+  Args:
+    looks: of each, the likelihoods of its windows at `GRID`, float [n, 121].
+
+  Returns:
+    Log likelihood at each of `GRID`, up to a constant, float64 [121].
+  """
+  logs = [np.log(np.mean(look, axis=0) + _FLOOR) for look in looks]
+  return np.mean(logs, axis=0)
 
 
 def moments(

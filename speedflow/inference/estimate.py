@@ -84,7 +84,8 @@ class Estimate:
     speed_high: upper end of its 80 % interval, or None.
     segments: spans of about constant speed, in order.
     curve: speed over time, or None.
-    rounds: the summary speed after each round of iterative inference.
+    rounds: the summary speed from looking at every frame, then also at every
+      second, fourth and eighth.
   """
 
   file: str

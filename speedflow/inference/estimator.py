@@ -14,6 +14,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent import futures
 from fractions import Fraction
+from typing import NamedTuple
 
 import cv2
 import jax
@@ -38,7 +39,8 @@ WINDOW = 47
 HOP = 24
 """Maps from one window to the next."""
 
-MAX_ROUNDS = 5
+STRIDES = (1, 2, 4, 8)
+"""Every shot is looked at frame by frame, and at each n-th frame."""
 
 # Frames that are looked at together; a longer shot goes in pieces.
 _PIECE = 512
@@ -49,6 +51,9 @@ _DENSE_S = 120.0
 _SAMPLED_FRAMES = 96
 # What is answered when nothing is known, and the interval of all that occurs.
 _PRIOR = (0.0, -5.0, 4.0)
+# How much of the frequency of labels is taken out of the answers of the
+# network; by the errors on repositories that training has not seen.
+_FREQUENCY_POWER = 0.5
 # A stretch between speed changes is worth at least so many octaves squared.
 _CHANGE_PENALTY = 1.0
 
@@ -84,7 +89,8 @@ class WindowEstimate:
     end_s: time of its last frame.
     log2_speed: the estimate.
     spread: its predicted standard deviation, octaves.
-    rounds: estimates of log2 speed, round by round.
+    rounds: estimates of log2 speed with the first of `STRIDES`, the first two,
+      and so on.
   """
 
   start_s: float
@@ -92,6 +98,37 @@ class WindowEstimate:
   log2_speed: float
   spread: float
   rounds: tuple[float, ...] = ()
+
+
+class _Look(NamedTuple):
+  """Windows of a shot at one stride.
+
+  Attributes:
+    start_s: times of their first frames, seconds of playback, float [n].
+    end_s: times of their last frames.
+    likelihood: at `belief.GRID`, float [n, 121].
+  """
+
+  start_s: np.ndarray
+  end_s: np.ndarray
+  likelihood: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Respeeded:
+  """What a shot says, seen at several speeds.
+
+  Attributes:
+    log_likelihood: at each of `belief.GRID`, up to a constant, float64 [121].
+    speed: the estimate.
+    speed_low: lower end of its 80 % interval.
+    speed_high: upper end.
+  """
+
+  log_likelihood: np.ndarray
+  speed: float
+  speed_low: float
+  speed_high: float
 
 
 class SpeedEstimator:
@@ -183,14 +220,37 @@ class SpeedEstimator:
         to_speed.append(float(labels.step_to_speed(0.0, kept.fps)))
         numbers.append(number)
     answers: list[tuple[float, float] | None] = [None] * len(clips)
-    likelihood = belief.likelihood(
-      self._probability(maps), self._label_frequency
-    )
+    likelihood = self._likelihood(maps)
     for number, shift, seen in zip(numbers, to_speed, likelihood, strict=True):
       values = self._centres + shift
       mean, spread = belief.moments(seen, values, belief.everyday(values))
       answers[number] = float(mean), float(spread)
     return answers
+
+  def respeeded(
+    self, images: Sequence[np.ndarray], fps: float
+  ) -> "Respeeded | None":
+    """What a shot says of its speed, seen at several speeds.
+
+    Every frame, every second, fourth and eighth say the same of the world, but
+    the network errs differently on each.
+
+    Args:
+      images: consecutive frames without a cut, uint8 [96, 128] each.
+      fps: frames per second at which they are played.
+
+    Returns:
+      The answer; None where nothing tells.
+    """
+    looks = self._looks(images, np.arange(len(images)) / fps)
+    if not looks:
+      return None
+    seen = belief.together([look.likelihood for look in looks])
+    prior = belief.everyday(belief.GRID)
+    mean, spread = belief.moments(np.exp(seen), belief.GRID, prior)
+    half = self._calibration.file * spread
+    speeds = (2.0 ** float(x) for x in (mean, mean - half, mean + half))
+    return Respeeded(seen, *speeds)
 
   def _estimate_file(
     self,
@@ -234,65 +294,76 @@ class SpeedEstimator:
   def _estimate_piece(
     self, images: Sequence[np.ndarray], times: np.ndarray
   ) -> list[WindowEstimate]:
-    """Windows of consecutive frames without a cut, with iterative rounds."""
-    kept = labels.true_frames(images, times)
-    if len(kept.indices) <= motion.MIN_MAPS:
+    """Windows of consecutive frames without a cut.
+
+    What a window says is put together with what the windows nearest to it say
+    at larger strides.
+    """
+    looks = self._looks(images, times)
+    if not looks:
       return []
+    finest = looks[0]
+    middles = (finest.start_s + finest.end_s) / 2
+    nearest = [
+      look.likelihood[
+        np.abs(middles[:, None] - (look.start_s + look.end_s) / 2).argmin(1)
+      ]
+      for look in looks
+    ]
+    prior = belief.everyday(belief.GRID)
+    found = []
+    for number in range(len(middles)):
+      seen = [likelihood[number][None] for likelihood in nearest]
+      logs = [belief.together(seen[: n + 1]) for n in range(len(seen))]
+      means, spreads = belief.moments(np.exp(logs), belief.GRID, prior)
+      found.append(
+        WindowEstimate(
+          start_s=float(finest.start_s[number]),
+          end_s=float(finest.end_s[number]),
+          log2_speed=float(means[-1]),
+          spread=float(spreads[-1]),
+          rounds=tuple(float(mean) for mean in means),
+        )
+      )
+    return found
+
+  def _looks(
+    self, images: Sequence[np.ndarray], times: np.ndarray
+  ) -> list[_Look]:
+    """Consecutive frames without a cut, at each of `STRIDES` that tells."""
+    kept = labels.true_frames(images, times)
     images = [images[i] for i in kept.indices]
     times = times[kept.indices]
     mapper = motion.MotionMapper()
-    stride, rounds = 1, []
-    windows: list[WindowEstimate] = []
-    for _ in range(MAX_ROUNDS):
-      to_speed = float(labels.step_to_speed(-np.log2(stride), kept.fps))
-      again = self._at_stride(
-        mapper, images[::stride], times[::stride], to_speed
+    looks = []
+    for stride in STRIDES:
+      if len(images[::stride]) <= motion.MIN_MAPS:
+        break
+      maps = mapper.along(images[::stride])
+      starts = [
+        start
+        for start in _window_starts(len(maps))
+        if telling.tells_speed(maps[start : start + WINDOW])
+      ]
+      if not starts:
+        continue
+      seen = self._likelihood([maps[s : s + WINDOW] for s in starts])
+      to_speed = labels.step_to_speed(-np.log2(stride), kept.fps)
+      ends = np.minimum(np.array(starts) + WINDOW, len(maps))
+      looks.append(
+        _Look(
+          start_s=times[::stride][starts],
+          end_s=times[::stride][ends],
+          likelihood=belief.on_grid(seen, self._centres + to_speed),
+        )
       )
-      if not again:
-        break
-      windows = again
-      middle = float(np.median([w.log2_speed for w in windows]))
-      rounds.append(middle)
-      # Real-time footage is what the network has seen most of.
-      step = labels.speed_to_step(middle, kept.fps)
-      wanted = 2 ** max(0, round(-float(step)))
-      wanted = min(wanted, (len(images) - 1) // (2 * motion.MIN_MAPS))
-      if wanted <= stride:
-        break
-      stride = wanted
-    return [dataclasses.replace(w, rounds=tuple(rounds)) for w in windows]
+    return looks
 
-  def _at_stride(
-    self,
-    mapper: motion.MotionMapper,
-    images: Sequence[np.ndarray],
-    times: np.ndarray,
-    to_speed: float,
-  ) -> list[WindowEstimate]:
-    """Windows of these frames, whose log2 speed is log2 step + to_speed."""
-    if len(images) <= motion.MIN_MAPS:
-      return []
-    maps = mapper.along(images)
-    starts = [
-      start
-      for start in _window_starts(len(maps))
-      if telling.tells_speed(maps[start : start + WINDOW])
-    ]
-    likelihood = belief.likelihood(
-      self._probability([maps[s : s + WINDOW] for s in starts]),
-      self._label_frequency,
+  def _likelihood(self, windows: Sequence[np.ndarray]) -> np.ndarray:
+    """Likelihoods of log2 step [n, bins] of [<= WINDOW, 12, 16, 8]."""
+    return belief.likelihood(
+      self._probability(windows), self._label_frequency, _FREQUENCY_POWER
     )
-    values = self._centres + to_speed
-    means, spreads = belief.moments(likelihood, values, belief.everyday(values))
-    return [
-      WindowEstimate(
-        start_s=float(times[start]),
-        end_s=float(times[min(start + WINDOW, len(maps))]),
-        log2_speed=float(mean),
-        spread=float(spread),
-      )
-      for start, mean, spread in zip(starts, means, spreads, strict=True)
-    ]
 
   def _probability(self, windows: Sequence[np.ndarray]) -> np.ndarray:
     """Distributions over log2 step [n, bins] of [<= WINDOW, 12, 16, 8]."""

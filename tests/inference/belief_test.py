@@ -48,3 +48,31 @@ def test_everyday_speed_is_normal_rather_than_not():
   prior = belief.everyday(_VALUES)
   assert _VALUES[prior.argmax()] == pytest.approx(0.0, abs=1e-9)
   assert prior[_VALUES == -4].item() > 0.4 * prior.max()
+
+
+def test_looks_that_agree_are_surer_of_the_middle_than_one_that_wavers():
+  near = np.exp(-0.5 * ((belief.GRID - 1) / 0.5) ** 2)[None]
+  either = near + np.exp(-0.5 * ((belief.GRID + 3) / 0.5) ** 2)
+  log = belief.together([near, either])
+  assert belief.GRID[log.argmax()] == pytest.approx(1, abs=0.1)
+  assert log[np.abs(belief.GRID + 3).argmin()] < log.max() - 3
+
+
+def test_the_same_look_twice_counts_once():
+  look = np.exp(-0.5 * (belief.GRID / 0.7) ** 2)[None]
+  once, twice = belief.together([look]), belief.together([look, look])
+  np.testing.assert_allclose(once, twice)
+
+
+def test_bins_come_to_the_places_of_the_grid():
+  values = np.linspace(-5, 5, 41)
+  rows = belief.on_grid(np.stack([values, 2 * values]), values)
+  inside = np.abs(belief.GRID) <= 4
+  np.testing.assert_allclose(rows[0][inside], belief.GRID[inside], atol=1e-12)
+  np.testing.assert_allclose(rows[1], 2 * rows[0])
+
+
+def test_a_part_of_the_frequency_may_be_taken_out():
+  frequency = np.array([0.01, 0.99])
+  half = belief.likelihood(frequency[None], frequency, power=0.5)[0]
+  assert half[0] / half[1] == pytest.approx((0.01 / 0.99) ** 0.5)
