@@ -19,10 +19,10 @@ from speedflow.training.config import default_training
 
 # coarse, fine, shots per batch, crop, steps, learning rate
 _VARIANTS = {
-  "smoke": ((4, 4, 4), (4, 4), 2, 32, 2, 1e-3),
-  "tiny": ((40, 64, 80), (24, 32), 4, 96, 5_000, 2e-3),
-  "base": ((128, 192, 256), (64, 128), 64, 192, 100_000, 5e-4),
-  "large": ((256, 512, 768), (128, 256), 256, 256, 300_000, 3e-4),
+  "smoke": ((4, 4, 4), (4, 4, 4), 2, 32, 2, 1e-3),
+  "tiny": ((40, 64, 80), (24, 32, 48), 4, 96, 5_000, 2e-3),
+  "base": ((128, 192, 256), (64, 96, 128), 64, 192, 100_000, 5e-4),
+  "large": ((256, 512, 768), (128, 192, 256), 256, 256, 300_000, 3e-4),
 }
 
 
@@ -58,7 +58,7 @@ def get_config(variant: str = "tiny") -> ml_collections.ConfigDict:
   # Weight of the error's gradients beside its values.
   config.loss.gradients = 0.5
   # Errors (0..1) below this hardly count.
-  config.loss.floor = 1e-2
+  config.loss.floor = 3e-3
   # Weight of the uncertainty's likelihood.
   config.loss.uncertainty = 0.1
 
@@ -67,7 +67,7 @@ def get_config(variant: str = "tiny") -> ml_collections.ConfigDict:
   config.data.records = "records/clips"
   config.data.crop = crop
   config.data.crops = 2
-  config.data.blurred = 0.25
+  config.data.blurred = 0.15
   config.data.blurred_slow = 0.7
   config.data.unknown = 0.3
   config.data.smallest = 0.6

@@ -26,7 +26,7 @@ BLUR_FACTOR = 8
 # Source frames on either side of a blurred frame that its light may hold.
 _HALF = BLUR_FACTOR // 2
 # Beside the crop, flow sees so many more pixels.
-_MARGIN = 32
+_MARGIN = 24
 # Between source frames, motion of more pixels would leave gaps in the blur.
 _MOST_MOTION = 5.0
 # A frame between two others that moved away from one by less than this share
@@ -69,7 +69,7 @@ class ExampleSampler:
 
     Returns:
       images: uint8 [n, 2, s, s, 3]; truth: uint8 [n, s, s, 3]; flow: float16
-      [n, 2, s, s, 2], as `FlowEstimator.both_ways`; time: float32 [n], 0..1;
+      [n, 2, s, s, 2], as `optical_flow.at_time`; time: float32 [n], 0..1;
       exposure: float32 [n], nan where it is not told.
     """
     shot = ShotRecord.decode(encoded)
@@ -97,7 +97,7 @@ class ExampleSampler:
       )
     }
     exposure = float(rng.uniform(0.2, 1.0)) if blurred else 0.0
-    flow = optical_flow.FlowEstimator()
+    flow = optical_flow.FlowEstimator(thorough=True)
     examples = [
       self._example(images, factor, int(offset), exposure, flow, rng)
       for offset in offsets
@@ -157,6 +157,7 @@ class ExampleSampler:
       both = flow.both_ways(*pair)
     inner = slice(_MARGIN, _MARGIN + self.crop)
     time = offset / factor
+    both = optical_flow.at_time(both, time)
     if rng.random() < 0.5:
       pair, both, time = pair[::-1], both[::-1], 1 - time
     told = rng.random() >= self.unknown

@@ -13,8 +13,17 @@ class FlowEstimator:
   It is not safe to share between threads.
   """
 
-  def __init__(self):
+  def __init__(self, *, thorough: bool = False):
+    """Makes the work space.
+
+    Args:
+      thorough: denser patches, searched for longer: twice the time, better
+        where things move far.
+    """
     self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    if thorough:
+      self._flow.setPatchStride(2)
+      self._flow.setGradientDescentIterations(50)
 
   def between(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Computes the flow from one picture to another.
@@ -68,21 +77,41 @@ def warp(image: np.ndarray, flow: np.ndarray) -> np.ndarray:
   )
 
 
+def at_time(flow: np.ndarray, time: float) -> np.ndarray:
+  """The flow of what is at each pixel at a time between two pictures.
+
+  Things are taken to move evenly. The flow that ends at a pixel is first
+  guessed from the flow that starts there, then looked up where that leads.
+
+  Args:
+    flow: float32 [2, h, w, 2] of `FlowEstimator.both_ways`.
+    time: 0 (first picture) .. 1 (second).
+
+  Returns:
+    float32 [2, h, w, 2]: as told by the first picture, from it to the second;
+    as told by the second, from it to the first.
+  """
+  return np.stack(
+    [warp(flow[0], time * flow[1]), warp(flow[1], (1 - time) * flow[0])]
+  )
+
+
 def interpolate(
   first: np.ndarray, second: np.ndarray, flow: np.ndarray, time: float
 ) -> np.ndarray:
   """Classical interpolation: both pictures warped to a time and blended.
 
   Args:
-    first: uint8 [h, w, 3].
+    first: uint8 or uint16, [h, w] or [h, w, 3].
     second: the same.
     flow: float32 [2, h, w, 2] of `FlowEstimator.both_ways`.
     time: 0 (first) .. 1 (second).
 
   Returns:
-    uint8 [h, w, 3].
+    The same.
   """
   # What lies at x at this time came along the flow that ends at x.
   from_first = warp(first.astype(np.float32), time * flow[1])
   from_second = warp(second.astype(np.float32), (1 - time) * flow[0])
-  return np.rint((1 - time) * from_first + time * from_second).astype(np.uint8)
+  blend = (1 - time) * from_first + time * from_second
+  return np.rint(blend).astype(first.dtype)

@@ -21,9 +21,9 @@ class Picture(NamedTuple):
   """A synthesised picture.
 
   Attributes:
-    image: uint8 RGB [h, w, 3].
+    image: uint8 or uint16 RGB [h, w, 3], as the frames.
     uncertainty: float32 [ceil(h / 2), ceil(w / 2)], expected absolute error
-      in grey levels.
+      in grey levels of 8 bits.
   """
 
   image: np.ndarray
@@ -46,7 +46,7 @@ class FrameInterpolator:
     margin = _round_up(superres.REACH)
     self._margin, self._inner = margin, max(tile - 2 * margin, superres.GRID)
     self._tile = tile
-    self._flow = optical_flow.FlowEstimator()
+    self._flow = optical_flow.FlowEstimator(thorough=True)
     self._synthesise = functools.partial(_synthesise, *nnx.split(model))
 
   def between(
@@ -59,18 +59,23 @@ class FrameInterpolator:
     """Yields the pictures at some times.
 
     Args:
-      first: uint8 RGB [h, w, 3].
+      first: uint8 or uint16 RGB [h, w, 3], full range.
       second: the same.
       times: 0 (first) .. 1 (second).
       exposure: open-shutter time / frame interval, 0..1; None: unknown.
     """
     if not times:
       return
-    flow = self._flow.both_ways(first, second)
+    flow = self._flow.both_ways(_eight_bits(first), _eight_bits(second))
     shutter = np.array([math.nan if exposure is None else exposure], np.float32)
     images = np.stack([first, second])
     for time in times:
-      yield self._whole(images, flow, np.array([time], np.float32), shutter)
+      yield self._whole(
+        images,
+        optical_flow.at_time(flow, time),
+        np.array([time], np.float32),
+        shutter,
+      )
 
   def window(
     self,
@@ -110,7 +115,7 @@ class FrameInterpolator:
     pad = ((0, 0), (0, bottom), (0, right), (0, 0))
     images = np.pad(images, pad, "edge")
     flow = np.pad(flow, pad, "edge")
-    image = np.empty((*images.shape[1:3], 3), np.uint8)
+    image = np.empty(images.shape[1:], images.dtype)
     uncertainty = np.empty(
       (image.shape[0] // 2, image.shape[1] // 2), np.float32
     )
@@ -118,7 +123,7 @@ class FrameInterpolator:
       for left, stop, before, after in columns:
         part = (slice(None), slice(above, below), slice(before, after))
         pixels, doubt = self._synthesise(
-          images[part], flow[part], time, exposure
+          images[part], flow[part], time, exposure, not exposure.any()
         )
         inner = (
           slice(top - above, end - above),
@@ -135,7 +140,7 @@ class FrameInterpolator:
     )
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@functools.partial(jax.jit, static_argnums=(0, 6))
 def _synthesise(
   graph: nnx.GraphDef[superres.SuperResNet],
   state: nnx.State,
@@ -143,13 +148,23 @@ def _synthesise(
   flow: jax.Array,
   time: jax.Array,
   exposure: jax.Array,
+  sharp: bool,
 ) -> tuple[jax.Array, jax.Array]:
   """One program for each size, whatever the parameters."""
+  white = jnp.iinfo(images.dtype).max
   made = nnx.merge(graph, state)(
-    images.astype(jnp.float32)[None] / 255, flow[None], time, exposure
+    images.astype(jnp.float32)[None] / white,
+    flow[None],
+    time,
+    exposure,
+    sharp=sharp,
   )
-  pixels = jnp.rint(jnp.clip(made.image[0], 0, 1) * 255)
-  return pixels.astype(jnp.uint8), made.uncertainty[0] * 255
+  pixels = jnp.rint(jnp.clip(made.image[0], 0, 1) * white)
+  return pixels.astype(images.dtype), made.uncertainty[0] * 255
+
+
+def _eight_bits(image: np.ndarray) -> np.ndarray:
+  return image if image.dtype == np.uint8 else (image >> 8).astype(np.uint8)
 
 
 def classical(

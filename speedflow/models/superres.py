@@ -1,12 +1,13 @@
 """Joint deblurring and interpolation: two frames -> the picture at any time.
 
-Classical flow is refined in two stages, from coarse to fine, and the refined
-flow fetches pixels of both frames: at the place itself, from around it, and
-along the path of motion, as far as the shutter was open. The picture is a
-weighted sum of these. The weights of each pixel come from a small 2-D
-convolutional network and add up to one, so where all fetched pixels are alike
-(a static region, an overlay) nothing can change, and no colour appears that
-neither frame holds nearby. Untrained, the network interpolates classically.
+Classical flow, carried to the wanted time, is refined in two stages, from
+coarse to fine, and the refined flow fetches pixels of both frames: at the
+place itself, from around it, and along the path of motion, as far as the
+shutter was open. The picture is a weighted sum of these. The weights of each
+pixel come from a small 2-D convolutional network and add up to one, so where
+all fetched pixels are alike (a static region, an overlay) nothing can change,
+and no colour appears that neither frame holds nearby. Untrained, the network
+interpolates classically.
 
 Flow refinement after IFRNet (Kong et al., CVPR 2022), weights for pixels after
 kernel prediction (Niklaus et al., "Video Frame Interpolation via Adaptive
@@ -55,12 +56,12 @@ class SuperResConfig:
 
   Attributes:
     coarse: features at 1/4, 1/8 and 1/16 of the size, where flow is refined.
-    fine: features at 1/2 and 1/4 of the size, where pixels are weighed.
+    fine: features at 1/2, 1/4, ... of the size, where pixels are weighed.
     dtype: what the convolutions compute in; parameters are float32.
   """
 
   coarse: tuple[int, ...] = (40, 64, 80)
-  fine: tuple[int, ...] = (24, 32)
+  fine: tuple[int, ...] = (24, 32, 48)
   dtype: DTypeLike = jnp.float32
 
 
@@ -115,6 +116,33 @@ def warp(image: jax.Array, flow: jax.Array) -> jax.Array:
   )
 
 
+def warp_sharply(image: jax.Array, flow: jax.Array) -> jax.Array:
+  """As `warp`, with the cubic convolution of Keys (1981) instead.
+
+  Bilinear pixels are corrected by second differences, of the luma alone and
+  without the mixed term: it takes the places that `warp` takes.
+
+  Args:
+    image: float [b, h, w, 3].
+    flow: float [b, h, w, 2].
+
+  Returns:
+    float [b, h, w, 3].
+  """
+  height, width = image.shape[1:3]
+  luma = image @ _LUMA[:, None]
+  padded = jnp.pad(luma, ((0, 0), (1, 1), (1, 1), (0, 0)), "edge")
+  across = padded[:, 1:-1, :-2] + padded[:, 1:-1, 2:] - 2 * luma
+  down = padded[:, :-2, 1:-1] + padded[:, 2:, 1:-1] - 2 * luma
+  fetched = warp(jnp.concatenate([image, across, down], -1), flow)
+  x = jnp.clip(jnp.arange(width) + flow[..., 0], 0, width - 1)
+  y = jnp.clip(jnp.arange(height)[:, None] + flow[..., 1], 0, height - 1)
+  part = jnp.stack([x, y], -1)
+  part -= jnp.floor(part)
+  bent = (part * (1 - part) / 2 * fetched[..., 3:]).sum(-1, keepdims=True)
+  return fetched[..., :3] - bent
+
+
 class SuperResNet(nnx.Module):
   """Two frames, their flow and a time -> the picture at that time."""
 
@@ -143,17 +171,21 @@ class SuperResNet(nnx.Module):
     flow: jax.Array,
     time: jax.Array,
     exposure: jax.Array,
+    *,
+    sharp: bool = False,
   ) -> Synthesis:
     """Synthesises the picture at a time, as with an open shutter of no length.
 
     Args:
       images: float [b, 2, h, w, 3], 0..1; h and w are multiples of `GRID`.
-      flow: float [b, 2, h, w, 2], from the first to the second and back,
-        pixels.
+      flow: float [b, 2, h, w, 2], from the first to the second and back, of
+        what is at each pixel at this time as each frame tells it: see
+        `speedflow.data.optical_flow.at_time`; pixels.
       time: float [b], 0 (the middle of the first frame's exposure) .. 1 (of
         the second's).
       exposure: float [b], open-shutter time / frame interval of the frames,
         0..1; nan: unknown.
+      sharp: all exposures are 0; the same picture with less work.
     """
     height, width = images.shape[2:4]
     if height % GRID or width % GRID:
@@ -164,8 +196,8 @@ class SuperResNet(nnx.Module):
     shutter = jnp.where(known, exposure, 1.0)
     t = time[:, None, None, None]
     scalars = jnp.stack([time, shutter, known.astype(jnp.float32)], -1)
-    # What lies at x at this time came along the flow that ends at x.
-    moved = jnp.stack([t * flow[:, 1], (1 - t) * flow[:, 0]], 1)
+    ahead = (flow[:, 0] - flow[:, 1]) / 2
+    moved = jnp.stack([-t * ahead, (1 - t) * ahead], 1)
     disagreement = _pool(_pool(flow[:, 0] + flow[:, 1]))
     moved, hidden = self._refine(images, moved, disagreement, scalars)
     others = [
@@ -176,7 +208,7 @@ class SuperResNet(nnx.Module):
       # What stands still although its surroundings move.
       jnp.zeros_like(flow),
     ]
-    return self._synthesise(images, moved, others, hidden, scalars)
+    return self._synthesise(images, moved, others, hidden, scalars, sharp)
 
   def _refine(
     self,
@@ -211,17 +243,13 @@ class SuperResNet(nnx.Module):
     others: Sequence[jax.Array],
     hidden: jax.Array,
     scalars: jax.Array,
+    sharp: bool,
   ) -> Synthesis:
     time, shutter = scalars[:, 0], scalars[:, 1]
     # The flow learns from the pixels that it fetches in the end. Elsewhere
     # its gradient costs much and adds little.
     before = jax.lax.stop_gradient(moved)
     blur = shutter[:, None, None, None] * (before[:, 1] - before[:, 0])
-    along = [
-      warp(images[:, i], before[:, i] + place * blur)
-      for i in range(2)
-      for place in _ALONG
-    ]
     path = jnp.concatenate([moved[:, 0], moved[:, 1], blur, jnp.abs(blur)], -1)
     centres = [warp(images[:, i], before[:, i]) for i in range(2)]
     difference = centres[0] - centres[1]
@@ -229,10 +257,15 @@ class SuperResNet(nnx.Module):
       [warp(images[:, i], path[:, i]) for i in range(2)] for path in others
     ]
     doubts = jnp.stack([_doubt(*pair) for pair in [centres, *rest]], -1)
-    edges = [
-      (far - centres[number // len(_ALONG)]) @ _LUMA[:, None]
-      for number, far in enumerate(along)
+    # Without blur, all pixels along its path are the same one.
+    along = [
+      jnp.zeros_like(centres[i])
+      if sharp
+      else warp(images[:, i], before[:, i] + place * blur) - centres[i]
+      for i in range(2)
+      for place in _ALONG
     ]
+    edges = [far @ _LUMA[:, None] for far in along]
     x = [
       space_to_depth(_contrast(centres[0] + centres[1])),
       space_to_depth(
@@ -258,13 +291,16 @@ class SuperResNet(nnx.Module):
     prior = jnp.tile(share, (1, _PATHS))[:, None, None]
     prior -= jnp.repeat(_enlarge(doubts, 2), 2, -1) / _TRUSTED
     shares = jax.nn.softmax(weights[..., : 2 * _PATHS] + prior, -1)
-    fetched = [warp(images[:, i], moved[:, i]) for i in range(2)]
+    fetched = [warp_sharply(images[:, i], moved[:, i]) for i in range(2)]
     fused = _weighted([*fetched, *itertools.chain(*rest)], shares)
-    # Weighted differences to the pixel itself: whatever the weights, those of
-    # the pixels add up to one.
+    # Weighted differences: whatever the weights, those of the pixels add up to
+    # one.
     centre = jax.lax.stop_gradient(fused)
-    differences = [pixels - centre for pixels in _neighbours(centre) + along]
-    image = fused + _weighted(differences, weights[..., 2 * _PATHS :])
+    differences = [pixels - centre for pixels in _neighbours(centre)]
+    differences += [] if sharp else along
+    image = fused + _weighted(
+      differences, weights[..., 2 * _PATHS :][..., : len(differences)]
+    )
     return Synthesis(image, uncertainty, moved)
 
 

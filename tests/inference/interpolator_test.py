@@ -56,6 +56,16 @@ def test_every_pixel_has_an_uncertainty(untrained):
   assert picture.uncertainty.shape == (31, 42)
 
 
+def test_sixteen_bits_are_kept(untrained):
+  frames = [_sliding(64, 96, right) for right in (0, 8)]
+  (coarse,) = untrained.between(*frames, [0.25])
+  fine = [frame.astype(np.uint16) * 257 for frame in frames]
+  (made,) = untrained.between(*fine, [0.25])
+  assert made.image.dtype == np.uint16
+  np.testing.assert_allclose(made.image / 257, coarse.image, atol=0.51)
+  assert len(np.unique(made.image)) > 256
+
+
 def test_tiles_leave_no_seam():
   net = _net(0.1)
   frames = [_sliding(30, 700, right) for right in (0, 4)]

@@ -72,6 +72,29 @@ def test_warping_agrees_with_opencv():
   assert np.abs(ours[0] - theirs).mean() < 0.5
 
 
+def test_warping_sharply_is_nearer_to_a_fine_texture_between_pixels():
+  # A wave of 5 pixels, moved by half a pixel.
+  wave = np.sin(2 * np.pi * (np.arange(48) + np.zeros((32, 1))) / 5)
+  moved = np.sin(2 * np.pi * (np.arange(48) + 0.5 + np.zeros((32, 1))) / 5)
+  image = jnp.array(np.stack([wave] * 3, -1)[None], jnp.float32)
+  flow = jnp.zeros((1, 32, 48, 2)).at[..., 0].set(0.5)
+  inner = np.s_[0, :, 4:-4, 0]
+  linear, sharp = (
+    np.abs(fetch(image, flow)[inner] - moved[:, 4:-4]).mean()
+    for fetch in (superres.warp, superres.warp_sharply)
+  )
+  assert sharp < linear / 2
+
+
+def test_warping_sharply_to_whole_pixels_changes_nothing():
+  pair, _ = _frames()
+  image = jnp.array(pair[:1], jnp.float32)
+  flow = jnp.zeros((1, 32, 48, 2)).at[..., 0].set(3)
+  np.testing.assert_allclose(
+    superres.warp_sharply(image, flow), superres.warp(image, flow), atol=1e-3
+  )
+
+
 @pytest.mark.parametrize("time", [0.25, 0.5, 0.875])
 def test_untrained_it_interpolates_classically(untrained, time):
   # Where both flows agree, they are the only path but standing still, which
@@ -126,6 +149,19 @@ def test_a_shutter_of_no_length_reads_nothing_along_the_path(untrained):
   sharp = _run(untrained, pair, flow, 0.5, 0.0)
   blurred = _run(untrained, pair, flow, 0.5, 1.0)
   np.testing.assert_allclose(sharp.image, blurred.image, atol=1e-5)
+
+
+def test_sharp_frames_give_the_same_picture_with_less_work(scrambled):
+  pair, flow = _frames()
+  args = (
+    jnp.array(pair[None], jnp.float32) / 255,
+    jnp.array(flow[None]),
+    jnp.array([0.4]),
+    jnp.array([0.0]),
+  )
+  short = nnx.jit(lambda net: net(*args, sharp=True))(scrambled)
+  whole = _synthesise(scrambled, *args)
+  np.testing.assert_allclose(short.image, whole.image, atol=1e-5)
 
 
 def test_the_uncertainty_is_positive(scrambled):
