@@ -13,6 +13,7 @@ them to records/motion.
 | tiny | 0.4 M | 1 CPU core | 25 minutes |
 | tiny-finish | the same | goes on from `tiny` | 10 minutes more |
 | tiny-robust | the same | goes on from `tiny-finish` | 10 minutes more |
+| tiny-looks | the same | goes on from `tiny-robust` | 10 minutes more |
 | base | 7 M | one GPU, or a TPU v5e-4 | not trained yet |
 | large | 107 M | TPU v5e-4 and up, or 8 GPUs | not trained yet |
 """
@@ -29,7 +30,7 @@ _VARIANTS = {
   "tiny": (64, (1, 2, 4), 128, 16, 5_000, 2e-3),
   "tiny-finish": (64, (1, 2, 4), 128, 16, 7_000, 2e-3),
   "tiny-robust": (64, (1, 2, 4), 128, 16, 9_000, 2e-3),
-  "tiny-looks": (64, (1, 2, 4), 128, 16, 12_000, 2e-3),
+  "tiny-looks": (64, (1, 2, 4), 128, 16, 11_000, 2e-3),
   "base": (256, (1, 2, 4, 8), 512, 256, 20_000, 1e-3),
   "large": (1024, (1, 2, 4, 8), 2048, 2048, 50_000, 5e-4),
 }

@@ -12,13 +12,14 @@ import argparse
 import json
 import pathlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from experiments.speed_estimator import evaluate, experiment, protocol
 from experiments.speed_estimator.dataset import ANCHORS
+from speedflow.data.schema import ShotRecord
 from speedflow.inference import estimator as estimator_lib
 from speedflow.inference import weights
 from speedflow.inference.estimate import Estimate, SpeedCurve
@@ -42,11 +43,11 @@ def main(argv: Sequence[str] | None = None) -> int:
   parser.add_argument("--run", type=pathlib.Path, help="run.json of the run")
   args = parser.parse_args(argv)
   model, _ = weights.load(args.weights)
-  clips = protocol.shards(args.clips, "val")
+  shots = evaluate.read_shots(protocol.shards(args.clips, "val"))
   frequency = experiment.Experiment(
     config_lib.load_config(args.config)
   ).label_frequency
-  extra: dict[str, Any] = {"calibration": calibrate(model, clips, frequency)}
+  extra: dict[str, Any] = {"calibration": calibrate(model, shots, frequency)}
   if args.run:
     run = json.loads(args.run.read_text())
     kept = ("data_fingerprint", "git", "versions", "devices", "last_step")
@@ -61,15 +62,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def calibrate(
   model: motion_net.MotionNet,
-  clips: Sequence[pathlib.Path],
+  shots: Iterable[ShotRecord],
   frequency: np.ndarray,
 ) -> dict[str, Any]:
   """Half widths of 80 % intervals, in predicted standard deviations.
 
   Args:
     model: in evaluation mode.
-    clips: shards of validation shots, which are estimated as a user would have
-      it, at every speed at which they are long enough.
+    shots: of validation clips. They are estimated as a user would have it, at
+      every speed at which they are long enough.
     frequency: of each bin among the labels in training.
   """
   bare = estimator_lib.Calibration(
@@ -79,7 +80,7 @@ def calibrate(
   )
   of_windows, of_clips, groups = [], [], []
   for shot, stride, answer in evaluate.estimates(
-    estimator_lib.SpeedEstimator(model, bare), clips
+    estimator_lib.SpeedEstimator(model, bare), shots
   ):
     if not shot.speed or shot.label not in ANCHORS or answer.status != "ok":
       continue

@@ -13,7 +13,7 @@ import itertools
 import pathlib
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -111,8 +111,8 @@ def evaluate(
       },
     }
   estimator = estimator_lib.SpeedEstimator(model, calibration)
-  clip_paths = protocol.shards(clips, split)
-  answers_of_clips = whole_clips(estimator, clip_paths)
+  shots = read_shots(protocol.shards(clips, split))
+  answers_of_clips = whole_clips(estimator, shots)
   return {
     **run_record.circumstances(),
     "split": split,
@@ -216,22 +216,29 @@ def _all_speeds(clips: Sequence[dict[str, Any]]) -> dict[str, Any]:
   return figures
 
 
+def read_shots(paths: Sequence[pathlib.Path]) -> Iterator[ShotRecord]:
+  """The shots of some shards, one after the other."""
+  yield from map(ShotRecord.decode, RecordSource(paths))
+
+
 def estimates(
-  estimator: estimator_lib.SpeedEstimator, paths: Sequence[pathlib.Path]
+  estimator: estimator_lib.SpeedEstimator,
+  shots: Iterable[ShotRecord],
+  strides: Sequence[int] = _ALL_STRIDES,
 ) -> Iterator[tuple[ShotRecord, int, Estimate]]:
   """Every shot, at every speed, as a user would have it estimated.
 
   Args:
     estimator: to be tried.
-    paths: shards of shot records.
+    shots: to be estimated.
+    strides: each plays a shot so many times as fast.
 
   Yields:
-    The shot; its stride, which plays it so many times as fast; the answer.
+    The shot; its stride; the answer.
   """
-  for encoded in RecordSource(paths):
-    shot = ShotRecord.decode(encoded)
+  for shot in shots:
     frames = [shot.image(i, reduce=2) for i in range(shot.num_frames)]
-    for stride in _ALL_STRIDES:
+    for stride in strides:
       respeeded = shot.speed * stride
       wanted = shot.speed and _SLOWEST <= np.log2(respeeded) <= _FASTEST
       enough = len(frames) >= _SHORTEST * stride
@@ -240,7 +247,7 @@ def estimates(
 
 
 def whole_clips(
-  estimator: estimator_lib.SpeedEstimator, paths: Sequence[pathlib.Path]
+  estimator: estimator_lib.SpeedEstimator, shots: Iterable[ShotRecord]
 ) -> list[dict[str, Any]]:
   """`estimates`, as JSON."""
   return [
@@ -259,7 +266,7 @@ def whole_clips(
       "high": answer.speed_high,
       "rounds": answer.rounds,
     }
-    for shot, stride, answer in estimates(estimator, paths)
+    for shot, stride, answer in estimates(estimator, shots)
   ]
 
 

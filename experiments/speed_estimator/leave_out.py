@@ -27,11 +27,17 @@ import ml_collections
 import numpy as np
 from scipy import stats
 
-from experiments.speed_estimator import baselines, experiment, protocol
+from experiments.speed_estimator import (
+  baselines,
+  evaluate,
+  experiment,
+  protocol,
+)
 from speedflow import errors
 from speedflow.atomic import atomic_path
 from speedflow.data.motion import MotionRecord
 from speedflow.evaluation import speed
+from speedflow.inference import estimator as estimator_lib
 from speedflow.inference import weights
 from speedflow.training import config as config_lib
 from speedflow.training import loop, run_record
@@ -41,6 +47,11 @@ MIN_CLIPS = 6
 
 FRAMES = (16, 32, 48)
 
+EXPORTED = "speed.npz"
+"""The weights of a fold, in its folder."""
+
+# Whole clips are played so many times as fast.
+_STRIDES = (1, 2, 4)
 _SPLITS = ("train", "val")
 _OURS = "speedflow"
 
@@ -52,6 +63,11 @@ def main(argv: Sequence[str] | None = None) -> int:
   parser.add_argument("--workdir", type=pathlib.Path, required=True)
   parser.add_argument("--folds", type=int, default=4)
   parser.add_argument("--fold", type=int, help="train this one, and stop")
+  parser.add_argument(
+    "--clips",
+    type=pathlib.Path,
+    help="folder of shot records: estimate whole clips, too",
+  )
   parser.add_argument("--out", type=pathlib.Path, help="where figures go")
   args, overrides = parser.parse_known_args(argv)
   try:
@@ -59,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.fold is not None:
       train_fold(config, args.workdir, args.fold, args.folds)
       return 0
-    results = compare(config, args.workdir, args.folds)
+    results = compare(config, args.workdir, args.folds, args.clips)
   except errors.SpeedflowError as error:
     print(f"leave_out: {error}", file=sys.stderr)
     return 2
@@ -109,9 +125,9 @@ def train_fold(
   left_out = deal(records, folds)[number]
   config = config.copy_and_resolve_references()
   config.data.leave_out = tuple(left_out)
-  folder = workdir / f"fold_{number}_of_{folds}"
+  folder = _folder(workdir, number, folds)
   loop.train(config, folder)
-  exported = folder / "speed.npz"
+  exported = folder / EXPORTED
   loop.evaluate(config, folder, config.eval_split, export=exported)
   model, _ = weights.load(exported)
   answers = {
@@ -126,7 +142,10 @@ def train_fold(
 
 
 def compare(
-  config: ml_collections.ConfigDict, workdir: pathlib.Path, folds: int
+  config: ml_collections.ConfigDict,
+  workdir: pathlib.Path,
+  folds: int,
+  clips: pathlib.Path | None = None,
 ) -> dict[str, Any]:
   """Trains the folds that are missing, and scores all systems.
 
@@ -134,6 +153,7 @@ def compare(
     config: of the network.
     workdir: of the comparison.
     folds: how many training runs.
+    clips: folder of the shot records of the same shots.
 
   Returns:
     The figures, as JSON.
@@ -173,13 +193,74 @@ def compare(
         for name, answers in collected.items()
       },
     }
+  results = {"frames": figures}
+  if clips:
+    paths = [p for split in _SPLITS for p in protocol.shards(clips, split)]
+    results["clips"] = _whole_clips(workdir, parts, paths)
   return {
     **run_record.circumstances(),
     "config": config.to_dict(),
     "folds": parts,
     "seconds": round(time.time() - started, 1),
-    "frames": figures,
+    **results,
   }
+
+
+def _whole_clips(
+  workdir: pathlib.Path,
+  parts: Sequence[Sequence[str]],
+  paths: Sequence[pathlib.Path],
+) -> dict[str, dict[str, Any]]:
+  """Errors of the real estimator on clips of repositories left out.
+
+  Args:
+    workdir: of the comparison.
+    parts: the repositories that each fold leaves out.
+    paths: shards of shot records.
+
+  Returns:
+    By speed: how many "clips"; "mae", octaves, each repository counted alike,
+    by how many of the strides were looked at.
+  """
+  errors_of: dict[int, dict[str, list[np.ndarray]]] = {
+    stride: collections.defaultdict(list) for stride in _STRIDES
+  }
+  for number, left_out in enumerate(parts):
+    model, _ = weights.load(_folder(workdir, number, len(parts)) / EXPORTED)
+    fold = np.load(_answers(workdir, number, len(parts)))
+    estimator = estimator_lib.SpeedEstimator(
+      model,
+      estimator_lib.Calibration(label_frequency=tuple(fold["label_frequency"])),
+    )
+    shots = (
+      shot
+      for shot in evaluate.read_shots(paths)
+      if shot.source in left_out and shot.category == "realtime" and shot.speed
+    )
+    for shot, stride, answer in evaluate.estimates(estimator, shots, _STRIDES):
+      if answer.rounds:
+        errors_of[stride][shot.source].append(
+          errors_by_look(answer.rounds, shot.speed * stride)
+        )
+  return {
+    f"{stride}x": {
+      "clips": sum(map(len, by_source.values())),
+      "mae": np.mean(
+        [np.mean(errors, axis=0) for errors in by_source.values()], axis=0
+      ).tolist(),
+    }
+    for stride, by_source in errors_of.items()
+    if by_source
+  }
+
+
+def errors_by_look(rounds: Sequence[float], truth: float) -> np.ndarray:
+  """|error| in octaves with one stride, two, ...: float64 [strides].
+
+  A clip too short for a stride keeps the answer that it has.
+  """
+  reached = np.minimum(np.arange(len(estimator_lib.STRIDES)), len(rounds) - 1)
+  return np.abs(np.log2(np.divide(rounds, truth)))[reached]
 
 
 def scores(
@@ -257,7 +338,24 @@ def table(results: Mapping[str, Any]) -> str:
       )
       lines.append(f"| {name} | {cells} |")
     lines.append("")
+  if "clips" in results:
+    lines += [
+      "Whole clips, log2 MAE, by the strides that are looked at:",
+      "",
+      "| speed | clips | " + " | ".join(_looks()) + " |",
+      "|---" * (2 + len(_looks())) + "|",
+    ]
+    for played, part in results["clips"].items():
+      cells = " | ".join(f"{error:.2f}" for error in part["mae"])
+      lines.append(f"| {played} | {part['clips']} | {cells} |")
+    lines.append("")
   return "\n".join(lines)
+
+
+def _looks() -> list[str]:
+  """The strides that are looked at, one after the other joining in."""
+  strides = list(map(str, estimator_lib.STRIDES))
+  return [", ".join(strides[: n + 1]) for n in range(len(strides))]
 
 
 def _records(config: ml_collections.ConfigDict) -> list[MotionRecord]:
@@ -272,8 +370,12 @@ def _only(
   return [record for record in records if record.source in sources]
 
 
+def _folder(workdir: pathlib.Path, number: int, folds: int) -> pathlib.Path:
+  return workdir / f"fold_{number}_of_{folds}"
+
+
 def _answers(workdir: pathlib.Path, number: int, folds: int) -> pathlib.Path:
-  return workdir / f"fold_{number}_of_{folds}.npz"
+  return _folder(workdir, number, folds).with_suffix(".npz")
 
 
 def _joined(answers: Sequence[protocol.Answers]) -> protocol.Answers:

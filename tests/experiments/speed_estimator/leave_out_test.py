@@ -79,3 +79,15 @@ def test_a_bias_of_its_own_for_each_repository_costs_ranking():
   biased = truth + np.where(source == "a", 2.0, 0.0)
   figures = leave_out.scores(_answers(biased), truth, source)
   assert 0 < figures["spearman"][0] < 0.8
+
+
+def test_a_short_clip_keeps_its_answer_when_others_are_looked_at_further():
+  errors = leave_out.errors_by_look((4.0, 2.0), truth=1.0)
+  assert errors.tolist() == [2.0, 1.0, 1.0, 1.0]
+
+
+def test_the_table_has_a_column_for_each_further_stride():
+  clips = {"1x": {"clips": 7, "mae": [0.9, 0.8, 0.7, 0.6]}}
+  text = leave_out.table({"frames": {}, "folds": [["a"]], "clips": clips})
+  assert "| speed | clips | 1 | 1, 2 | 1, 2, 4 | 1, 2, 4, 8 |" in text
+  assert "| 1x | 7 | 0.90 | 0.80 | 0.70 | 0.60 |" in text
