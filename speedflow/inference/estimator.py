@@ -1,9 +1,10 @@
 """From a video to its speed over time.
 
-Shot by shot, motion maps go through the network in overlapping windows. Slow
-shots are estimated again at every n-th frame, which brings them towards the
-speeds that the network has seen most of (iterative inference, Seeing Fast and
-Slow, arXiv 2604.21931, speed estimation).
+Shot by shot, motion maps go through the network in overlapping windows: every
+frame, and every second, fourth and eighth, which brings slow shots towards the
+speeds that the network has seen most of. All that they say is put together.
+Iterative inference (Seeing Fast and Slow, arXiv 2604.21931, speed estimation)
+keeps the last of such looks only, and was worse.
 """
 
 import bisect
@@ -229,7 +230,7 @@ class SpeedEstimator:
 
   def respeeded(
     self, images: Sequence[np.ndarray], fps: float
-  ) -> "Respeeded | None":
+  ) -> Respeeded | None:
     """What a shot says of its speed, seen at several speeds.
 
     Every frame, every second, fourth and eighth say the same of the world, but
