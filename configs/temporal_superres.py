@@ -74,6 +74,6 @@ def get_config(variant: str = "tiny") -> ml_collections.ConfigDict:
   config.data.workers = 0
   config.data.threads = 1
 
-  # Windows of each kind in the evaluation while training.
+  # Shots, and scenes, of the evaluation while training; not all are busy.
   config.eval_windows = 24
   return config

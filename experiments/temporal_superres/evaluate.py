@@ -1,6 +1,6 @@
 """Compares ways to slow video down, on the test split, in one run.
 
-  python -m experiments.temporal_superres.evaluate --records=records \
+  python -m experiments.temporal_superres.evaluate --records=records/clips \
     --out=experiments/temporal_superres/results.json
 
 Prints the table of README.md; the file holds every window's figures too.
@@ -8,31 +8,67 @@ Prints the table of README.md; the file holds every window's figures too.
 
 import argparse
 import collections
-import datetime
 import functools
-import json
 import pathlib
-import platform
-import subprocess
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from experiments.temporal_superres import baselines, positions, protocol
-from speedflow.atomic import atomic_path
 from speedflow.data import optical_flow
 from speedflow.data.records import RecordSource
 from speedflow.evaluation import frames, speed
 from speedflow.inference import interpolator, superres_weights
-
-SHARP_FACTORS = {2: 3, 4: 2, 8: 2}
-"""Frames of the source for each input frame, and intervals in a window."""
+from speedflow.training import run_record
 
 EXPOSURES = (0.5, 0.75, 1.0)
 
+REFERENCES = ("DIS", "minterpolate", "deblur + DIS", "our deblurring + DIS")
+"""Methods above which gains are told."""
+
+SCENES = 12
+"""Procedural windows of each setting."""
+
+# The busy real-time windows: 320 x 240 pixels that change so much.
+_BUSY_SIDE, _BUSY_CHANGE = 240, 12.0
+
 Method = Callable[[protocol.Window], list[np.ndarray]]
+Cut = Callable[[protocol.Footage], protocol.Window | None]
+
+
+def settings() -> dict[str, Cut]:
+  """How a shot becomes a window, by the name of the setting."""
+  cuts: dict[str, Cut] = {
+    f"sharp {factor}x": functools.partial(
+      protocol.sharp_window, factor=factor, intervals=intervals
+    )
+    for factor, intervals in ((2, 3), (4, 2), (8, 1))
+  }
+  for factor, intervals in ((2, 3), (4, 2)):
+    cuts[f"sharp {factor}x, busy, 320 x 240"] = functools.partial(
+      _busy_window, factor=factor, intervals=intervals
+    )
+  for exposure in EXPOSURES:
+    cuts[f"blurred 8x, exposure {exposure:g}"] = functools.partial(
+      protocol.blurred_window, exposure=exposure
+    )
+  return cuts
+
+
+def _busy_window(
+  footage: protocol.Footage, factor: int, intervals: int
+) -> protocol.Window | None:
+  if footage.shot.category != "realtime":
+    return None
+  return protocol.sharp_window(
+    footage,
+    factor,
+    intervals,
+    short_side=_BUSY_SIDE,
+    least=_BUSY_CHANGE,
+  )
 
 
 def methods(machine: interpolator.FrameInterpolator) -> dict[str, Method]:
@@ -98,150 +134,200 @@ def measure(
   }
 
 
+def figures(
+  window: protocol.Window,
+  compared: Mapping[str, Method],
+  flow: optical_flow.FlowEstimator,
+) -> dict[str, Any]:
+  """What `measure` says of every method that fits a window."""
+  return {
+    "shot": window.shot,
+    "group": window.group,
+    "category": window.category,
+    "size": list(window.inputs[0].shape[1::-1]),
+    "scores": {
+      name: measure(window, method, flow)
+      for name, method in compared.items()
+      # There is no blur in sharp frames to be undone first.
+      if window.exposure or "deblur" not in name
+    },
+  }
+
+
 def compare(
-  windows: Iterable[protocol.Window],
-  compared: dict[str, Method],
+  paths: Sequence[pathlib.Path],
+  compared: Mapping[str, Method],
   log: Callable[[str], None],
-) -> list[dict[str, Any]]:
-  """Figures of every method on every window."""
+) -> dict[str, list[dict[str, Any]]]:
+  """Figures of every method on every window, by setting.
+
+  Args:
+    paths: shards of shot records.
+    compared: the methods.
+    log: is told the PSNR of each window.
+  """
   flow = optical_flow.FlowEstimator()
-  rows = []
-  for window in windows:
-    scores = {
-      name: measure(window, method, flow) for name, method in compared.items()
-    }
-    rows.append(
-      {
-        "shot": window.shot,
-        "group": window.group,
-        "category": window.category,
-        "size": list(window.inputs[0].shape[1::-1]),
-        "scores": scores,
-      }
-    )
-    log(
-      f"{window.shot}: "
-      + ", ".join(
-        f"{name} {score['psnr']:.2f}" for name, score in scores.items()
-      )
-    )
-  return rows
+  rows: dict[str, list[dict[str, Any]]] = collections.defaultdict(list)
+
+  def add(setting: str, window: protocol.Window) -> None:
+    row = figures(window, compared, flow)
+    rows[setting].append(row)
+    scores = [f"{name} {x['psnr']:.2f}" for name, x in row["scores"].items()]
+    log(f"{setting}, {window.shot}: {', '.join(scores)}")
+
+  cuts = settings()
+  images: list[np.ndarray] = []
+  for shot in protocol.read_shots(paths):
+    images.append(shot.image(0))
+    footage = protocol.Footage(shot)
+    for setting, cut in cuts.items():
+      window = cut(footage)
+      if window is not None:
+        add(setting, window)
+  for number, scene in enumerate(protocol.scenes(images, SCENES)):
+    for exposure in (0.0, *EXPOSURES):
+      window = protocol.scene_window(scene, exposure, f"scene {number}")
+      kind = f"blurred 8x, exposure {exposure:g}" if exposure else "sharp 8x"
+      add(f"procedural, {kind}", window)
+  # In the order of the settings, whichever the first shot had.
+  return {name: rows[name] for name in [*cuts, *rows] if name in rows}
 
 
 def summarise(rows: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
   """Means over windows, with 95 % intervals by scene group.
 
-  `gain_db` is PSNR above that of DIS on the same windows.
+  `gain_db` is PSNR above that of each of `REFERENCES` on the same windows,
+  with its interval: pairs are resampled together.
   """
   groups = np.array([row["group"] for row in rows])
-  summary: dict[str, dict[str, Any]] = collections.defaultdict(dict)
-  for name in rows[0]["scores"]:
-    values = {
-      figure: np.array([row["scores"][name][figure] for row in rows])
-      for figure in rows[0]["scores"][name]
-    }
-    reference = np.array([row["scores"]["DIS"]["psnr"] for row in rows])
-    values["gain_db"] = values["psnr"] - reference
-    for figure, column in values.items():
+
+  def column(name: str, figure: str) -> np.ndarray:
+    return np.array([row["scores"][name][figure] for row in rows])
+
+  def interval(values: np.ndarray) -> list[float]:
+    return list(speed.bootstrap(lambda index: values[index].mean(), groups))
+
+  summary: dict[str, dict[str, Any]] = {}
+  for name, scores in rows[0]["scores"].items():
+    summary[name] = {
       # The first window of each size waits for its program to be compiled.
-      middle = np.median if figure == "ms_per_frame" else np.mean
-      summary[name][figure] = float(middle(column))
-      if figure in ("psnr", "ssim", "gain_db"):
-        low, high = speed.bootstrap(functools.partial(_mean, column), groups)
-        summary[name][f"{figure}_95"] = [low, high]
-  return dict(summary)
-
-
-def _mean(column: np.ndarray, index: np.ndarray) -> float:
-  return float(column[index].mean())
-
-
-def table(settings: dict[str, Any]) -> str:
-  """The summary as Markdown."""
-  lines = [
-    "| input | method | PSNR dB | gain over DIS dB | SSIM | tOF px |"
-    " hallucinated | ms / frame |",
-    "|---|---|---|---|---|---|---|---|",
-  ]
-  for setting, results in settings.items():
-    for name, row in results["summary"].items():
-      low, high = row["gain_db_95"]
-      lines.append(
-        f"| {setting} (n = {len(results['windows'])}) | {name} |"
-        f" {row['psnr']:.2f} | {row['gain_db']:+.2f} ({low:+.2f} to"
-        f" {high:+.2f}) | {row['ssim']:.4f} | {row['tof']:.3f} |"
-        f" {100 * row['hallucination']:.2f} % | {row['ms_per_frame']:.0f} |"
+      figure: float(
+        (np.median if figure == "ms_per_frame" else np.mean)(
+          column(name, figure)
+        )
       )
-  return "\n".join(lines)
+      for figure in scores
+    }
+    psnr = column(name, "psnr")
+    summary[name]["psnr_95"] = interval(psnr)
+    summary[name]["gain_db"] = {}
+    for reference in REFERENCES:
+      if reference in rows[0]["scores"] and reference != name:
+        gain = psnr - column(reference, "psnr")
+        summary[name]["gain_db"][reference] = [
+          float(gain.mean()),
+          *interval(gain),
+        ]
+  return summary
+
+
+def table(results: Mapping[str, Any]) -> str:
+  """The summaries as Markdown."""
+  lines = [
+    "| input | method | PSNR dB | over DIS dB | over minterpolate dB | SSIM |"
+    " tOF px | hallucinated | ms / frame |",
+    "|---|---|---|---|---|---|---|---|---|",
+  ]
+  for setting, result in results.items():
+    for name, row in result["summary"].items():
+      gains = [_gain(row, over) for over in ("DIS", "minterpolate")]
+      lines.append(
+        f"| {setting} (n = {len(result['windows'])}) | {name} |"
+        f" {row['psnr']:.2f} | {' | '.join(gains)} | {row['ssim']:.4f} |"
+        f" {row['tof']:.3f} | {100 * row['hallucination']:.2f} % |"
+        f" {row['ms_per_frame']:.0f} |"
+      )
+  lines += [
+    "",
+    "| input | ours over deblur + DIS, dB | over our deblurring + DIS, dB |",
+    "|---|---|---|",
+  ]
+  for setting, result in results.items():
+    row = result["summary"]["ours"]
+    if "deblur + DIS" in row["gain_db"]:
+      gains = [_gain(row, name) for name in REFERENCES if "deblur" in name]
+      lines.append(f"| {setting} | {' | '.join(gains)} |")
+  return "\n".join([*lines, "", *_extremes(results), ""])
+
+
+def _gain(row: dict[str, Any], reference: str) -> str:
+  if reference not in row["gain_db"]:
+    return "-"
+  mean, low, high = row["gain_db"][reference]
+  return f"{mean:+.2f} ({low:+.2f} to {high:+.2f})"
+
+
+def _extremes(results: Mapping[str, Any], count: int = 4) -> list[str]:
+  """The clips where the network helps least and most, sharp 2x."""
+
+  def gain(row: dict[str, Any]) -> float:
+    return row["scores"]["ours"]["psnr"] - row["scores"]["DIS"]["psnr"]
+
+  rows = sorted(results["sharp 2x"]["windows"], key=gain)
+  names = ("blend", "minterpolate", "DIS", "ours")
+  lines = [
+    f"| sharp 2x, least and most helped | {' | '.join(names)} |",
+    "|---|---|---|---|---|",
+  ]
+  for row in [*rows[:count], *rows[-count:]]:
+    scores = [f"{row['scores'][name]['psnr']:.2f}" for name in names]
+    lines.append(f"| {row['shot']} | {' | '.join(scores)} |")
+  return lines
 
 
 def main() -> None:
   """Runs the comparison."""
-  parser = argparse.ArgumentParser(description=__doc__)
-  parser.add_argument("--records", type=pathlib.Path, default="records")
+  parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+  parser.add_argument("--records", type=pathlib.Path, required=True)
   parser.add_argument("--split", default="test")
   parser.add_argument("--weights", default="tiny")
-  parser.add_argument(
-    "--shots", type=int, default=0, help="so many, evenly chosen; 0: all"
-  )
   parser.add_argument("--out", type=pathlib.Path, required=True)
   args = parser.parse_args()
   started = time.time()
   paths = protocol.shards(args.records, args.split)
   machine = interpolator.FrameInterpolator(superres_weights.load(args.weights))
-  shots = list(protocol.read_shots(paths))
-  if args.shots:
-    chosen = np.linspace(0, len(shots) - 1, min(args.shots, len(shots)))
-    shots = [shots[round(number)] for number in chosen]
   compared = methods(machine)
+  rows = compare(paths, compared, functools.partial(print, flush=True))
+  results = {
+    name: {"summary": summarise(windows), "windows": windows}
+    for name, windows in rows.items()
+  }
   sharp = {
     name: method for name, method in compared.items() if "deblur" not in name
   }
-
-  def log(line: str) -> None:
-    print(line, flush=True)
-
-  settings: dict[str, Any] = {}
-  for factor, intervals in SHARP_FACTORS.items():
-    windows = protocol.sharp_windows(shots, factor, intervals)
-    settings[f"sharp {factor}x"] = compare(windows, sharp, log)
-  for exposure in EXPOSURES:
-    windows = protocol.blurred_windows(shots, (exposure,))
-    settings[f"blurred 8x, exposure {exposure:g}"] = compare(
-      windows, compared, log
-    )
-  results = {
-    name: {"summary": summarise(rows), "windows": rows}
-    for name, rows in settings.items()
+  places = {
+    "sharp": positions.compare(sharp, 0.0),
+    "exposure 0.75": positions.compare(compared, 0.75),
   }
   report = {
-    "command": "python -m experiments.temporal_superres.evaluate",
+    **run_record.circumstances(),
     "split": args.split,
     "weights": args.weights,
-    "shots": len(shots),
-    "commit": subprocess.run(
-      ["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False
-    ).stdout.strip(),
     "data_fingerprint": RecordSource(paths).fingerprint(),
-    "hardware": f"{_processor()}, one thread",
-    "date": datetime.date.today().isoformat(),
     "seconds": round(time.time() - started),
-    "position_error_px": positions.compare(sharp),
+    "position_error_px": places,
     "settings": results,
   }
-  with atomic_path(args.out) as temporary:
-    temporary.write_text(json.dumps(report, indent=1) + "\n")
-  print(table(results))
-  print(json.dumps(report["position_error_px"]))
-
-
-def _processor() -> str:
-  try:
-    lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
-  except OSError:
-    return platform.processor()
-  names = [x.partition(":")[2].strip() for x in lines if "model name" in x]
-  return names[0] if names else platform.processor()
+  lines = [
+    f"Bodies of the procedural source, 8x, {kind}, median distance from their"
+    " true place in pixels: "
+    + ", ".join(f"{name} {error:.2f}" for name, error in errors.items())
+    + "."
+    for kind, errors in places.items()
+  ]
+  run_record.write_results(
+    args.out, report, "\n".join([table(results), *lines, ""])
+  )
 
 
 if __name__ == "__main__":

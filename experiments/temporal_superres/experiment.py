@@ -1,7 +1,6 @@
 """Temporal super-resolution, as the training loop sees it."""
 
 import hashlib
-import itertools
 import pathlib
 from collections.abc import Callable
 
@@ -111,17 +110,22 @@ class Experiment:
   def evaluate(
     self, model: superres.SuperResNet, log: Callable[[str], None]
   ) -> dict[str, float]:
-    """PSNR on busy windows of `config.eval_split`, with the classical one."""
-    paths = self._paths(self._config.eval_split)
-    count = self._config.eval_windows
-    sharp = protocol.sharp_windows(protocol.read_shots(paths), 4, 2)
-    blurred = protocol.blurred_windows(protocol.read_shots(paths), (0.75,))
+    """PSNR on busy windows of `config.eval_split`, and above DIS flow's."""
+    shots = list(protocol.read_shots(self._paths(self._config.eval_split)))
+    wanted = np.linspace(0, len(shots) - 1, self._config.eval_windows)
+    footage = [protocol.Footage(shots[round(k)]) for k in wanted]
+    scenes = protocol.scenes([shot.image(0) for shot in shots], len(footage))
+    windows = {
+      "sharp_2x": (protocol.sharp_window(each, 2, 1) for each in footage),
+      "sharp_4x": (protocol.sharp_window(each, 4, 1) for each in footage),
+      "blurred_8x": (protocol.scene_window(scene, 0.75) for scene in scenes),
+    }
     metrics: dict[str, float] = {}
     machine = interpolator.FrameInterpolator(model)
-    for name, windows in (("sharp_4x", sharp), ("blurred_8x", blurred)):
+    for name, found in windows.items():
       ours: list[float] = []
       classical: list[float] = []
-      for window in itertools.islice(windows, count):
+      for window in filter(None, found):
         made = machine.window(window.inputs, window.times, window.exposure)
         simple = interpolator.classical(window.inputs, window.times)
         for into, pictures in ((ours, made), (classical, simple)):
@@ -136,7 +140,7 @@ class Experiment:
       metrics[f"gain_{name}"] = float(np.mean(ours) - np.mean(classical))
     log(", ".join(f"{name} {value:.3f}" for name, value in metrics.items()))
     metrics["selection"] = -float(
-      np.mean([metrics["gain_sharp_4x"], metrics["gain_blurred_8x"]])
+      np.mean([metrics[f"gain_{name}"] for name in windows])
     )
     return metrics
 

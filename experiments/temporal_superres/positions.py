@@ -14,9 +14,7 @@ from speedflow.data import procedural
 from speedflow.evaluation import frames
 from speedflow.timewarp import mechanics
 
-SIZE = (192, 320)
-FPS = 30.0
-FACTOR = 8
+_SIZE = (protocol.SHORT_SIDE, protocol.LONG_SIDE)
 
 
 def scenes(count: int, seed: int = 0) -> list[procedural.ProceduralScene]:
@@ -24,7 +22,7 @@ def scenes(count: int, seed: int = 0) -> list[procedural.ProceduralScene]:
   found: list[procedural.ProceduralScene] = []
   rng = np.random.default_rng(seed)
   while len(found) < count:
-    scene = procedural.ProceduralScene.sample(rng, SIZE, seconds=1.0)
+    scene = procedural.ProceduralScene.sample(rng, _SIZE, seconds=1.0)
     if scene.bodies:
       still = mechanics.Sway.sample(rng, 0.0, 0.0)
       found.append(
@@ -35,28 +33,21 @@ def scenes(count: int, seed: int = 0) -> list[procedural.ProceduralScene]:
 
 def compare(
   methods: dict[str, Callable[[protocol.Window], list[np.ndarray]]],
+  exposure: float,
   count: int = 12,
 ) -> dict[str, float]:
-  """Median distance, pixels, of bodies in 8x slowed sharp video.
+  """Median distance, pixels, of bodies in 8x slowed video.
 
   Args:
     methods: by name, as `evaluate.methods`.
+    exposure: of the input, 0..1.
     count: of scenes.
   """
   errors: dict[str, list[float]] = {name: [] for name in methods}
-  times = [k / FACTOR for k in range(1, FACTOR)]
   for scene in scenes(count):
-    start = scene.seconds / 2
-    background = dataclasses.replace(scene, bodies=()).frame(start)
-    window = protocol.Window(
-      shot="",
-      group="",
-      category="procedural",
-      inputs=[scene.frame(start + k / FPS) for k in range(2)],
-      truths=[scene.frame(start + t / FPS) for t in times],
-      times=times,
-      exposure=0.0,
-    )
+    window = protocol.scene_window(scene, exposure)
+    # Nothing but bodies moves.
+    background = dataclasses.replace(scene, bodies=()).frame(0.0)
     for name, method in methods.items():
       for made, truth in zip(method(window), window.truths, strict=True):
         error = frames.position_error(made, truth, background)

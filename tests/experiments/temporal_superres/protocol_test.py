@@ -63,7 +63,7 @@ def test_deblurring_sharpens_along_the_motion(window):
   assert after.mean() < before.mean()
 
 
-def test_the_summary_holds_means_and_gains():
+def test_the_summary_holds_means_and_paired_gains():
   rows = [
     {
       "group": str(k),
@@ -76,9 +76,38 @@ def test_the_summary_holds_means_and_gains():
   ]
   summary = evaluate.summarise(rows)
   assert summary["ours"]["psnr"] == pytest.approx(32.5)
-  assert summary["ours"]["gain_db"] == pytest.approx(1.0)
-  low, high = summary["ours"]["gain_db_95"]
-  assert low == pytest.approx(1.0) and high == pytest.approx(1.0)
+  # The shots differ, the gain does not.
+  assert summary["ours"]["gain_db"] == {"DIS": pytest.approx([1.0, 1.0, 1.0])}
+  low, high = summary["ours"]["psnr_95"]
+  assert low < 32.5 < high
+
+
+def test_a_scene_has_exact_blur_and_exact_truth():
+  (scene,) = protocol.scenes([], 1)
+  sharp = protocol.scene_window(scene, 0.0)
+  blurred = protocol.scene_window(scene, 0.75)
+  assert sharp.times == [k / 8 for k in range(1, 8)]
+  assert blurred.times == [k / 8 for k in range(8)]
+  np.testing.assert_array_equal(sharp.inputs[0], blurred.truths[0])
+  for window, times in ((sharp, 7), (blurred, 8)):
+    assert len(window.truths) == times
+    assert {x.shape for x in window.inputs + window.truths} == {(192, 320, 3)}
+
+
+def test_the_busiest_stretch_of_a_shot_is_found(make_shot):
+  footage = protocol.Footage(make_shot())
+  window = protocol.sharp_window(footage, 4, 2)
+  assert len(window.inputs) == 3 and window.times == [
+    0.25,
+    0.5,
+    0.75,
+    1.25,
+    1.5,
+    1.75,
+  ]
+  assert protocol.sharp_window(footage, 4, 2, least=200.0) is None
+  # Ordinary footage turns back within eight frames: no blur is made of it.
+  assert protocol.blurred_window(footage, 0.5) is None
 
 
 def test_a_split_without_records_is_refused(tmp_path):
