@@ -2,28 +2,28 @@
 
   speedflow train --config=configs/speed_generator.py:tiny --workdir=runs/gen
 
-Shot records are wanted first, small ones for the small variants:
-`speedflow data build FOLDER records/clips_48 --short-side 48 --quality 95`.
-Without them, `--config.data.mix.shots=0` trains on calculated worlds alone.
+Where the points of real shots go is followed first:
+`python -m experiments.speed_generator.tracks records/clips records/tracks`.
+Without, `--config.data.mix.shots=0` trains on calculated worlds alone.
 
-| variant | parameters | clips | hardware | time |
+| variant | parameters | points x moments | hardware | time |
 |---|---|---|---|---|
-| smoke | 0.02 M | 4 x 16 px | anything | seconds |
-| tiny | 1 M | 12 x 32 px | 2 CPU cores | about an hour |
-| base | 130 M | 16 x 64 px | one GPU | a day |
-| large | 900 M | 32 x 128 px | TPU v5e-64 and up | days |
+| smoke | 0.02 M | 16 x 16 x 8 | anything | seconds |
+| tiny | 2 M | 16 x 16 x 16 | 1 CPU core | about an hour |
+| base | 130 M | 16 x 16 x 16 | one GPU | a day |
+| large | 900 M | 16 x 16 x 32 | TPU v5e-64 and up | days |
 """
 
 import ml_collections
 
 from speedflow.training.config import default_training
 
-# frames, size, patch, width, depth, heads, batch, steps, learning rate
+# knots, chunk, width, depth, heads, batch, steps, learning rate
 _VARIANTS = {
-  "smoke": (4, 16, 4, 16, 1, 2, 4, 2, 1e-3),
-  "tiny": (12, 32, 4, 96, 4, 4, 8, 1_400, 2e-3),
-  "base": (16, 64, 4, 768, 12, 12, 128, 200_000, 3e-4),
-  "large": (32, 128, 8, 1536, 24, 24, 1024, 400_000, 1e-4),
+  "smoke": (8, 4, 16, 1, 2, 4, 2, 1e-3),
+  "tiny": (16, 8, 144, 6, 6, 8, 5_000, 1e-3),
+  "base": (16, 4, 768, 12, 12, 256, 200_000, 3e-4),
+  "large": (32, 4, 1536, 24, 24, 1024, 400_000, 1e-4),
 }
 
 
@@ -31,9 +31,7 @@ def get_config(variant: str = "tiny") -> ml_collections.ConfigDict:
   """Returns the configuration of one variant."""
   if variant not in _VARIANTS:
     raise ValueError(f"variant {variant!r} is none of {', '.join(_VARIANTS)}")
-  frames, size, patch, width, depth, heads, batch, steps, rate = _VARIANTS[
-    variant
-  ]
+  knots, chunk, width, depth, heads, batch, steps, rate = _VARIANTS[variant]
   big = variant in ("base", "large")
 
   config = default_training()
@@ -41,13 +39,13 @@ def get_config(variant: str = "tiny") -> ml_collections.ConfigDict:
   config.num_steps = steps
   config.batch_size = batch
   config.compute_dtype = "bfloat16" if big else "float32"
-  config.ema_decay = 0.9999 if big else 0.995
+  config.ema_decay = 0.9999 if big else 0.998
   config.optimizer.learning_rate = rate
   config.optimizer.warmup_steps = min(5_000 if big else 100, steps // 5)
   config.optimizer.final_fraction = 0.02
   config.optimizer.weight_decay = 1e-2
   config.log_every = min(50, steps)
-  config.eval_every = min(10_000 if big else 700, steps)
+  config.eval_every = min(10_000 if big else 1_000, steps)
   config.checkpoint_every = min(5_000 if big else 250, steps)
   if big:
     config.mesh.fsdp = 8 if variant == "large" else 1
@@ -57,7 +55,9 @@ def get_config(variant: str = "tiny") -> ml_collections.ConfigDict:
     )
 
   config.model = ml_collections.ConfigDict()
-  config.model.patch = patch
+  # Points along each side of a token, and moments in it.
+  config.model.patch = 2
+  config.model.chunk = chunk
   config.model.width = width
   config.model.depth = depth
   config.model.heads = heads
@@ -65,38 +65,38 @@ def get_config(variant: str = "tiny") -> ml_collections.ConfigDict:
   # How the speed is told: "fourier" (a number), "buckets" (the paper's
   # log-spaced classes) or "none" (the baseline).
   config.model.speed = "fourier"
-  # Whether each frame is told its own step and world time, for ramps.
+  # Whether each moment's own step and world time are told, for ramps.
   config.model.frame_speed = True
   config.model.buckets = 8
   config.model.low = -4.0
   config.model.high = 3.0
-  config.model.residual = 0.3
+  # Unit of ways, sides of the picture per second; their deviation in it.
+  config.model.velocity = 0.5
+  config.model.deviation = 0.3
   config.model.attention = ""
   config.model.remat = big
 
   config.loss = ml_collections.ConfigDict()
   # Times of the flow: "logit_normal" or "uniform".
   config.loss.times = "logit_normal"
-  config.loss.time_shift = 0.5
+  config.loss.time_shift = 0.0
   # Chances that the first frame, and the speed, are left out.
   config.loss.drop_image = 0.1
   config.loss.drop_speed = 0.1
 
   config.data = ml_collections.ConfigDict()
-  # Folder of shot records.
-  config.data.records = "records/clips" if big else "records/clips_48"
+  # Folder of tracks.
+  config.data.records = "records/tracks"
   # How often each kind of source is drawn from, relative to the others.
   config.data.mix = ml_collections.ConfigDict()
-  config.data.mix.mover = 0.5
+  config.data.mix.mover = 0.3
   config.data.mix.physics = 0.2
-  config.data.mix.shots = 0.3 if variant != "smoke" else 0.0
-  config.data.frames = frames
-  config.data.size = size
-  # Slowest and fastest log2 step (seconds between frames x 30).
-  config.data.low = -3.5
+  config.data.mix.shots = 0.5 if variant != "smoke" else 0.0
+  # Moments after the first frame at which ways are told.
+  config.data.knots = knots
+  # Slowest and fastest log2 step (seconds between knots x 30).
+  config.data.low = -4.0
   config.data.high = 2.25
-  # Open-shutter time / frame interval.
-  config.data.exposure = 0.5
   # Share of clips whose speed changes.
   config.data.ramps = 0.3
   config.data.workers = 0
@@ -106,6 +106,6 @@ def get_config(variant: str = "tiny") -> ml_collections.ConfigDict:
   config.eval = ml_collections.ConfigDict()
   config.eval.clips = 16 if variant != "smoke" else 2
   config.eval.scenes = 12 if variant != "smoke" else 2
-  config.eval.speeds = (0.125, 0.5, 1.0, 4.0)
+  config.eval.speeds = (0.125, 0.5, 1.0, 4.0 if variant != "smoke" else 2.0)
   config.eval.steps = 12 if variant != "smoke" else 2
   return config

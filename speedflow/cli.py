@@ -23,7 +23,11 @@ from typing import TYPE_CHECKING, TypeVar
 import speedflow
 from speedflow import errors
 from speedflow.data import beam_runner
-from speedflow.inference import detect_command, superres_command
+from speedflow.inference import (
+  detect_command,
+  generate_command,
+  superres_command,
+)
 from speedflow.mining import events_command, mine_command
 
 if TYPE_CHECKING:
@@ -119,6 +123,15 @@ def _parser() -> argparse.ArgumentParser:
   )
   superres_command.add_arguments(superres)
   superres.set_defaults(run=_superres)
+
+  generate = commands.add_parser(
+    "generate",
+    help="set a picture in motion at the speed you ask for",
+    description="Makes a clip from one picture, at any speed or along a curve "
+    "of speeds; several speeds are shown side by side.",
+  )
+  generate_command.add_arguments(generate)
+  generate.set_defaults(run=_generate)
 
   mine = commands.add_parser(
     "mine",
@@ -316,6 +329,11 @@ def _exit_code(answers: Sequence[_Answer]) -> int:
 def _superres(args: argparse.Namespace) -> int:
   with _progress(1) as begin:
     return superres_command.run(args, begin(args.output))
+
+
+def _generate(args: argparse.Namespace) -> int:
+  with _progress(1) as begin:
+    return generate_command.run(args, begin(args.out))
 
 
 @contextlib.contextmanager

@@ -1,11 +1,8 @@
-"""Clips at any speed from real shots and from calculated worlds.
+"""First frames and where their points go, at any speed.
 
-One source gives clips at many speeds: every n-th frame, with the light of
-half of the time in between, as a camera's shutter at 180 degrees gives it.
-Only the first frame, which is given to the generator, is sharp at all speeds:
-else its blur would tell the speed, and the number would not be needed.
-Frames are never repeated: where a source is not dense enough for a speed,
-that speed is not drawn.
+Ways are smooth functions of world time, so one following gives clips at every
+speed and on every ramp: they are read off at the moments that the speed asks
+for. Of calculated worlds they are known exactly.
 """
 
 import dataclasses
@@ -13,27 +10,15 @@ import pathlib
 from collections.abc import Sequence
 from typing import Protocol, SupportsIndex
 
-import cv2
 import grain
 import ml_collections
 import numpy as np
 
-from experiments.speed_generator import movers
+from experiments.speed_generator import movers, tracks
 from speedflow.data import pipeline
 from speedflow.data.procedural import ProceduralScene
 from speedflow.data.records import RecordSource, split_shards
-from speedflow.data.schema import ShotRecord
-from speedflow.errors import SpeedflowError
-from speedflow.timewarp import labels, resample
-
-KNOWN = ("known", "believed", "assumed_realtime")
-"""Labels of speed that are relied on."""
-
-# Sources denser than this many frames per second of the world can be played
-# at broken speeds and through ramps without visible judder.
-_DENSE_FPS = 100.0
-# As high as a record's frames may be for reading them whole.
-_DECODE_SIDE = 96
+from speedflow.timewarp import labels
 
 # The seed of every procedural scene that nothing trains on is below this.
 HELD_OUT = 10_000
@@ -44,19 +29,15 @@ class ClipSpec:
   """What clips are drawn.
 
   Attributes:
-    frames: of a clip.
-    size: height and width, pixels.
-    low: slowest log2 step (seconds of the world between frames x 30).
+    knots: moments after the first frame at which ways are told.
+    low: slowest log2 step (seconds of the world between knots x 30).
     high: fastest log2 step.
-    exposure: open-shutter time / frame interval.
-    ramps: share of clips whose speed changes, where the source allows it.
+    ramps: share of clips whose speed changes.
   """
 
-  frames: int
-  size: int
-  low: float = -3.5
+  knots: int
+  low: float = -4.0
   high: float = 2.25
-  exposure: float = 0.5
   ramps: float = 0.3
 
 
@@ -65,186 +46,81 @@ class Filmable(Protocol):
 
   def clip(
     self, spec: ClipSpec, rng: np.random.Generator
-  ) -> tuple[np.ndarray, np.ndarray]:
-    """Draws uint8 frames [t, s, s, 3] and float64 log2 steps [t]."""
+  ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Draws a clip.
+
+    Returns:
+      The first frame, uint8 [s, s, 3]; ways, float [t, g, g, 2], in sides of
+      the picture; log2 steps, float64 [t].
+    """
     ...
 
 
 def sample_speeds(
-  spec: ClipSpec, rng: np.random.Generator, low: float, high: float
+  spec: ClipSpec, rng: np.random.Generator, longest_s: float
 ) -> np.ndarray:
-  """Draws the log2 step from each frame to the next, float64 [frames]."""
-  if rng.uniform() >= spec.ramps:
-    return np.full(spec.frames, rng.uniform(low, high))
-  points = rng.uniform(low, high, 3)
-  places = np.array([0.0, rng.uniform(0.3, 0.7), 1.0]) * (spec.frames - 1)
-  return np.interp(np.arange(spec.frames), places, points)
-
-
-def film(
-  scene: ProceduralScene, log2_step: np.ndarray, exposure: float, start_s: float
-) -> np.ndarray:
-  """Takes a clip of a scene; the first frame is sharp.
+  """Draws the log2 step that leads to each knot, float64 [knots].
 
   Args:
-    scene: what to film.
-    log2_step: float [t], from each frame to the next.
-    exposure: open-shutter time / frame interval.
-    start_s: time of the first frame.
-
-  Returns:
-    uint8 [t, h, w, 3].
+    spec: range of steps.
+    rng: source of randomness.
+    longest_s: the clip ends before this, seconds of the world.
   """
-  steps = np.exp2(log2_step) / labels.REFERENCE_FPS
-  times = start_s + np.cumsum(steps) - steps
-  open_s = exposure * steps
-  open_s[0] = 0.0
-  return np.stack(
-    [scene.frame(*shutter) for shutter in zip(times, open_s, strict=True)]
-  )
+  room = np.log2(longest_s * labels.REFERENCE_FPS / spec.knots)
+  high = min(spec.high, room)
+  low = min(spec.low, high)
+  if rng.uniform() >= spec.ramps:
+    return np.full(spec.knots, rng.uniform(low, high))
+  points = rng.uniform(low, high, 3)
+  places = np.array([0.0, rng.uniform(0.3, 0.7), 1.0]) * (spec.knots - 1)
+  return np.interp(np.arange(spec.knots), places, points)
+
+
+def world_times(log2_step: np.ndarray) -> np.ndarray:
+  """Seconds of the world from the first frame to each knot."""
+  return np.cumsum(np.exp2(log2_step)) / labels.REFERENCE_FPS
 
 
 @dataclasses.dataclass(frozen=True)
-class Shot:
-  """A real shot: its record, its true frames, and how dense they are.
+class Followed:
+  """A real picture whose points were followed.
 
   Attributes:
-    encoded: a `ShotRecord`.
-    kept: int64 [n], numbers of the frames that are no repeats.
-    log2_step: between those.
+    encoded: a `tracks.TrackRecord`.
   """
 
   encoded: bytes
-  kept: np.ndarray
-  log2_step: float
 
   def clip(
     self, spec: ClipSpec, rng: np.random.Generator
-  ) -> tuple[np.ndarray, np.ndarray]:
-    """See `Filmable`."""
-    count = spec.frames
-    # The last shutter closes `exposure` of a step, or one frame, after it
-    # opens.
-    densest = min(
-      (len(self.kept) - 1) / (count - 1),
-      len(self.kept) / (count - 1 + spec.exposure),
-    )
-    room = np.log2(densest) - 1e-6
-    high = min(spec.high, self.log2_step + room)
-    # A dense, short shot may be slower than the range; its label stays true.
-    low = min(max(spec.low, self.log2_step), high)
-    if labels.REFERENCE_FPS / 2**self.log2_step >= _DENSE_FPS:
-      log2_step = sample_speeds(spec, rng, low, high)
-    else:
-      factor = np.floor(2 ** (rng.uniform(low, high) - self.log2_step) + 1e-6)
-      log2_step = np.full(count, self.log2_step + np.log2(factor))
-    factors = np.exp2(log2_step - self.log2_step)
-    used = factors[:-1].sum() + max(spec.exposure * factors[-1], 1)
-    plan = resample.ClipPlan(
-      start=float(rng.integers(max(int(len(self.kept) - used), 0) + 1)),
-      factor=float(factors.min()),
-      length=count,
-      exposure=spec.exposure,
-      curve=tuple((factors / factors.min()).tolist()),
-    )
-    record = ShotRecord.decode(self.encoded)
-    look = _Look.sample(rng, record, spec.size)
-    frames = resample.render_clip(
-      lambda index: look(record, int(self.kept[index])), plan
-    )
-    frames[0] = look(record, int(self.kept[int(plan.start)]))
-    return frames, log2_step
+  ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """See `Filmable`; mirrored every second time."""
+    record = tracks.TrackRecord.decode(self.encoded)
+    log2_step = sample_speeds(spec, rng, float(record.times_s[-1]))
+    ways = between(record.times_s, record.ways, world_times(log2_step))
+    if rng.integers(2):
+      return record.image[:, ::-1], ways[:, :, ::-1] * (-1, 1), log2_step
+    return record.image, ways, log2_step
 
 
-@dataclasses.dataclass(frozen=True)
-class _Look:
-  """A square part of the picture, perhaps mirrored."""
+def between(
+  times_s: np.ndarray, ways: np.ndarray, at_s: np.ndarray
+) -> np.ndarray:
+  """Reads ways off at other times, straight in between.
 
-  top: float
-  left: float
-  side: float
-  flip: bool
-  size: int
-  reduce: int
+  Args:
+    times_s: increasing, [n].
+    ways: [n, ...].
+    at_s: within `times_s`, [t].
 
-  @classmethod
-  def sample(
-    cls, rng: np.random.Generator, record: ShotRecord, size: int
-  ) -> "_Look":
-    short = min(record.height, record.width)
-    side = short * rng.uniform(0.7, 1.0)
-    reduce = 1
-    while short / reduce > _DECODE_SIDE and reduce < 8:
-      reduce *= 2
-    return cls(
-      top=rng.uniform(0, record.height - side) / reduce,
-      left=rng.uniform(0, record.width - side) / reduce,
-      side=side / reduce,
-      flip=bool(rng.integers(2)),
-      size=size,
-      reduce=reduce,
-    )
-
-  def __call__(self, record: ShotRecord, index: int) -> np.ndarray:
-    image = record.image(index, reduce=self.reduce)
-    top, left, side = int(self.top), int(self.left), int(self.side)
-    part = image[top : top + side, left : left + side]
-    if self.flip:
-      part = part[:, ::-1]
-    return cv2.resize(
-      part, (self.size, self.size), interpolation=cv2.INTER_AREA
-    )
-
-
-class ShotSource:
-  """Random access to the shots of known speed that are long enough."""
-
-  def __init__(self, paths: Sequence[pathlib.Path], frames: int):
-    """Looks through the shots for repeated frames, once.
-
-    Args:
-      paths: shards of shot records.
-      frames: of a clip; shots with fewer true frames are left out.
-
-    Raises:
-      SpeedflowError: no shot is left.
-    """
-    self._records = RecordSource(paths)
-    self._shots: list[tuple[int, np.ndarray, float]] = []
-    self.ids: list[str] = []
-    for index, encoded in enumerate(self._records):
-      record = ShotRecord.decode(encoded)
-      if record.label not in KNOWN or not record.speed:
-        continue
-      reduce = 8 if min(record.height, record.width) > _DECODE_SIDE else 1
-      images = [
-        record.image(i, gray=True, reduce=reduce)
-        for i in range(record.num_frames)
-      ]
-      kept = labels.true_frames(images, record.times_s())
-      if len(kept.indices) > frames:
-        step = labels.speed_to_step(np.log2(record.speed), kept.fps)
-        self._shots.append((index, kept.indices, float(step)))
-        self.ids.append(record.id)
-    if not self._shots:
-      raise SpeedflowError(
-        f"{self._records!r}: no shot of known speed has {frames} frames; add "
-        "videos, or ask for shorter clips"
-      )
-
-  def __len__(self) -> int:
-    return len(self._shots)
-
-  def __getitem__(self, number: SupportsIndex, /) -> Shot:
-    index, kept, log2_step = self._shots[int(number)]
-    return Shot(self._records[index], kept, log2_step)
-
-  def __repr__(self) -> str:
-    return f"ShotSource({len(self)} shots of {self._records!r})"
-
-  def fingerprint(self) -> str:
-    """A digest of the records."""
-    return self._records.fingerprint()
+  Returns:
+    float32 [t, ...].
+  """
+  after = np.clip(np.searchsorted(times_s, at_s), 1, len(times_s) - 1)
+  start, end = times_s[after - 1], times_s[after]
+  share = ((at_s - start) / (end - start)).astype(np.float32)
+  share = share.reshape(-1, *[1] * (ways.ndim - 1))
+  return (1 - share) * ways[after - 1] + share * ways[after]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -259,23 +135,42 @@ class World:
   kind: str
   seed: int
 
-  def scene(self, size: int, seconds: float) -> ProceduralScene:
+  def scene(self, size: int = tracks.SIZE) -> ProceduralScene:
     """Makes the scene."""
     rng = np.random.default_rng([self.seed, len(self.kind)])
     if self.kind == "mover":
       return movers.sample_mover(rng, size)
-    return ProceduralScene.sample(rng, (size, size), seconds)
+    return ProceduralScene.sample(rng, (size, size), movers.SECONDS + 1)
 
   def clip(
     self, spec: ClipSpec, rng: np.random.Generator
-  ) -> tuple[np.ndarray, np.ndarray]:
+  ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """See `Filmable`."""
-    log2_step = sample_speeds(spec, rng, spec.low, spec.high)
-    # The scene must not depend on the speed, so it lasts for the fastest.
-    longest = spec.frames * 2**spec.high / labels.REFERENCE_FPS
-    scene = self.scene(spec.size, longest + 1.0)
+    log2_step = sample_speeds(spec, rng, movers.SECONDS)
+    scene = self.scene()
     start_s = 0.0 if self.kind == "mover" else rng.uniform(0, 0.9)
-    return film(scene, log2_step, spec.exposure, start_s), log2_step
+    ways = movers.ways(scene, start_s, start_s + world_times(log2_step))
+    return scene.frame(start_s), ways, log2_step
+
+
+class FollowedSource:
+  """Random access to pictures that were followed."""
+
+  def __init__(self, paths: Sequence[pathlib.Path]):
+    self._records = RecordSource(paths)
+
+  def __len__(self) -> int:
+    return len(self._records)
+
+  def __getitem__(self, number: SupportsIndex, /) -> Followed:
+    return Followed(self._records[number])
+
+  def __repr__(self) -> str:
+    return f"FollowedSource({self._records!r})"
+
+  def fingerprint(self) -> str:
+    """A digest of the records."""
+    return self._records.fingerprint()
 
 
 class WorldSource:
@@ -311,33 +206,31 @@ class ClipSampler:
     """Draws one clip.
 
     Returns:
-      frames: uint8 [t, s, s, 3]; log2_step: float32 [t].
+      image: uint8 [s, s, 3]; ways: float32 [t, g, g, 2]; log2_step: float32
+      [t].
     """
-    frames, log2_step = source.clip(self.spec, rng)
-    return {"frames": frames, "log2_step": log2_step.astype(np.float32)}
+    image, ways, log2_step = source.clip(self.spec, rng)
+    return {
+      "image": np.ascontiguousarray(image),
+      "ways": ways.astype(np.float32),
+      "log2_step": log2_step.astype(np.float32),
+    }
 
 
 def shards(folder: pathlib.Path, split: str) -> list[pathlib.Path]:
-  """Finds the shot records of a split.
+  """Finds the records of tracks of a split.
 
   Raises:
     SpeedflowError: there are none.
   """
-  command = f"speedflow data build SRC {folder} --short-side 48 --quality 95"
-  return split_shards(
-    folder, split, "shot records", f"write them with `{command}`"
-  )
+  command = f"python -m experiments.speed_generator.tracks RECORDS {folder}"
+  return split_shards(folder, split, "tracks", f"write them with `{command}`")
 
 
 def clip_spec(data: ml_collections.ConfigDict) -> ClipSpec:
   """The clips that the `data` part of the experiment's config asks for."""
   return ClipSpec(
-    frames=data.frames,
-    size=data.size,
-    low=data.low,
-    high=data.high,
-    exposure=data.exposure,
-    ramps=data.ramps,
+    knots=data.knots, low=data.low, high=data.high, ramps=data.ramps
   )
 
 
@@ -358,19 +251,18 @@ def training_batches(
     process_index: this process.
     process_count: number of processes.
   """
-  spec = clip_spec(data)
   sources: list[pipeline.Source] = []
   for kind in data.mix:
     if not data.mix[kind]:
       continue
     if kind == "shots":
       paths = shards(pathlib.Path(data.records), "train")
-      sources.append(ShotSource(paths, spec.frames))
+      sources.append(FollowedSource(paths))
     else:
       sources.append(WorldSource(kind))
   return pipeline.batches(
     pipeline.mix(sources, [w for w in data.mix.values() if w], seed=seed),
-    [ClipSampler(spec)],
+    [ClipSampler(clip_spec(data))],
     batch_size=batch_size,
     seed=seed,
     process_index=process_index,

@@ -47,21 +47,20 @@ class Experiment:
   ) -> tuple[jax.Array, dict[str, jax.Array]]:
     """The mean loss over clips; see the class."""
     fields = self._config.loss
-    rows = batch["frames"].shape[0]
+    rows = batch["image"].shape[0]
     keys = jax.random.split(rng, 4)
     time = generator_flow.sample_times(
       keys[0], rows, fields.times, fields.time_shift
     )
-    error, weight = velocity_error(
+    error = velocity_error(
       model,
       batch,
-      noise=jax.random.normal(keys[1], batch["frames"].shape),
+      noise=jax.random.normal(keys[1], batch["ways"].shape),
       time=time,
       has_image=jax.random.uniform(keys[2], (rows,)) >= fields.drop_image,
       has_speed=jax.random.uniform(keys[3], (rows,)) >= fields.drop_speed,
     )
-    loss = (error * weight).sum(1) / weight.sum(1)
-    return loss.mean(), {}
+    return error.mean(), {}
 
   def dataset(
     self, split: str, *, seed: int, process_index: int, process_count: int
@@ -79,12 +78,12 @@ class Experiment:
 
   def batch_spec(self) -> dict[str, jax.ShapeDtypeStruct]:
     """Shape and dtype of each array of the global batch."""
-    rows, spec = self._config.batch_size, self._spec
+    rows, knots = self._config.batch_size, self._spec.knots
+    size, grid = self._net.image, self._net.grid
     return {
-      "frames": jax.ShapeDtypeStruct(
-        (rows, spec.frames, spec.size, spec.size, 3), jnp.uint8
-      ),
-      "log2_step": jax.ShapeDtypeStruct((rows, spec.frames), jnp.float32),
+      "image": jax.ShapeDtypeStruct((rows, size, size, 3), jnp.uint8),
+      "ways": jax.ShapeDtypeStruct((rows, knots, grid, grid, 2), jnp.float32),
+      "log2_step": jax.ShapeDtypeStruct((rows, knots), jnp.float32),
     }
 
   def evaluate(
@@ -135,16 +134,12 @@ class Experiment:
 
   def _facts(self) -> inference.Facts:
     spec = self._spec
-    return inference.Facts(
-      frames=spec.frames, size=spec.size, low=spec.low, high=spec.high
-    )
+    return inference.Facts(knots=spec.knots, low=spec.low, high=spec.high)
 
   def _held_out(self, kind: str, count: int) -> list[dataset_lib.Filmable]:
     if kind == "shots":
       paths = self._paths(self._config.eval_split)
-      return dataset_lib.spread(
-        dataset_lib.ShotSource(paths, self._spec.frames), count
-      )
+      return dataset_lib.spread(dataset_lib.FollowedSource(paths), count)
     return [dataset_lib.World(kind, seed) for seed in range(count)]
 
   def _paths(self, split: str) -> list[pathlib.Path]:
@@ -159,42 +154,38 @@ def velocity_error(
   time: jax.Array,
   has_image: jax.Array,
   has_speed: jax.Array,
-) -> tuple[jax.Array, jax.Array]:
+) -> jax.Array:
   """The squared error of the predicted velocity.
 
   Args:
     model: the network.
-    batch: frames uint8 [b, t, h, w, 3], log2_step float [b, t].
-    noise: float [b, t, h, w, 3].
+    batch: image uint8 [b, s, s, 3], ways float [b, t, g, g, 2], log2_step
+      float [b, t].
+    noise: as the ways.
     time: float [b], of the flow.
     has_image: bool [b], whether the first frame is given.
     has_speed: bool [b], whether the speed is told.
 
   Returns:
-    float32 [b, t]: the mean error of each frame, and its weight: 0 for a
-    first frame that is given.
+    float32 [b], the mean error of each clip.
   """
-  clip = generator.encode(batch["frames"])
-  frames = clip.shape[1]
-  time = jnp.broadcast_to(time[:, None], clip.shape[:2])
+  ways = generator.encode(model.config, batch["ways"], batch["log2_step"])
   predicted = model(
-    generator_flow.interpolate(clip, noise, time),
+    generator_flow.interpolate(ways, noise, time),
     time,
-    clip[:, 0],
+    batch["image"],
     has_image,
     batch["log2_step"],
     has_speed,
   )
-  error = jnp.square(predicted - (clip - noise)).mean((2, 3, 4))
-  given = has_image[:, None] & (jnp.arange(frames) == 0)
-  return error, jnp.where(given, 0.0, 1.0)
+  return jnp.square(predicted - (ways - noise)).mean((1, 2, 3, 4))
 
 
 def _fixed_loss(
   model: generator.Generator, batch: dict[str, np.ndarray], *, told: bool
 ) -> float:
   """The loss at fixed noise, averaged over fixed times."""
-  noise = jax.random.normal(jax.random.key(0), batch["frames"].shape)
+  noise = jax.random.normal(jax.random.key(0), batch["ways"].shape)
   arrays = {name: jnp.asarray(value) for name, value in batch.items()}
   times = (0.1, 0.3, 0.5, 0.7, 0.9)
   return float(
@@ -212,12 +203,11 @@ def _loss_at(
 ) -> jax.Array:
   """The mean loss at one time, the first frame given."""
   rows = len(noise)
-  error, weight = velocity_error(
+  return velocity_error(
     model,
     batch,
     noise=noise,
     time=jnp.full(rows, time),
     has_image=jnp.ones(rows, bool),
     has_speed=jnp.full(rows, told),
-  )
-  return (error * weight).sum() / weight.sum()
+  ).mean()

@@ -10,6 +10,8 @@ from experiments.speed_generator import dataset, movers
 from speedflow.inference import generator as inference
 
 FPS = 30
+# At 4x, the last frame is 2 s after the first, and the body still in view.
+FRAMES = 16
 
 
 class Obedience(NamedTuple):
@@ -62,7 +64,7 @@ def movers_obey(
   speeds: Sequence[float],
   steps: int,
   guidance: float = 1.0,
-  told: bool = True,
+  exposure: float = 0.5,
 ) -> Obedience:
   """Generates held-out mover scenes and reads their true speed off.
 
@@ -72,16 +74,16 @@ def movers_obey(
     speeds: to ask for at each scene.
     steps: of the sampler.
     guidance: of the speed.
-    told: whether the generator learns the speed; without, guidance is 0.
+    exposure: open-shutter time / frame interval.
   """
-  worlds = [dataset.World("mover", number) for number in range(scenes)]
-  filmed = [world.scene(generator.facts.size, 3.0) for world in worlds]
+  filmed = [dataset.World("mover", number).scene() for number in range(scenes)]
   images = np.stack([scene.frame(0.0) for scene in filmed])
   wanted = np.tile(np.asarray(speeds, float), scenes)
   clips = generator.generate_batch(
     images.repeat(len(speeds), 0),
-    np.tile(np.log2(wanted)[:, None], (1, generator.facts.frames)),
-    guidance=guidance if told else 0.0,
+    np.tile(np.log2(wanted)[:, None], (1, FRAMES)),
+    guidance=guidance,
+    exposure=exposure,
     steps=steps,
     # One noise for all speeds of a scene.
     seeds=np.arange(scenes).repeat(len(speeds)).tolist(),

@@ -10,19 +10,22 @@ frames and compared with the truth.
 import dataclasses
 import math
 
+import cv2
 import numpy as np
 
+from experiments.speed_generator import tracks
 from speedflow.data import procedural_cast
 from speedflow.data.procedural import ProceduralScene
-from speedflow.timewarp import mechanics
+from speedflow.timewarp import labels, mechanics
 
 CROSSING_SPEED = 0.47
 """Of every mover, heights of the view per second."""
 
-# Seconds; at 4x and 30 frames per second, 12 frames last 1.5 s.
-_SECONDS = 3.0
-# Seconds; about half a pixel of way apart at 32 pixels.
-_MOMENTS = np.linspace(-0.2, 2.0, 67)
+SECONDS = 3.0
+"""How long a scene lasts; 16 knots at 4x and 30 per second take 2.1 s."""
+
+# Seconds; about a pixel of way apart at 64 pixels.
+_MOMENTS = np.linspace(-0.2, 2.2, 73)
 # Below this speed a body stands still.
 _SLOWEST = 1 / 64
 
@@ -56,7 +59,7 @@ def sample_mover(rng: np.random.Generator, size: int) -> ProceduralScene:
     rng: source of randomness.
     size: height and width of the picture, pixels.
   """
-  view = procedural_cast.View(rng, size, size, float(size), (), _SECONDS)
+  view = procedural_cast.View(rng, size, size, float(size), (), SECONDS)
   angle = rng.uniform(0, 2 * math.pi)
   way = np.array([math.cos(angle), math.sin(angle)])
   across = np.array([-way[1], way[0]])
@@ -66,7 +69,7 @@ def sample_mover(rng: np.random.Generator, size: int) -> ProceduralScene:
   return ProceduralScene(
     height=size,
     width=size,
-    seconds=_SECONDS,
+    seconds=SECONDS,
     pixels_per_metre=float(size),
     background=view.backdrop(),
     bodies=(
@@ -77,6 +80,71 @@ def sample_mover(rng: np.random.Generator, size: int) -> ProceduralScene:
     ),
     camera=mechanics.Pacing(),
   )
+
+
+def film(
+  scene: ProceduralScene, log2_step: np.ndarray, exposure: float
+) -> np.ndarray:
+  """Takes a clip of a scene, from its start; the first frame is sharp.
+
+  Args:
+    scene: what to film.
+    log2_step: float [t], from each frame to the next.
+    exposure: open-shutter time / frame interval.
+
+  Returns:
+    uint8 [t, h, w, 3].
+  """
+  steps = np.exp2(log2_step) / labels.REFERENCE_FPS
+  times = np.cumsum(steps) - steps
+  open_s = exposure * steps
+  open_s[0] = 0.0
+  return np.stack(
+    [scene.frame(*shutter) for shutter in zip(times, open_s, strict=True)]
+  )
+
+
+def ways(
+  scene: ProceduralScene, start_s: float, times_s: np.ndarray
+) -> np.ndarray:
+  """Where the points of a picture of any scene really go.
+
+  Args:
+    scene: rigid bodies before a moving camera.
+    start_s: time of the picture.
+    times_s: [t], of the scene.
+
+  Returns:
+    float32 [t, g, g, 2], displacement in sides of the picture, of the points
+    of `tracks.grid_points`; hidden or out of the picture, they go on.
+  """
+  size = scene.height
+  points = tracks.grid_points() * size - 0.5
+  eye = scene.camera.pose(start_s)
+  pan = np.array(
+    [(p.x - eye.x, p.y - eye.y) for p in map(scene.camera.pose, times_s)]
+  )
+  gone = np.empty((len(times_s), *points.shape))
+  gone[:] = -pan[:, None, None] * scene.pixels_per_metre
+  at, then = scene.truth(start_s), [scene.truth(time) for time in times_s]
+  for number, body in enumerate(scene.bodies):
+    # In the body's own frame, as the sprite is stored.
+    place = _turn(points - at.positions[number], -at.angles[number])
+    rows, columns = body.sprite.shape[:2]
+    middle = np.array([columns - 1, rows - 1]) / 2
+    on_sprite = (place + middle).astype(np.float32)
+    x, y = np.moveaxis(on_sprite, -1, 0)
+    cover = cv2.remap(body.sprite[..., 3], x, y, cv2.INTER_NEAREST)
+    on = cover > 0.5
+    for moment, truth in enumerate(then):
+      to = _turn(place, truth.angles[number]) + truth.positions[number]
+      gone[moment][on] = (to - points)[on]
+  return (gone / size).astype(np.float32)
+
+
+def _turn(points: np.ndarray, angle: float) -> np.ndarray:
+  cos, sin = math.cos(angle), math.sin(angle)
+  return points @ np.array([[cos, sin], [-sin, cos]])
 
 
 def world_times(scene: ProceduralScene, frames: np.ndarray) -> np.ndarray:

@@ -1,22 +1,9 @@
 """`speedflow generate`: a clip, or a row of clips, at the wanted speed."""
 
 import argparse
-import csv
 import math
-import os
-import pathlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from fractions import Fraction
-
-import cv2
-import numpy as np
-
-from speedflow import media
-from speedflow.errors import SpeedflowError
-from speedflow.timewarp import labels
-
-# Pixels of the strip below a clip that tells its speed.
-_CAPTION = 24
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -60,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
   for flag, default, text in (
     ("--steps", 30, "of the sampler"),
     ("--seed", 0, "the same seed gives the same clip"),
-    ("--enlarge", 4, "output pixels per pixel of the network"),
+    ("--size", 256, "height and width of the clip, pixels"),
   ):
     parser.add_argument(
       flag,
@@ -69,6 +56,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
       metavar="N",
       help=f"{text} (default: {default})",
     )
+  parser.add_argument(
+    "--exposure",
+    type=float,
+    default=0.5,
+    metavar="E",
+    help="open-shutter time / frame interval, for motion blur (default: 0.5)",
+  )
   parser.add_argument(
     "--weights",
     default="tiny",
@@ -94,109 +88,25 @@ def run(
   Raises:
     SpeedflowError: bad input.
   """
-  from speedflow.inference import generator, generator_weights
+  from speedflow.inference import generate
 
-  if not 1 <= args.enlarge <= 64:
-    raise SpeedflowError(f"--enlarge is {args.enlarge}; wanted 1 to 64")
-  if args.seed < 0:
-    raise SpeedflowError(f"--seed is {args.seed}; wanted 0 or more")
-  maker = generator_weights.load_generator(args.weights)
-  frames = maker.facts.frames if args.frames is None else args.frames
-  if args.speed_curve:
-    curves = read_curve(args.speed_curve, frames, float(args.fps))[None]
-  else:
-    curves = np.tile(np.array(args.speed)[:, None], (1, max(frames, 0)))
-  image = generator.first_frame(args.image or args.video, maker.facts.size)
-  clips = maker.generate_batch(
-    np.stack([image] * len(curves)),
-    labels.speed_to_step(np.log2(curves), float(args.fps)),
-    seeds=[args.seed] * len(curves),
+  generate.write_video(
+    args.out,
+    args.image or args.video,
+    speeds=args.speed,
+    curve=args.speed_curve,
+    weights=args.weights,
+    frames=args.frames,
+    fps=args.fps,
+    size=args.size,
+    seed=args.seed,
     guidance=args.guidance,
     image_guidance=args.image_guidance,
     steps=args.steps,
+    exposure=args.exposure,
     on_progress=on_progress,
   )
-  captions = [f"{speed:g}x" for speed in curves[:, 0]] if len(clips) > 1 else []
-  shown = side_by_side(clips, captions, args.enlarge)
-  height, width = shown.shape[1:3]
-  with media.VideoWriter(args.out, args.fps, (width, height)) as writer:
-    for picture in shown:
-      writer.write(picture)
   return 0
-
-
-def side_by_side(
-  clips: np.ndarray, captions: Sequence[str], enlarge: int
-) -> np.ndarray:
-  """Lays clips out in a row.
-
-  Args:
-    clips: uint8 [n, t, h, w, 3].
-    captions: [n], written below them; empty: no strip.
-    enlarge: output pixels per pixel.
-
-  Returns:
-    uint8 [t, H, W, 3].
-  """
-  columns = []
-  for number, clip in enumerate(clips):
-    side = clip.shape[2] * enlarge, clip.shape[1] * enlarge
-    column = np.stack(
-      [cv2.resize(f, side, interpolation=cv2.INTER_CUBIC) for f in clip]
-    )
-    if captions:
-      strip = np.zeros((_CAPTION, side[0], 3), np.uint8)
-      place = 4, _CAPTION - 7
-      font = cv2.FONT_HERSHEY_SIMPLEX
-      cv2.putText(strip, captions[number], place, font, 0.5, (255,) * 3)
-      strips = np.broadcast_to(strip, (len(clip), *strip.shape))
-      column = np.concatenate([column, strips], 1)
-    columns.append(column)
-  return np.concatenate(columns, 2)
-
-
-def read_curve(
-  path: str | os.PathLike[str], frames: int, fps: float
-) -> np.ndarray:
-  """Reads speed over time, and finds it at each frame.
-
-  Args:
-    path: a CSV file with the columns time_s (seconds of playback,
-      increasing) and speed (positive).
-    frames: how many.
-    fps: frames per second of playback.
-
-  Returns:
-    float64 [frames]: straight in log2 between the points, constant beyond.
-
-  Raises:
-    SpeedflowError: the file is no such table.
-  """
-  name = os.fspath(path)
-  try:
-    with pathlib.Path(path).open(newline="", encoding="utf-8") as file:
-      rows = [
-        (float(row["time_s"]), float(row["speed"]))
-        for row in csv.DictReader(file)
-      ]
-  except OSError as error:
-    raise SpeedflowError(
-      f"{name}: {error.strerror}; give a CSV file"
-    ) from error
-  except (KeyError, TypeError, ValueError, csv.Error) as error:
-    raise SpeedflowError(
-      f"{name}: not a speed curve ({error}); wanted the columns time_s and "
-      "speed, and numbers in them"
-    ) from error
-  if not rows:
-    raise SpeedflowError(f"{name}: no rows; give a time and a speed in each")
-  times, speeds = np.array(rows).T
-  if not (np.all(np.diff(times) > 0) and np.isfinite(times).all()):
-    raise SpeedflowError(f"{name}: the times must increase from row to row")
-  if not (np.all(speeds > 0) and np.isfinite(speeds).all()):
-    raise SpeedflowError(f"{name}: the speeds must be positive numbers")
-  at = np.arange(max(frames, 0)) / fps
-  return np.exp2(np.interp(at, times, np.log2(speeds)))
 
 
 def _speeds(text: str) -> tuple[float, ...]:

@@ -4,7 +4,7 @@ import dataclasses
 import functools
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 
 import cv2
@@ -15,14 +15,17 @@ from flax import nnx
 
 from speedflow import media
 from speedflow.errors import SpeedflowError
+from speedflow.inference import generator_warp
 from speedflow.models import generator as generator_lib
 from speedflow.models import generator_flow
 from speedflow.timewarp import labels
 
 # Clips that are generated together; one shape, compiled once.
 _BATCH = 16
-# A clip may be so many times as long as those that were trained on.
-_LONGEST = 2
+# Sides of the pictures that are shown.
+_SMALLEST, _LARGEST = 16, 1024
+# Ways are told this far beyond the longest world time of training.
+_BEYOND = 1.25
 
 Picture = str | os.PathLike[str] | np.ndarray
 
@@ -32,16 +35,20 @@ class Facts:
   """What a generator was trained on.
 
   Attributes:
-    frames: of a clip.
-    size: height and width, pixels.
-    low: slowest log2 step (seconds of the world between frames x 30).
+    knots: moments after the first frame.
+    low: slowest log2 step (seconds of the world between knots x 30).
     high: fastest log2 step.
   """
 
-  frames: int
-  size: int
+  knots: int
   low: float
   high: float
+
+  @property
+  def longest_s(self) -> float:
+    """World time that a clip may last, seconds."""
+    step_s = 2**self.high / labels.REFERENCE_FPS
+    return _BEYOND * self.knots * step_s
 
 
 class SpeedGenerator:
@@ -49,6 +56,8 @@ class SpeedGenerator:
 
   Attributes:
     facts: what it was trained on.
+    config: sizes of the network.
+    parameters: how many it has.
   """
 
   def __init__(self, model: generator_lib.Generator, facts: Facts):
@@ -59,6 +68,10 @@ class SpeedGenerator:
       facts: what it was trained on.
     """
     self.facts = facts
+    self.config = model.config
+    self.parameters = sum(
+      x.size for x in jax.tree.leaves(nnx.state(model, nnx.Param))
+    )
     self._graph, self._state = nnx.split(model)
 
   def generate(
@@ -73,6 +86,8 @@ class SpeedGenerator:
     image_guidance: float = 1.0,
     steps: int = 30,
     seed: int = 0,
+    size: int = 256,
+    exposure: float = 0.5,
     on_progress: Callable[[float], None] = lambda done: None,
   ) -> np.ndarray:
     """Makes one clip.
@@ -80,16 +95,17 @@ class SpeedGenerator:
     Args:
       image: the first frame: a file of a picture or of a video, whose first
         frame is taken; or pixels, uint8 [h, w, 3], or a clip of them
-        [t, h, w, 3]. Its middle square is scaled to the size of the network.
+        [t, h, w, 3]. Its middle square is shown.
       speed: playback speed factor; 2.0 plays twice as fast as the world.
       speed_curve: the speed from each frame to the next, instead of `speed`.
-      frames: length; that of `speed_curve`, or of training, by default.
+      frames: length; that of `speed_curve`, or one more than the knots.
       fps: frames per second of playback.
-      guidance: 1 follows the speed as trained, more exaggerates it, 0 ignores
-        it.
-      image_guidance: the same for the first frame.
+      guidance: 1 follows the speed as trained, more exaggerates it.
+      image_guidance: the same for the first frame; 0 ignores it.
       steps: of the sampler.
-      seed: the same seed gives the same clip.
+      seed: the same seed gives the same motion.
+      size: height and width of the clip, pixels.
+      exposure: open-shutter time / frame interval, for motion blur.
       on_progress: called with the share that is done.
 
     Returns:
@@ -100,7 +116,7 @@ class SpeedGenerator:
     """
     _positive("fps", fps)
     if speed_curve is None:
-      length = self.facts.frames if frames is None else frames
+      length = self.facts.knots + 1 if frames is None else frames
       speeds = np.full(max(length, 0), float(speed))
     else:
       speeds = np.asarray(speed_curve, float)
@@ -112,15 +128,14 @@ class SpeedGenerator:
         )
     for value in speeds:
       _positive("speed", value)
-    log2_step = labels.speed_to_step(np.log2(speeds), float(fps))
-    first = first_frame(image, self.facts.size)
     return self.generate_batch(
-      first[None],
-      log2_step[None],
+      first_frame(image, size)[None],
+      labels.speed_to_step(np.log2(speeds), float(fps))[None],
       seeds=[seed],
       guidance=guidance,
       image_guidance=image_guidance,
       steps=steps,
+      exposure=exposure,
       on_progress=on_progress,
     )[0]
 
@@ -133,14 +148,79 @@ class SpeedGenerator:
     guidance: float = 1.0,
     image_guidance: float = 1.0,
     steps: int = 30,
+    exposure: float = 0.5,
     on_progress: Callable[[float], None] = lambda done: None,
   ) -> np.ndarray:
     """Makes many clips; rows with the same seed start from the same noise.
 
     Args:
-      images: uint8 [n, size, size, 3].
+      images: uint8 [n, s, s, 3], first frames of any size.
       log2_step: float [n, t], log2 of 30 x seconds of the world from each
         frame to the next.
+      seeds: [n].
+      guidance: see `generate`.
+      image_guidance: see `generate`.
+      steps: of the sampler.
+      exposure: see `generate`.
+      on_progress: called with the share that is done.
+
+    Returns:
+      uint8 [n, t, s, s, 3].
+
+    Raises:
+      SpeedflowError: a number out of range.
+    """
+    log2_step = np.asarray(log2_step, np.float64)
+    self._check(log2_step, steps, guidance, image_guidance, exposure)
+    seconds = np.exp2(log2_step) / labels.REFERENCE_FPS
+    times = np.cumsum(seconds, 1) - seconds  # Of the frames, [n, t].
+    knots = np.stack([self._knots(row) for row in times])
+    ways = self.ways(
+      images,
+      np.log2(np.diff(knots, axis=1) * labels.REFERENCE_FPS),
+      seeds,
+      guidance=guidance,
+      image_guidance=image_guidance,
+      steps=steps,
+      on_progress=lambda done: on_progress(0.8 * done),
+    )
+    clips = []
+    for number, image in enumerate(images):
+      warper = generator_warp.Warper(image, self.config.grid)
+      clips.append(
+        np.stack(
+          [
+            warper.frame(_during(knots[number], ways[number], *shutter))
+            for shutter in _shutters(times[number], seconds[number], exposure)
+          ]
+        )
+      )
+      on_progress(0.8 + 0.2 * (number + 1) / len(images))
+    return np.stack(clips)
+
+  def _knots(self, times: np.ndarray) -> np.ndarray:
+    """World times at which ways are told: evenly spread over the frames."""
+    frames = len(times)
+    at = np.linspace(0, frames - 1, self.facts.knots + 1)
+    return np.interp(at, np.arange(frames), times)
+
+  def ways(
+    self,
+    images: np.ndarray,
+    log2_step: np.ndarray,
+    seeds: Sequence[int],
+    *,
+    guidance: float = 1.0,
+    image_guidance: float = 1.0,
+    steps: int = 30,
+    on_progress: Callable[[float], None] = lambda done: None,
+  ) -> np.ndarray:
+    """Samples where the points of pictures go.
+
+    Args:
+      images: uint8 [n, s, s, 3].
+      log2_step: float [n, knots], log2 of 30 x seconds of the world that lead
+        to each knot.
       seeds: [n].
       guidance: see `generate`.
       image_guidance: see `generate`.
@@ -148,46 +228,47 @@ class SpeedGenerator:
       on_progress: called with the share that is done.
 
     Returns:
-      uint8 [n, t, size, size, 3].
-
-    Raises:
-      SpeedflowError: a number out of range.
+      float32 [n, knots + 1, g, g, 2], x and y in sides of the picture, since
+      the first frame; at first, all are where they were.
     """
-    rows, frames = log2_step.shape
-    self._check(log2_step, steps, guidance, image_guidance)
+    config, rows = self.config, len(images)
     together = min(_BATCH, rows)
     padding = -rows % together
-    pad = functools.partial(_repeat_last, count=padding)
-    images, log2_step = pad(images), pad(np.asarray(log2_step, np.float32))
+    side = config.image, config.image
+    small = np.stack(
+      [cv2.resize(i, side, interpolation=cv2.INTER_AREA) for i in images]
+    )
+    small = _repeat_last(small, padding)
+    log2_step = _repeat_last(log2_step.astype(np.float32), padding)
+    shape = log2_step.shape[1], config.grid, config.grid, config.channels
     noise = np.stack(
       [
-        _noise(seed, frames, self.facts.size)
+        np.random.default_rng(seed).standard_normal(shape, np.float32)
         for seed in [*seeds, *[0] * padding]
       ]
     )
     parts = []
-    batches = len(images) // together
+    batches = len(small) // together
     for index in range(batches):
       part = slice(index * together, (index + 1) * together)
       point = jnp.asarray(noise[part])
-      encoded = generator_lib.encode(jnp.asarray(images[part]))
+      told = jnp.asarray(log2_step[part])
       for step in range(steps):
         point = _advance(
           self._graph,
           self._state,
           point,
-          encoded,
-          jnp.asarray(log2_step[part]),
+          jnp.asarray(small[part]),
+          told,
           jnp.float32(step / steps),
           jnp.float32(1 / steps),
           guidance=float(guidance),
           image_guidance=float(image_guidance),
         )
         on_progress((index + (step + 1) / steps) / batches)
-      parts.append(np.array(generator_lib.decode(point)))
-    clips = np.concatenate(parts)
-    clips[:, 0] = images
-    return clips[:rows]
+      parts.append(np.array(generator_lib.decode(config, point, told)))
+    ways = np.concatenate(parts)[:rows]
+    return np.concatenate([np.zeros_like(ways[:, :1]), ways], 1)
 
   def _check(
     self,
@@ -195,28 +276,58 @@ class SpeedGenerator:
     steps: int,
     guidance: float,
     image_guidance: float,
+    exposure: float,
   ) -> None:
-    facts, frames = self.facts, log2_step.shape[1]
-    if not 2 <= frames <= _LONGEST * facts.frames:
+    frames, longest = log2_step.shape[1], self.facts.longest_s
+    if not 2 <= frames <= 10_000:
       raise SpeedflowError(
-        f"{frames} frames are asked for; this generator makes 2 to "
-        f"{_LONGEST * facts.frames} (trained on {facts.frames})"
+        f"{frames} frames are asked for; wanted 2 or more, such as 17"
       )
-    # An octave beyond what it has seen; further out is guesswork.
-    low, high = facts.low - 1, facts.high + 1
-    if log2_step.min() < low or log2_step.max() > high:
+    lasts = np.exp2(log2_step[:, :-1]).sum(1).max() / labels.REFERENCE_FPS
+    if lasts > longest:
       raise SpeedflowError(
-        f"{2.0 ** log2_step.min():.3g}x to {2.0 ** log2_step.max():.3g}x at 30 "
-        f"frames per second is out of range; ask for {2.0**low:.2g} to "
-        f"{2.0**high:.2g}"
+        f"{frames} frames at this speed last {lasts:.3g} s of the world, and "
+        f"this generator looks {longest:.3g} s ahead; ask for fewer frames or "
+        "a lower speed"
+      )
+    slowest = 2.0 ** (self.facts.low - 4)
+    if np.exp2(log2_step).min() < slowest:
+      raise SpeedflowError(
+        f"{2.0 ** log2_step.min():.3g}x at 30 frames per second is out of "
+        f"range; ask for {slowest:.2g}x or more"
       )
     if not 1 <= steps <= 1000:
       raise SpeedflowError(f"steps are {steps}; wanted 1 to 1000, such as 30")
+    if not 0 <= exposure <= 1:
+      raise SpeedflowError(f"exposure is {exposure:g}; wanted 0 to 1")
     for name, value in (("", guidance), ("image ", image_guidance)):
       if not 0 <= value <= 20:
         raise SpeedflowError(
           f"{name}guidance is {value:g}; wanted 0 to 20, such as 1"
         )
+
+
+def _shutters(
+  times: np.ndarray, seconds: np.ndarray, exposure: float
+) -> Iterator[tuple[float, float]]:
+  """When the shutter opens and closes; the first frame is as it was given."""
+  yield 0.0, 0.0
+  for time, step in zip(times[1:], seconds[1:], strict=True):
+    yield time - exposure * step / 2, time + exposure * step / 2
+
+
+def _during(
+  knots: np.ndarray, ways: np.ndarray, opens: float, closes: float
+) -> np.ndarray:
+  """Ways [2, g, g, 2] when the shutter opens and when it closes."""
+  found = []
+  for time in (opens, closes):
+    after = int(np.clip(np.searchsorted(knots, time), 1, len(knots) - 1))
+    start, end = knots[after - 1], knots[after]
+    # Beyond the last knot, all go on as they did.
+    share = np.float32((time - start) / (end - start))
+    found.append((1 - share) * ways[after - 1] + share * ways[after])
+  return np.stack(found)
 
 
 @functools.partial(jax.jit, static_argnames=("guidance", "image_guidance"))
@@ -232,14 +343,14 @@ def _advance(
   guidance: float,
   image_guidance: float,
 ) -> jax.Array:
-  """One Euler step of the guided flow; point [b, t, h, w, 3]."""
+  """One Euler step of the guided flow; point [b, t, g, g, channels]."""
   model = nnx.merge(graph, state)
-  rows, frames = point.shape[:2]
+  rows = len(point)
 
   def predict(has_image: bool, has_speed: bool) -> jax.Array:
     return model(
       point,
-      jnp.full((rows, frames), time),
+      jnp.full(rows, time),
       image,
       jnp.full(rows, has_image),
       log2_step,
@@ -254,9 +365,7 @@ def _advance(
   velocity = generator_flow.guide(
     nothing, alone, both, image_guidance, guidance
   )
-  # The first frame goes straight to the picture.
-  straight = (image - point[:, 0]) / (1 - time)
-  return point + duration * velocity.at[:, 0].set(straight)
+  return point + duration * velocity
 
 
 def first_frame(source: Picture, size: int) -> np.ndarray:
@@ -264,14 +373,18 @@ def first_frame(source: Picture, size: int) -> np.ndarray:
 
   Args:
     source: see `SpeedGenerator.generate`.
-    size: of the result, pixels.
+    size: height and width of the result, pixels.
 
   Returns:
     uint8 [size, size, 3].
 
   Raises:
-    SpeedflowError: it is no picture.
+    SpeedflowError: it is no picture, or the size is out of range.
   """
+  if not _SMALLEST <= size <= _LARGEST:
+    raise SpeedflowError(
+      f"size is {size}; wanted {_SMALLEST} to {_LARGEST} pixels"
+    )
   if isinstance(source, np.ndarray):
     image = source[0] if source.ndim == 4 and len(source) else source
     if image.ndim != 3 or image.shape[-1] != 3 or image.dtype != np.uint8:
@@ -302,12 +415,6 @@ def _read(path: str) -> np.ndarray:
   if frame is None:
     raise SpeedflowError(f"{path}: has no picture in it")
   return frame.image
-
-
-def _noise(seed: int, frames: int, size: int) -> np.ndarray:
-  return np.random.default_rng(seed).standard_normal(
-    (frames, size, size, generator_lib.CHANNELS), np.float32
-  )
 
 
 def _repeat_last(rows: np.ndarray, count: int) -> np.ndarray:

@@ -1,11 +1,18 @@
-"""A diffusion transformer that makes clips at a wanted speed.
+"""A diffusion transformer that sets a picture in motion at a wanted speed.
 
-DiT blocks with adaLN-Zero (arXiv 2212.09748), factorised: each frame's patches
-attend to one another, then each patch attends to itself over time. The first
-frame is given as extra channels of every frame and as a clean frame of the
-sequence. The speed is given as a number: the clip's mean log2 step joins the
-time embedding, and each frame has its own step and the world time since the
-first frame, so that speeds may change within a clip.
+What it makes is not pixels but ways: where each part of the first frame has
+gone at each moment, as in latent flow diffusion (Ni et al., CVPR 2023) and
+generative image dynamics (Li et al., CVPR 2024). Ways are told in units that
+grow with the world time since the first frame, so that a motion is the same
+numbers at every speed.
+
+DiT blocks with adaLN-Zero (arXiv 2212.09748), factorised: the patches of one
+moment attend to one another, then each patch attends to itself over time. A
+token holds a few neighbouring points at a few moments, for ways are smooth; the
+picture's pixels there are extra channels of it. The speed is given as a number:
+the clip's mean log2 step joins the time embedding, and each moment has its own
+step and the world time since the first frame, so that speeds may change within
+a clip.
 """
 
 import dataclasses
@@ -24,13 +31,19 @@ from speedflow.models.attention import (
   rotate,
 )
 
-CHANNELS = 3
-
 # Frequencies of Fourier features, cycles per octave: from a slow trend to one
 # that tells a tenth of an octave apart.
 _SLOWEST, _FASTEST, _FREQUENCIES = 1 / 16, 1.0, 8
-# Frames over which the slowest rotary pair turns by one radian.
+_FEATURES = 2 * _FREQUENCIES + 1
+# Chunks over which the slowest rotary pair turns by one radian.
 _LONGEST = 64.0
+# Frames per second at which a log2 step of 0 is real time.
+_REFERENCE_FPS = 30.0
+# Ways are found with about this error, as seconds of typical motion; without
+# it, the first moments of slow clips would be nothing but errors.
+_BLUR_S = 0.02
+# Ways further than this are as good as out of the picture.
+_FURTHEST = 6.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,25 +51,33 @@ class GeneratorConfig:
   """Sizes of a `Generator`.
 
   Attributes:
-    patch: side of a patch, pixels.
-    width: features of a patch.
+    image: height and width of the picture that it looks at, pixels.
+    grid: points along each side of it.
+    channels: numbers at each point and moment; 2 for ways.
+    patch: points along each side of a token.
+    chunk: moments that one token holds.
+    width: features of a token.
     depth: number of blocks.
     heads: of attention; width / heads must be a multiple of 4.
     mlp: hidden features of a block's MLP, as a multiple of the width.
     speed: how the speed is told: "fourier" (a continuous number), "buckets"
       (the nearest of some log-spaced speeds, as in the paper), or "none".
-    frame_speed: whether each frame is told its own step and world time, too.
+    frame_speed: whether each moment's own step is told, too.
     buckets: number of log-spaced speeds.
     low: log2 step of the first bucket.
     high: log2 step of the last bucket.
-    residual: standard deviation of what frames differ by from the first one,
-      in units of that of frames; see `encode`.
+    velocity: unit of ways, sides of the picture per second of the world.
+    deviation: standard deviation of ways in that unit.
     attention: see `speedflow.models.attention.attention`.
     dtype: what the network computes in; parameters are float32.
     remat: recompute the blocks in the backward pass, to save memory.
   """
 
-  patch: int = 4
+  image: int = 64
+  grid: int = 16
+  channels: int = 2
+  patch: int = 2
+  chunk: int = 4
   width: int = 96
   depth: int = 6
   heads: int = 4
@@ -66,7 +87,8 @@ class GeneratorConfig:
   buckets: int = 8
   low: float = -4.0
   high: float = 3.0
-  residual: float = 0.5
+  velocity: float = 0.5
+  deviation: float = 0.3
   attention: Implementation = ""
   dtype: DTypeLike = jnp.float32
   remat: bool = False
@@ -76,32 +98,78 @@ class GeneratorConfig:
       raise ValueError(
         f"width {self.width} is no multiple of 4 x {self.heads} heads"
       )
+    if self.grid % self.patch or self.image * self.patch % self.grid:
+      raise ValueError(
+        f"{self.grid} points of {self.image} pixels do not divide into "
+        f"patches of {self.patch}"
+      )
     if self.speed not in ("fourier", "buckets", "none"):
       raise ValueError(
         f"speed is {self.speed!r}; wanted 'fourier', 'buckets' or 'none'"
       )
 
 
-def encode(frames: jax.Array) -> jax.Array:
-  """uint8 pixels [...] -> float32 of about unit variance, -2..2."""
-  return (frames.astype(jnp.float32) / 255 - 0.5) * 4
+def encode(
+  config: GeneratorConfig, ways: jax.Array, log2_step: jax.Array
+) -> jax.Array:
+  """Ways in sides of the picture [b, t, g, g, c] -> in units of the network.
+
+  Args:
+    config: of the network.
+    ways: displacement since the first frame.
+    log2_step: float [b, t], see `Generator.__call__`.
+  """
+  encoded = ways / _unit(config, log2_step)
+  return jnp.clip(encoded, -_FURTHEST, _FURTHEST)
 
 
-def decode(values: jax.Array) -> jax.Array:
-  """The inverse of `encode`, uint8."""
-  return jnp.clip((values / 4 + 0.5) * 255 + 0.5, 0, 255).astype(jnp.uint8)
+def decode(
+  config: GeneratorConfig, encoded: jax.Array, log2_step: jax.Array
+) -> jax.Array:
+  """The inverse of `encode`."""
+  return encoded * _unit(config, log2_step)
 
 
-def to_patches(frames: jax.Array, side: int) -> jax.Array:
+def _unit(config: GeneratorConfig, log2_step: jax.Array) -> jax.Array:
+  """How far things typically go, sides of the picture [b, t, 1, 1, 1]."""
+  seconds = world_time(told_step(config, log2_step))
+  return (config.velocity * (seconds + _BLUR_S))[..., None, None, None]
+
+
+def told_step(config: GeneratorConfig, log2_step: jax.Array) -> jax.Array:
+  """What a network of this kind ever learns of the speed.
+
+  Nothing else of it may reach the network or its units: a baseline without
+  conditioning sees 0 at every speed.
+
+  Args:
+    config: of the network.
+    log2_step: float [b, t].
+
+  Returns:
+    float32 [b, t].
+  """
+  step = log2_step.astype(jnp.float32)
+  if config.speed == "none":
+    return jnp.zeros_like(step)
+  mean = jnp.broadcast_to(step.mean(-1, keepdims=True), step.shape)
+  if config.speed == "buckets":
+    gap = (config.high - config.low) / (config.buckets - 1)
+    index = jnp.round((mean - config.low) / gap)
+    return config.low + gap * jnp.clip(index, 0, config.buckets - 1)
+  return step if config.frame_speed else mean
+
+
+def to_patches(cells: jax.Array, side: int) -> jax.Array:
   """[..., h, w, c] -> [..., h/side * w/side, side * side * c]."""
-  *lead, h, w, c = frames.shape
-  x = frames.reshape(*lead, h // side, side, w // side, side, c)
+  *lead, h, w, c = cells.shape
+  x = cells.reshape(*lead, h // side, side, w // side, side, c)
   x = x.swapaxes(-4, -3)
   return x.reshape(*lead, (h // side) * (w // side), side * side * c)
 
 
 def from_patches(patches: jax.Array, side: int, height: int) -> jax.Array:
-  """The inverse of `to_patches`; `height` in pixels."""
+  """The inverse of `to_patches`; `height` in cells."""
   *lead, n, features = patches.shape
   rows = height // side
   x = patches.reshape(
@@ -120,13 +188,12 @@ def fourier(octaves: jax.Array) -> jax.Array:
 
 
 def world_time(log2_step: jax.Array) -> jax.Array:
-  """Seconds x 30 of the world since the first frame, float32 [b, t]."""
-  steps = jnp.exp2(log2_step.astype(jnp.float32))
-  return jnp.cumsum(steps, -1) - steps
+  """Seconds of the world from the first frame to each moment, [b, t]."""
+  return jnp.cumsum(jnp.exp2(log2_step), -1) / _REFERENCE_FPS
 
 
 def _modulate(x: jax.Array, shift: jax.Array, scale: jax.Array) -> jax.Array:
-  """Scales and shifts [b, t, n, w] by [b, t, w]."""
+  """Scales and shifts [b, c, n, w] by [b, c, w]."""
   return x * (1 + scale[:, :, None]) + shift[:, :, None]
 
 
@@ -201,7 +268,7 @@ class GeneratorBlock(nnx.Module):
     space_angles: jax.Array,
     time_angles: jax.Array,
   ) -> jax.Array:
-    """Maps [b, t, n, width] to the same; condition [b, t, width]."""
+    """Maps [b, c, n, width] to the same; condition [b, c, width]."""
     parts = jnp.split(self.modulation(nnx.silu(condition)), 9, -1)
     layers = (
       lambda y: self.space(y, space_angles),
@@ -215,7 +282,7 @@ class GeneratorBlock(nnx.Module):
 
 
 class Generator(nnx.Module):
-  """Noisy clips, a first frame and speeds -> velocity of the flow."""
+  """Noisy ways, a first frame and speeds -> velocity of the flow."""
 
   def __init__(self, config: GeneratorConfig, rngs: nnx.Rngs):
     """Builds the network.
@@ -226,18 +293,18 @@ class Generator(nnx.Module):
     """
     self.config = config
     width, dtype = config.width, config.dtype
-    pixels = config.patch**2 * CHANNELS
-    self.embed = nnx.Linear(2 * pixels, width, dtype=dtype, rngs=rngs)
-    self.embed_time = _Embedding(2 * _FREQUENCIES + 1, width, dtype, rngs)
-    # Which conditions there are, and which frame is the clean one.
-    self.embed_presence = nnx.Linear(3, width, dtype=dtype, rngs=rngs)
-    features = 2 * _FREQUENCIES + 1
-    if config.speed == "fourier":
-      self.embed_speed = _Embedding(features, width, dtype, rngs)
-    elif config.speed == "buckets":
-      self.embed_speed = _Embedding(config.buckets, width, dtype, rngs)
-    if config.speed != "none" and config.frame_speed:
-      self.embed_frame = _Embedding(2 * features, width, dtype, rngs)
+    numbers = config.chunk * config.patch**2 * config.channels
+    pixels = 3 * (config.image * config.patch // config.grid) ** 2
+    self.embed = nnx.Linear(numbers, width, dtype=dtype, rngs=rngs)
+    self.embed_image = nnx.Linear(pixels, width, dtype=dtype, rngs=rngs)
+    self.embed_time = _Embedding(_FEATURES, width, dtype, rngs)
+    # Which conditions there are.
+    self.embed_presence = nnx.Linear(2, width, dtype=dtype, rngs=rngs)
+    if config.speed != "none":
+      self.embed_speed = _Embedding(_FEATURES, width, dtype, rngs)
+    if config.speed == "fourier" and config.frame_speed:
+      features = 2 * config.chunk * _FEATURES
+      self.embed_chunk = _Embedding(features, width, dtype, rngs)
     self.blocks = nnx.List(
       [GeneratorBlock(config, rngs) for _ in range(config.depth)]
     )
@@ -248,7 +315,7 @@ class Generator(nnx.Module):
     self.modulation = nnx.Linear(
       width, 2 * width, kernel_init=zeros, dtype=dtype, rngs=rngs
     )
-    self.out = nnx.Linear(width, pixels, kernel_init=zeros, rngs=rngs)
+    self.out = nnx.Linear(width, numbers, kernel_init=zeros, rngs=rngs)
 
   def __call__(
     self,
@@ -262,44 +329,42 @@ class Generator(nnx.Module):
     """Predicts the velocity of the flow.
 
     Args:
-      noisy: float [b, t, h, w, 3], points of the flow between noise and
-        clips as `encode` gives them. Where there is an image, the first
-        frame is taken from it instead.
-      time: float [b, t], of the flow, 0 (noise) .. 1 (clip).
-      image: float [b, h, w, 3], the clip's first frame, encoded.
+      noisy: float [b, t, g, g, channels], points of the flow between noise
+        and ways as `encode` gives them; t is a multiple of `chunk`.
+      time: float [b], of the flow, 0 (noise) .. 1 (ways).
+      image: uint8 [b, s, s, 3], the first frame.
       has_image: bool [b], whether it may be used.
-      log2_step: float [b, t], log2 of 30 x seconds of the world from each
-        frame to the next.
+      log2_step: float [b, t], log2 of 30 x seconds of the world that lead
+        from each moment's predecessor to it.
       has_speed: bool [b], whether it may be used.
 
     Returns:
-      float32 [b, t, h, w, 3]. That of the first frame means nothing where
-      there is an image.
+      float32 [b, t, g, g, channels].
     """
     config = self.config
-    frames, height, width = noisy.shape[1:4]
-    given = has_image[:, None] & (jnp.arange(frames) == 0)  # [b, t]
-    time = jnp.where(given, 1.0, time)
-
-    # What remains is seen, at unit variance, after the first frame has been
-    # taken off: a still picture costs the network nothing.
-    image = jnp.where(has_image[:, None, None, None], image, 0.0)[:, None]
-    wide = time[:, :, None, None, None]
-    rest = jnp.where(given[:, :, None, None, None], 0.0, noisy - wide * image)
-    deviation = jnp.where(has_image, config.residual, 1.0)
-    scales = generator_flow.scales(wide, deviation[:, None, None, None, None])
-    seen = jnp.concatenate(
-      [scales.inside * rest, jnp.broadcast_to(image, noisy.shape)], -1
+    rows, moments = noisy.shape[:2]
+    chunks = moments // config.chunk
+    scales = generator_flow.scales(
+      time[:, None, None, None, None], jnp.float32(config.deviation)
     )
-    seen = to_patches(seen, config.patch).astype(config.dtype)
-    x = self.embed(seen)  # [b, t, n, width]
+    # Neighbouring moments become channels.
+    seen = (scales.inside * noisy).reshape(
+      rows, chunks, config.chunk, *noisy.shape[2:]
+    )
+    seen = jnp.moveaxis(seen, 2, -2).reshape(
+      rows, chunks, *noisy.shape[2:4], -1
+    )
+    x = self.embed(to_patches(seen, config.patch).astype(config.dtype))
+    side = config.image * config.patch // config.grid
+    pixels = to_patches(image.astype(jnp.float32) / 127.5 - 1, side)
+    picture = self.embed_image(pixels.astype(config.dtype))
+    x += jnp.where(has_image[:, None, None], picture, 0.0)[:, None]
 
-    condition = self._condition(time, given, has_image, log2_step, has_speed)
+    condition = self._condition(time, has_image, log2_step, has_speed)
     features = config.width // config.heads
-    space_angles = grid_angles(
-      height // config.patch, width // config.patch, features
-    )
-    time_angles = rotary_angles(jnp.arange(frames), features, _LONGEST)
+    across = config.grid // config.patch
+    space_angles = grid_angles(across, across, features)
+    time_angles = rotary_angles(jnp.arange(chunks), features, _LONGEST)
     for block in self.blocks:
       run = GeneratorBlock.__call__
       if config.remat:
@@ -308,41 +373,35 @@ class Generator(nnx.Module):
 
     shift, scale = jnp.split(self.modulation(nnx.silu(condition)), 2, -1)
     x = self.out(_modulate(self.norm(x), shift, scale).astype(jnp.float32))
-    return (
-      image
-      + scales.skip * rest
-      + scales.out * from_patches(x, config.patch, height)
-    )
+    x = from_patches(x, config.patch, config.grid)
+    x = x.reshape(*x.shape[:-1], config.chunk, config.channels)
+    x = jnp.moveaxis(x, -2, 2).reshape(noisy.shape)
+    return scales.skip * noisy + scales.out * x
 
   def _condition(
     self,
     time: jax.Array,
-    given: jax.Array,
     has_image: jax.Array,
     log2_step: jax.Array,
     has_speed: jax.Array,
   ) -> jax.Array:
-    """What the blocks are told of each frame, [b, t, width]."""
+    """What the blocks are told of each chunk, [b, c, width]."""
     config = self.config
-    flags = [has_image[:, None], has_speed[:, None], given]
-    presence = jnp.stack(jnp.broadcast_arrays(*flags), -1)
+    rows, moments = log2_step.shape
+    chunks = moments // config.chunk
+    presence = jnp.stack([has_image, has_speed], -1).astype(config.dtype)
     condition = self.embed_time(fourier(4 * time).astype(config.dtype))
-    condition += self.embed_presence(presence.astype(config.dtype))
+    condition += self.embed_presence(presence)
+    condition = jnp.repeat(condition[:, None], chunks, 1)
     if config.speed == "none":
       return condition
     told = has_speed[:, None, None]
-    step = log2_step.mean(1, keepdims=True)
-    if config.speed == "buckets":
-      place = (step - config.low) / (config.high - config.low)
-      index = jnp.round(jnp.clip(place, 0, 1) * (config.buckets - 1))
-      known = jax.nn.one_hot(index.astype(jnp.int32), config.buckets)
-    else:
-      known = fourier(step)
-    speed = self.embed_speed(known.astype(config.dtype))
-    condition += jnp.where(told, speed, 0.0)
-    if config.frame_speed:
-      elapsed = jnp.log2(1 + 8 * world_time(log2_step))
-      known = jnp.concatenate([fourier(log2_step), fourier(elapsed)], -1)
-      frame = self.embed_frame(known.astype(config.dtype))
-      condition += jnp.where(told, frame, 0.0)
+    step = told_step(config, log2_step)
+    mean = fourier(step.mean(1, keepdims=True)).astype(config.dtype)
+    condition += jnp.where(told, self.embed_speed(mean), 0.0)
+    if config.speed == "fourier" and config.frame_speed:
+      elapsed = jnp.log2(world_time(step) + _BLUR_S)
+      known = jnp.concatenate([fourier(step), fourier(elapsed)], -1)
+      known = known.reshape(rows, chunks, -1).astype(config.dtype)
+      condition += jnp.where(told, self.embed_chunk(known), 0.0)
     return condition

@@ -11,8 +11,8 @@ import jax
 
 
 def interpolate(clip: jax.Array, noise: jax.Array, time: jax.Array):
-  """The point at a time, float [b, t, h, w, c], for times [b, t]."""
-  time = time[:, :, None, None, None]
+  """The point at a time, float [b, ...], for times [b]."""
+  time = time.reshape(-1, *[1] * (clip.ndim - 1))
   return (1 - time) * noise + time * clip
 
 

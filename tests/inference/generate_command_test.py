@@ -17,11 +17,13 @@ from speedflow.models import generator
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
   path = tmp_path_factory.mktemp("weights") / "small.npz"
-  config = generator.GeneratorConfig(width=8, depth=1, heads=2)
+  config = generator.GeneratorConfig(
+    image=16, grid=4, chunk=2, width=8, depth=1, heads=2
+  )
   model = nnx.eval_shape(lambda: generator.Generator(config, nnx.Rngs(0)))
   graph, state = nnx.split(model)
   state = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), state)
-  facts = Facts(frames=3, size=8, low=-3.0, high=2.0)
+  facts = Facts(knots=2, low=-3.0, high=2.0)
   generator_weights.save(path, nnx.merge(graph, state), facts)
   return path
 
@@ -37,7 +39,10 @@ def generate(weights, tmp_path):
     generate_command.add_arguments(parser)
     out = tmp_path / "out.mp4"
     args = parser.parse_args(
-      [*first, "--steps=2", f"--weights={weights}", *arguments, str(out)]
+      [
+        *(*first, "--steps=2", "--size=32", f"--weights={weights}"),
+        *(*arguments, str(out)),
+      ]
     )
     assert generate_command.run(args) == 0
     with media.VideoReader(out) as reader:
@@ -52,7 +57,7 @@ def test_one_clip_is_written_at_the_wanted_rate(generate):
 
 
 def test_several_speeds_stand_side_by_side_above_their_names(generate):
-  frames = generate("--speed=0.5,1,2", "--enlarge=8")
+  frames = generate("--speed=0.5,1,2", "--size=64")
   assert frames.shape == (3, 64 + 24, 3 * 64, 3)
   assert frames[0, 64:].max() > 200  # White letters.
 
@@ -68,32 +73,6 @@ def test_the_first_frame_of_a_video_will_do(generate, make_video):
   assert len(generate(first=("--video", str(make_video())))) == 3
 
 
-def test_curves_are_straight_in_octaves(tmp_path):
-  path = tmp_path / "curve.csv"
-  path.write_text("time_s,speed\n0.1,1\n0.3,0.25\n")
-  curve = generate_command.read_curve(path, 6, 10.0)
-  np.testing.assert_allclose(curve, [1, 1, 0.5, 0.25, 0.25, 0.25])
-
-
-@pytest.mark.parametrize(
-  ("text", "message"),
-  [
-    ("time_s,speed\n", "no rows; give a time and a speed"),
-    ("a,b\n1,2\n", "not a speed curve .* wanted the columns time_s"),
-    ("time_s,speed\n0,fast\n", "not a speed curve"),
-    ("time_s,speed\n0,1\n0,2\n", "times must increase"),
-    ("time_s,speed\n0,0\n", "speeds must be positive"),
-  ],
-)
-def test_bad_curves_are_refused_in_one_line(tmp_path, text, message):
-  path = tmp_path / "curve.csv"
-  path.write_text(text)
-  with pytest.raises(SpeedflowError, match=message) as caught:
-    generate_command.read_curve(path, 3, 30.0)
-  assert "curve.csv" in str(caught.value)
-  assert "\n" not in str(caught.value)
-
-
 def test_bad_arguments_are_refused(generate, tmp_path):
   for bad, message in (
     ("--speed=fast", "fast is no speed; wanted one such as 0.25"),
@@ -103,8 +82,8 @@ def test_bad_arguments_are_refused(generate, tmp_path):
     with pytest.raises(argparse.ArgumentError, match=message):
       generate(bad)
   for bad, message in (
-    ("--enlarge=0", "--enlarge is 0"),
-    ("--seed=-1", "--seed is -1"),
+    ("--size=0", "size is 0; wanted 16 to 1024"),
+    ("--seed=-1", "the seed is -1"),
     ("--weights=none", "generator_none.npz: no such weights"),
     ("--speed-curve=none.csv", "none.csv: No such file"),
   ):

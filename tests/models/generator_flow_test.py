@@ -34,9 +34,9 @@ def test_the_flow_of_a_gaussian_ends_in_that_gaussian():
 
 
 def test_points_start_as_noise_and_end_as_clips():
-  clip, noise = jnp.ones((1, 3, 2, 2, 1)), jnp.zeros((1, 3, 2, 2, 1))
-  point = generator_flow.interpolate(clip, noise, jnp.array([[0.0, 0.25, 1.0]]))
-  np.testing.assert_array_equal(point[0, :, 0, 0, 0], [0.0, 0.25, 1.0])
+  clip, noise = jnp.ones((3, 2, 2, 1)), jnp.zeros((3, 2, 2, 1))
+  point = generator_flow.interpolate(clip, noise, jnp.array([0.0, 0.25, 1.0]))
+  np.testing.assert_array_equal(point[:, 0, 0, 0], [0.0, 0.25, 1.0])
 
 
 def test_times_of_both_kinds_lie_between_noise_and_clip():

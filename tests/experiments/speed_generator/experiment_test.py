@@ -9,6 +9,7 @@ import pytest
 from experiments.speed_generator import measure
 from experiments.speed_generator.experiment import velocity_error
 from speedflow.inference import generator_weights
+from speedflow.models import generator
 from speedflow.training import config as config_lib
 from speedflow.training import experiment as experiment_lib
 from speedflow.training import loop
@@ -55,10 +56,10 @@ def test_it_ships_weights_that_generate(trained, tmp_path):
   config, workdir, _ = trained
   path = tmp_path / "weights.npz"
   loop.evaluate(config, workdir, "val", export=path)
-  generator = generator_weights.load_generator(path)
-  assert generator.facts.frames == config.data.frames
+  maker = generator_weights.load_generator(path)
+  assert maker.facts.knots == config.data.knots
   image = np.zeros((16, 16, 3), np.uint8)
-  assert generator.generate(image, steps=1).shape == (4, 16, 16, 3)
+  assert maker.generate(image, steps=1, size=16).shape == (9, 16, 16, 3)
 
 
 @pytest.mark.parametrize("variant", ["tiny", "base"])
@@ -75,24 +76,34 @@ def _state(made):
   return nnx.state(made.init_model(nnx.Rngs(0)), nnx.Param)
 
 
-def test_a_perfect_prediction_has_no_error_and_a_given_frame_no_weight():
-  frames = np.random.default_rng(0).integers(0, 256, (2, 3, 4, 4, 3), np.uint8)
-  noise = np.ones(frames.shape, np.float32)
+def test_a_perfect_prediction_has_no_error():
+  config = generator.GeneratorConfig(grid=4, patch=2)
+  ways = np.random.default_rng(0).normal(size=(2, 3, 4, 4, 2)) / 10
+  batch = {
+    "image": np.zeros((2, 64, 64, 3), np.uint8),
+    "ways": ways.astype(np.float32),
+    "log2_step": np.zeros((2, 3), np.float32),
+  }
+  noise = np.ones(ways.shape, np.float32)
 
-  def exact(noisy, time, image, has_image, log2_step, has_speed):
-    clip = (noisy - (1 - time[..., None, None, None]) * noise) / 0.5
-    return clip - noise
+  class Exact:
+    """Knows the noise."""
 
-  error, weight = velocity_error(
-    exact,
-    {"frames": frames, "log2_step": np.zeros((2, 3), np.float32)},
+    def __init__(self):
+      self.config = config
+
+    def __call__(self, noisy, time, image, has_image, log2_step, has_speed):
+      return (noisy - (1 - time[0]) * noise) / time[0] - noise
+
+  error = velocity_error(
+    Exact(),
+    batch,
     noise=noise,
     time=np.full(2, 0.5, np.float32),
     has_image=np.array([True, False]),
     has_speed=np.array([True, True]),
   )
   np.testing.assert_allclose(error, 0.0, atol=1e-8)
-  np.testing.assert_array_equal(weight, [[0, 1, 1], [1, 1, 1]])
 
 
 def test_eight_devices_equal_one():
