@@ -1,15 +1,12 @@
 """What eye and ear saw of a video, over time, as a picture."""
 
 import dataclasses
-import io
 import itertools
 import math
 import os
 import pathlib
-import re
 from collections.abc import Sequence
 
-import matplotlib
 import numpy as np
 from matplotlib import axes as axes_lib
 from matplotlib import figure, ticker
@@ -111,20 +108,13 @@ def write_picture(
 
 
 def evidence_svg(found: detect_lib.Detection) -> str:
-  """The evidence as an SVG document, set in the reader's font."""
+  """The evidence as an SVG document."""
   drawing = figure.Figure(figsize=(10.4, 5.0))
   drawing.subplots_adjust(
     left=plot.LEFT, right=plot.RIGHT, top=1 - TOP, bottom=BOTTOM, hspace=0.16
   )
   _draw(drawing, found)
-  buffer = io.StringIO()
-  with matplotlib.rc_context({"svg.fonttype": "none"}):
-    drawing.savefig(
-      buffer, format="svg", transparent=True, metadata={"Date": None}
-    )
-  return re.sub(
-    r"'DejaVu Sans'[^;\"]*", "system-ui, sans-serif", buffer.getvalue()
-  )
+  return plot.to_svg(drawing)
 
 
 def _draw(drawing: figure.FigureBase, found: detect_lib.Detection) -> None:

@@ -129,10 +129,15 @@ def _draw_curve(axes: axes_lib.Axes, exhibit: Exhibit) -> None:
 
 
 def curve_svg(exhibit: Exhibit) -> str:
-  """The curve as an SVG document whose text is set in the reader's font."""
+  """The curve as an SVG document, see `to_svg`."""
   drawing = figure.Figure(figsize=(7.2, 2.5))
   axes = drawing.add_axes((LEFT, 0.2, RIGHT - LEFT, 0.76))
   _draw_curve(axes, exhibit)
+  return to_svg(drawing)
+
+
+def to_svg(drawing: figure.Figure) -> str:
+  """A drawing as an SVG document whose text is set in the reader's font."""
   buffer = io.StringIO()
   with matplotlib.rc_context({"svg.fonttype": "none"}):
     drawing.savefig(

@@ -1,5 +1,6 @@
 """The sound of a video that is slowed."""
 
+import dataclasses
 import os
 from collections.abc import Iterator
 from fractions import Fraction
@@ -16,14 +17,19 @@ _FADE_S = 0.1
 
 
 def sound(
-  path: str | os.PathLike[str], mode: str, origin: Fraction, slowdown: Fraction
+  path: str | os.PathLike[str],
+  mode: str,
+  origin: Fraction,
+  start: Fraction,
+  slowdown: Fraction,
 ) -> Iterator[media.Audio] | None:
   """Reads the sound of a file as it goes with the slowed picture.
 
   Args:
     path: the file.
     mode: "keep" as it is, "stretch" at its old pitch, or "drop".
-    origin: time of the first frame, seconds; it stays where it is.
+    origin: time of the first frame in the file, seconds.
+    start: its time in the slowed video, seconds.
     slowdown: how many times slower the picture plays.
 
   Returns:
@@ -31,9 +37,19 @@ def sound(
   """
   if mode == "drop":
     return None
+  blocks = (
+    dataclasses.replace(block, start_s=block.start_s + float(start - origin))
+    for block in media.audio_blocks(path)
+  )
   if mode == "keep" or slowdown == 1:
-    return media.audio_blocks(path)
-  return stretched(media.audio_blocks(path), float(origin), float(slowdown))
+    return blocks
+  return stretched(blocks, float(start), float(slowdown))
+
+
+def start_s(path: str | os.PathLike[str]) -> float | None:
+  """When the sound of a file begins; None where there is none."""
+  block = next(media.audio_blocks(path, 0.1), None)
+  return None if block is None else block.start_s
 
 
 def stretched(

@@ -1,40 +1,44 @@
 """From a video to one with more frames a second, sharp if it was blurred.
 
-The video is read twice: once for its cuts and repeats, once to be slowed.
-Frames are written as they are made, so memory does not grow with the length.
+The video is read twice: once for its cuts and repeats, once to be slowed. What
+is made is kept in pieces until the whole is there, so memory does not grow
+with the length, and a run that was killed can be continued.
 """
 
 import contextlib
 import dataclasses
+import functools
+import importlib.metadata
 import itertools
-import json
 import os
 import pathlib
 from collections.abc import Callable, Iterator
 from fractions import Fraction
-from typing import IO, Literal, NamedTuple
-
-import cv2
-import numpy as np
+from typing import Literal
 
 from speedflow import media
-from speedflow.atomic import atomic_path
 from speedflow.errors import SpeedflowError
-from speedflow.inference import slow_audio, superres_weights
+from speedflow.inference import (
+  slow_audio,
+  superres_exposure,
+  superres_frames,
+  superres_marker,
+  superres_plan,
+  superres_provenance,
+  superres_weights,
+)
 from speedflow.inference import survey as survey_lib
-from speedflow.inference.interpolator import FrameInterpolator, Picture
+from speedflow.inference.interpolator import FrameInterpolator
+from speedflow.inference.superres_clock import MOST_FACTOR, Clock
+from speedflow.inference.superres_pieces import Pieces
+from speedflow.inference.superres_plan import Planned
+from speedflow.inference.transparent import TransparentInterpolator
 
-Kind = Literal["observed", "restored", "synthesised", "held"]
-
-MOST_FACTOR = 64
-"""No more frames than this are made of one."""
-
-# Moving edges that sharpen by this factor were blurred.
-_SHARPENED = 1.15
-# Pixels that change by so many grey levels are said to move.
-_MOVING = 12.0
-# Share of the work that the first reading is.
-_SURVEY_SHARE = 0.1
+# Shares of the work: the first reading, and putting the pieces together.
+_SURVEY_SHARE, _JOIN_SHARE = 0.1, 0.02
+# A piece has about so many pixels, and so many frames.
+_PIECE_PIXELS = 2e8
+_PIECE_FRAMES = (24, 240)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,9 +51,10 @@ class Output:
     fps: frames per second of playback; an average if the rate varies.
     factor: how many times as many frames there are.
     slowdown: how many times slower it plays.
-    exposure: open-shutter time / frame interval that was assumed; None:
-      blurred by an unknown amount.
+    exposure: open-shutter time / frame interval that was assumed of each
+      shot; None: blurred by an unknown amount.
     counts: number of frames of each kind.
+    damage: what ended the reading of the input early; None if nothing did.
   """
 
   path: str
@@ -57,18 +62,9 @@ class Output:
   fps: Fraction
   factor: Fraction
   slowdown: Fraction
-  exposure: float | None
+  exposure: list[float | None]
   counts: dict[str, int]
-
-
-class _Made(NamedTuple):
-  """A frame to be written, at its time in the input."""
-
-  time: Fraction
-  kind: Kind
-  image: np.ndarray
-  sources: tuple[int, ...]
-  uncertainty: float
+  damage: str | None
 
 
 def superres(
@@ -81,16 +77,21 @@ def superres(
   exposure: float | Literal["auto"] = "auto",
   audio: Literal["keep", "stretch", "drop"] | None = None,
   crf: int = 14,
+  mark: bool = False,
   weights: str = "tiny",
+  resume: bool = False,
   on_progress: Callable[[float], None] = lambda done: None,
 ) -> Output:
   """Makes a video of more frames a second, or one that plays slower.
 
   Input frames keep their own times. Between two shots nothing is made up: the
   last frame of a shot is held. Frames that only repeat the one before are
-  replaced. Beside the video, `<path_out>.json` says of every frame what it
-  is: "observed" (a frame of the input as it was), "restored" (one that was
-  deblurred), "synthesised" or "held".
+  replaced. Bit depth, colours, transparency and the shape of the picture stay
+  as they are; time begins with the first picture or sound. Beside the video,
+  `<path_out>.json` says of every frame what it is, see `superres_plan.Kind`.
+
+  Until all is done, pieces are kept in `<path_out>.parts`, also when this ends
+  with an error. A run that was continued writes the same as one that was not.
 
   Args:
     path_in: the video.
@@ -101,11 +102,13 @@ def superres(
     slow: play at the input's rate, so much slower, instead of at a higher
       rate for as long as the input.
     exposure: open-shutter time / frame interval of the input, 0 (sharp) to 1;
-      "auto": judged from the picture.
+      "auto": judged from the picture, shot by shot.
     audio: "keep" as it is; "stretch" to the new length, at its old pitch; or
       "drop". By default it is kept, or stretched if `slow`.
     crf: quality of the picture, 0 (lossless) to 51 (worst).
+    mark: whether to write on every frame that was not observed what it is.
     weights: shipped weights, or a file of exported ones.
+    resume: whether to go on from the pieces of a run that was killed.
     on_progress: called now and then with the share that is done, 0..1.
 
   Returns:
@@ -116,76 +119,83 @@ def superres(
       these settings do not go together.
   """
   _check(path_in, path_out, factor, fps, exposure, audio, crf)
+  network = FrameInterpolator(superres_weights.load(weights))
+  judge = functools.partial(superres_exposure.judge, network)
   found = survey_lib.survey(
-    path_in, lambda done: on_progress(done * _SURVEY_SHARE)
+    path_in,
+    judge if exposure == "auto" else lambda pairs: float(exposure),
+    lambda done: on_progress(done * _SURVEY_SHARE),
   )
-  maker = FrameInterpolator(superres_weights.load(weights))
-  shutter = _judge(maker, found.busiest) if exposure == "auto" else exposure
-  if fps is not None:
-    wanted = Fraction(fps).limit_denominator(100_000)
-    ratio = wanted / found.info.fps
-    moments = _even_moments(found, wanted)
-    if ratio > MOST_FACTOR:
-      raise SpeedflowError(
-        f"{path_in}: {float(wanted):g} frames per second are {float(ratio):.4g}"
-        f" times its own; at most {MOST_FACTOR} times are made"
-      )
-  else:
-    ratio = Fraction(factor or 2)
-    wanted = found.info.fps * ratio
-    moments = _divided_moments(found, int(ratio))
-  slowdown = ratio if slow else Fraction(1)
-  total = max(float((found.end - found.times[0]) * wanted), 1.0)
-  uneven = fps is None and found.info.variable_frame_rate
-  writer = media.VideoWriter(
-    path_out,
-    wanted / slowdown,
-    (found.info.width, found.info.height),
-    crf=crf,
-    audio=slow_audio.sound(
-      path_in,
-      audio or ("stretch" if slow else "keep"),
-      found.times[0],
-      slowdown,
+  clock = Clock.of(found, factor, fps, slow)
+  sidecar = superres_provenance.path_of(path_out)
+  stored = media.pixel_format_for(
+    path_out, found.info, alpha=found.transparent, crf=crf
+  )
+  facts = {
+    "input": os.path.basename(path_in),
+    "input_sha256": superres_provenance.sha256(path_in),
+    "damage": found.damage,
+    "output": os.path.basename(path_out),
+    "factor": str(clock.factor),
+    "slowdown": str(clock.slowdown),
+    "exposure": found.exposure,
+    "repeats": int((~found.true).sum()),
+    "end": str(clock.end),
+    "crf": crf,
+    "marked": mark,
+    "weights": os.path.basename(weights),
+    "weights_sha256": superres_provenance.sha256(
+      superres_weights.path_of(weights)
     ),
-    time_base=found.info.time_base * slowdown / ratio if uneven else None,
+    "speedflow": importlib.metadata.version("speedflow"),
+  }
+  pieces = Pieces(path_out)
+  writer = functools.partial(
+    media.VideoWriter,
+    fps=clock.rate,
+    size=(found.info.width, found.info.height),
+    crf=crf,
+    pixel_format=stored,
+    colour=found.info.colour,
+    time_base=clock.time_base,
   )
-  sidecar = f"{os.fspath(path_out)}.json"
-  counts: dict[str, int] = {}
-  with contextlib.ExitStack() as stack:
-    frames = stack.enter_context(media.VideoReader(path_in))
-    notes = stack.enter_context(_Provenance(sidecar))
-    stack.enter_context(writer)
-    notes.begin(
-      input=os.path.basename(path_in),
-      output=os.path.basename(path_out),
-      factor=str(ratio),
-      slowdown=str(slowdown),
-      exposure=shutter,
-      weights=weights,
+  work = _Work(found, clock, network, pieces, writer, mark)
+  share = 1 - _SURVEY_SHARE - _JOIN_SHARE
+  parts = work.write(
+    pieces.begin(facts, resume),
+    lambda done: on_progress(_SURVEY_SHARE + share * done),
+  )
+  with pieces.publish(sidecar) as temporary:
+    counts = superres_provenance.write(
+      temporary, facts, map(pieces.notes, range(len(parts)))
     )
-    made = _frames(frames, found, moments, maker, shutter)
-    for number, frame in enumerate(made):
-      time = found.times[0] + (frame.time - found.times[0]) * slowdown
-      writer.write(frame.image, time)
-      notes.frame(frame, time)
-      counts[frame.kind] = counts.get(frame.kind, 0) + 1
-      on_progress(
-        min(_SURVEY_SHARE + (1 - _SURVEY_SHARE) * number / total, 1.0)
-      )
+  sound = slow_audio.sound(
+    path_in,
+    audio or ("stretch" if slow else "keep"),
+    clock.origin,
+    clock.start,
+    clock.slowdown,
+  )
+  with pieces.publish(path_out) as temporary:
+    joined = media.join(parts, temporary, clock.time_base, sound)
+    for number, _ in enumerate(joined):
+      on_progress(1 - _JOIN_SHARE * (1 - number / len(parts)))
+  pieces.remove()
   on_progress(1.0)
   return Output(
     path=os.fspath(path_out),
-    provenance=sidecar,
-    fps=wanted / slowdown,
-    factor=ratio,
-    slowdown=slowdown,
-    exposure=shutter,
+    provenance=os.fspath(sidecar),
+    fps=clock.rate,
+    factor=clock.factor,
+    slowdown=clock.slowdown,
+    exposure=found.exposure,
     counts=counts,
+    damage=found.damage,
   )
 
 
 def _check(path_in, path_out, factor, fps, exposure, audio, crf) -> None:
+  media.require_suffix(path_out)
   if factor is not None and fps is not None:
     raise SpeedflowError("give --factor or --fps, not both")
   if factor is not None and not 2 <= factor <= MOST_FACTOR:
@@ -204,148 +214,77 @@ def _check(path_in, path_out, factor, fps, exposure, audio, crf) -> None:
     )
 
 
-def _divided_moments(
-  found: survey_lib.Survey, factor: int
-) -> Iterator[Fraction]:
-  """Times at every 1 / factor of every interval, the last one included."""
-  ends = itertools.chain(found.times[1:], [found.end])
-  for start, end in zip(found.times, ends, strict=True):
-    for part in range(factor):
-      yield start + (end - start) * Fraction(part, factor)
+@dataclasses.dataclass(frozen=True)
+class _Work:
+  """All that is needed to make the frames."""
+
+  found: survey_lib.Survey
+  clock: Clock
+  network: FrameInterpolator
+  pieces: Pieces
+  writer: Callable[..., media.VideoWriter]
+  mark: bool
+
+  def write(
+    self, done: int, on_progress: Callable[[float], None]
+  ) -> list[media.Piece]:
+    """Writes the pieces that are not done, and returns all."""
+    planned = superres_plan.plan(self.found, self.clock.moments(self.found))
+    starts = []
+    frames = 0
+    maker: superres_frames.FrameMaker | None = None
+    with contextlib.ExitStack() as stack:
+      for number, batch in enumerate(_batches(planned, self._piece_frames)):
+        starts.append(self.clock.shown(batch[0].time))
+        if number >= done:
+          maker = maker or self._maker(batch[0].sources[0], stack)
+          notes = []
+          with self.writer(self.pieces.path(number)) as writer:
+            for made in maker.make(batch):
+              time = self.clock.shown(made.planned.time)
+              image = made.image
+              if self.mark:
+                image = superres_marker.marked(image, made.planned.kind)
+              writer.write(image, time - starts[-1])
+              notes.append(
+                superres_provenance.note(made, time, self.found.times)
+              )
+              done_frames = frames + len(notes)
+              on_progress(min(done_frames / self.clock.frames, 1.0))
+          self.pieces.finish(number, notes)
+        frames += len(batch)
+    ends = [*starts[1:], self.clock.end]
+    return [
+      media.Piece(self.pieces.path(number), *span)
+      for number, span in enumerate(zip(starts, ends, strict=True))
+    ]
+
+  def _maker(
+    self, first: int, stack: contextlib.ExitStack
+  ) -> superres_frames.FrameMaker:
+    """What makes frames from the input's frames, beginning with one."""
+    info = self.found.info
+    deep = info.bit_depth > 8
+    pixel_format: media.ReadFormat = "rgb48le" if deep else "rgb24"
+    interpolator: superres_frames.Interpolator = self.network
+    if self.found.transparent:
+      pixel_format = "rgba64le" if deep else "rgba"
+      interpolator = TransparentInterpolator(self.network)
+    reader = stack.enter_context(
+      media.VideoReader(
+        info.path, pixel_format=pixel_format, exact=True, skip=first
+      )
+    )
+    return superres_frames.FrameMaker(reader, first, interpolator)
+
+  @property
+  def _piece_frames(self) -> int:
+    info = self.found.info
+    least, most = _PIECE_FRAMES
+    wanted = round(_PIECE_PIXELS / (info.width * info.height))
+    return min(max(wanted, least), most)
 
 
-def _even_moments(
-  found: survey_lib.Survey, fps: Fraction
-) -> Iterator[Fraction]:
-  """Times at an even rate, from the first frame to the end of the last."""
-  for number in itertools.count():
-    time = found.times[0] + number / fps
-    if time >= found.end:
-      return
-    yield time
-
-
-def _frames(
-  frames: media.VideoReader,
-  found: survey_lib.Survey,
-  moments: Iterator[Fraction],
-  maker: FrameInterpolator,
-  exposure: float | None,
-) -> Iterator[_Made]:
-  """Every output frame, in order."""
-  kept = (
-    (number, frame.image)
-    for number, frame in enumerate(frames)
-    if number < len(found.times) and found.true[number]
-  )
-  pending = next(moments, None)
-  sharp = exposure == 0
-  before: tuple[int, np.ndarray] | None = None
-  for (first, image), after in _pairs(kept):
-    end = found.end if after is None else found.times[after[0]]
-    inside = []
-    while pending is not None and pending < end:
-      inside.append(pending)
-      pending = next(moments, None)
-    start = found.times[first]
-    if after is None or found.shot[first] != found.shot[after[0]]:
-      last = _Made(start, "observed", image, (first,), 0.0)
-      if not sharp and before and found.shot[before[0]] == found.shot[first]:
-        (picture,) = maker.between(before[1], image, [1.0], exposure)
-        last = _restored(start, picture, (before[0], first))
-      yield from _hold(inside, last)
-    else:
-      shares = [float((time - start) / (end - start)) for time in inside]
-      wanted = [share for share in shares if share or not sharp]
-      made = maker.between(image, after[1], wanted, exposure)
-      for time, share in zip(inside, shares, strict=True):
-        if sharp and not share:
-          yield _Made(time, "observed", image, (first,), 0.0)
-          continue
-        frame = _restored(time, next(made), (first, after[0]))
-        yield frame._replace(kind="synthesised") if share else frame
-    before = first, image
-
-
-def _restored(
-  time: Fraction, picture: Picture, sources: tuple[int, int]
-) -> _Made:
-  doubt = float(picture.uncertainty.mean())
-  return _Made(time, "restored", picture.image, sources, doubt)
-
-
-def _hold(moments: list[Fraction], last: _Made) -> Iterator[_Made]:
-  """The last frame of a shot, shown until the next shot begins."""
-  for time in moments:
-    kind: Kind = last.kind if time == last.time else "held"
-    yield last._replace(time=time, kind=kind)
-
-
-def _pairs(items):
-  """Each item with the next one; None after the last."""
-  first, second = itertools.tee(items)
-  next(second, None)
-  return itertools.zip_longest(first, second)
-
-
-def _judge(
-  maker: FrameInterpolator, pairs: list[survey_lib.Pair]
-) -> float | None:
-  """0.0 for a sharp video; None for one that is blurred, who knows how much.
-
-  A video is blurred if, where something moves, the network finds much sharper
-  edges to explain its frames.
-  """
-  gains = []
-  for first, second in pairs:
-    moving = cv2.absdiff(first, second).max(-1) > _MOVING
-    if moving.mean() < 1e-3:
-      continue
-    (restored,) = maker.between(first, second, [0.0], None)
-    gains.append(_edges(restored.image, moving) / _edges(first, moving))
-  return None if gains and np.median(gains) > _SHARPENED else 0.0
-
-
-def _edges(image: np.ndarray, where: np.ndarray) -> float:
-  """Power of the gradients in a part of the picture, at least 1."""
-  gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-  power = (
-    cv2.Sobel(gray, cv2.CV_32F, 1, 0, ksize=3) ** 2
-    + cv2.Sobel(gray, cv2.CV_32F, 0, 1, ksize=3) ** 2
-  )
-  return max(float(power[where].mean()), 1.0)
-
-
-class _Provenance:
-  """Writes the JSON beside a video, frame by frame; whole or not at all."""
-
-  def __init__(self, path: str):
-    self._path = path
-    self._stack = contextlib.ExitStack()
-    self._file: IO[str]
-    self._separator = ""
-
-  def __enter__(self) -> "_Provenance":
-    temporary = self._stack.enter_context(atomic_path(self._path))
-    self._file = self._stack.enter_context(open(temporary, "w"))
-    return self
-
-  def __exit__(self, kind, error, trace) -> None:
-    if kind is None:
-      self._file.write("\n]}\n")
-    self._stack.__exit__(kind, error, trace)
-
-  def begin(self, **facts) -> None:
-    """Writes what holds for the whole video."""
-    self._file.write(json.dumps(facts)[:-1] + ', "frames": [')
-
-  def frame(self, made: _Made, time: Fraction) -> None:
-    """Notes one frame."""
-    entry = {
-      "time": str(time),
-      "kind": made.kind,
-      "sources": made.sources,
-      "uncertainty": round(made.uncertainty, 3),
-    }
-    self._file.write(f"{self._separator}\n{json.dumps(entry)}")
-    self._separator = ","
+def _batches(items: Iterator[Planned], size: int) -> Iterator[list[Planned]]:
+  while batch := list(itertools.islice(items, size)):
+    yield batch

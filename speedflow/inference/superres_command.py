@@ -1,6 +1,7 @@
 """`speedflow superres`: more frames a second, or slow motion."""
 
 import argparse
+import sys
 from collections.abc import Callable
 from fractions import Fraction
 from typing import Literal
@@ -49,6 +50,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     help="quality, 0 (lossless) to 51 (default: 14)",
   )
   parser.add_argument(
+    "--mark",
+    action="store_true",
+    help="write on every frame that nobody filmed what it is",
+  )
+  parser.add_argument(
+    "--report",
+    type=_page,
+    metavar="OUT.html",
+    help="a page that shows what was seen, what was made, and how sure it is",
+  )
+  parser.add_argument(
+    "--resume",
+    action="store_true",
+    help="go on where a run that was killed has stopped",
+  )
+  parser.add_argument(
     "--weights",
     default="tiny",
     metavar="NAME|FILE",
@@ -74,21 +91,39 @@ def run(
   """
   from speedflow.inference import superres
 
-  made = superres.superres(
-    args.input,
-    args.output,
-    factor=args.factor,
-    fps=args.fps,
-    slow=args.slow,
-    exposure=args.exposure,
-    audio=args.audio,
-    crf=args.crf,
-    weights=args.weights,
-    on_progress=on_progress,
-  )
+  try:
+    made = superres.superres(
+      args.input,
+      args.output,
+      factor=args.factor,
+      fps=args.fps,
+      slow=args.slow,
+      exposure=args.exposure,
+      audio=args.audio,
+      crf=args.crf,
+      mark=args.mark,
+      weights=args.weights,
+      resume=args.resume,
+      on_progress=on_progress,
+    )
+  except KeyboardInterrupt:
+    print("speedflow: the same command and --resume go on", file=sys.stderr)
+    raise
+  if made.damage:
+    print(f"speedflow: {args.input}: {made.damage}", file=sys.stderr)
+  if args.report:
+    from speedflow.inference import superres_report
+
+    superres_report.write(args.report, args.input, args.output)
   kinds = ", ".join(f"{n} {kind}" for kind, n in sorted(made.counts.items()))
   print(f"{made.path}: {float(made.fps):.5g} fps, {kinds} ({made.provenance})")
   return 0
+
+
+def _page(path: str) -> str:
+  if not path.lower().endswith(".html"):
+    raise argparse.ArgumentTypeError(f"{path} does not end in .html")
+  return path
 
 
 def _rate(text: str) -> Fraction:

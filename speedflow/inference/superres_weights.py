@@ -17,19 +17,25 @@ def save(path: pathlib.Path, model: superres.SuperResNet) -> None:
   parameter_file.write(path, model, {"superres": fields})
 
 
+def path_of(name: str) -> pathlib.Path:
+  """The file of shipped weights, or of a .npz file that `save` wrote."""
+  if name.endswith(".npz"):
+    return pathlib.Path(name)
+  return parameter_file.FOLDER / f"superres_{name}.npz"
+
+
 def load(name: str = "tiny") -> superres.SuperResNet:
   """Loads a network.
 
   Args:
-    name: of shipped weights, or a .npz file that `save` wrote.
+    name: as of `path_of`.
 
   Raises:
     SpeedflowError: there are no such weights.
   """
-  path = parameter_file.FOLDER / f"superres_{name}.npz"
-  if name.endswith(".npz"):
-    path = pathlib.Path(name)
-  model, _ = parameter_file.read(path, _build, "temporal super-resolution")
+  model, _ = parameter_file.read(
+    path_of(name), _build, "temporal super-resolution"
+  )
   return model
 
 

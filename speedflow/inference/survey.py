@@ -2,8 +2,9 @@
 
 import dataclasses
 import heapq
+import itertools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -14,8 +15,8 @@ from speedflow import media
 from speedflow.data import shots
 from speedflow.timewarp import labels
 
-# Of so many pairs of frames, those between which most moves, the blur is
-# judged.
+# Of so many pairs of frames, those between which most moves, the blur of a
+# shot is judged.
 _PAIRS = 5
 _CHANGE_SHORT_SIDE = 96
 
@@ -36,14 +37,19 @@ class Survey:
     times: presentation time of every frame, seconds, exact.
     shot: int64 [n], number of the shot of every frame.
     true: bool [n], False where a frame only repeats the one before.
-    busiest: pairs of frames between which much moves.
+    exposure: for every shot, open-shutter time / frame interval; None:
+      blurred by an unknown amount.
+    transparent: whether something in it is not opaque.
+    damage: what ended the reading early; None if nothing did.
   """
 
   info: media.VideoInfo
   times: list[Fraction]
   shot: np.ndarray
   true: np.ndarray
-  busiest: list[Pair]
+  exposure: list[float | None]
+  transparent: bool
+  damage: str | None
 
   @property
   def end(self) -> Fraction:
@@ -56,6 +62,7 @@ class Survey:
 
 def survey(
   path: str | os.PathLike[str],
+  judge: Callable[[Sequence[Pair]], float | None],
   on_progress: Callable[[float], None] = lambda done: None,
 ) -> Survey:
   """Reads a video once, keeping a few bytes per frame.
@@ -65,6 +72,8 @@ def survey(
 
   Args:
     path: the file.
+    judge: says of the pairs of a shot between which most moves how long the
+      shutter was open, as in `Survey.exposure`.
     on_progress: called now and then with the share that is done.
 
   Raises:
@@ -73,32 +82,79 @@ def survey(
   times: list[Fraction] = []
   numbers: list[int] = []
   changes: list[float] = []
-  held: list[tuple[float, int, Pair]] = []
-  with media.VideoReader(path) as reader:
+  exposure: list[float | None] = []
+  has_alpha = media.probe(path).has_alpha
+  with media.VideoReader(
+    path, pixel_format="rgba" if has_alpha else "rgb24"
+  ) as reader:
     expected = max(reader.info.frames, 1)
-    last: tuple[int, np.ndarray, np.ndarray] | None = None
-    for shot, frame in shots.number_shots(reader):
-      small = _small(frame.image)
-      if last is not None:
-        changes.append(labels.frame_change(last[2], small))
-        if shot == last[0]:
-          entry = (changes[-1], len(times), Pair(last[1], frame.image))
-          keep = heapq.heappush if len(held) < _PAIRS else heapq.heappushpop
-          keep(held, entry)
-      last = shot, frame.image, small
-      times.append(frame.time)
-      numbers.append(shot)
-      if not len(times) % 32:
-        on_progress(min(len(times) / expected, 1.0))
-    info = reader.info
+    opaque = _Opaque(reader)
+    frames = shots.number_shots(opaque)
+    small: np.ndarray | None = None
+    for shot, group in itertools.groupby(frames, lambda frame: frame.shot):
+      busiest = _Busiest()
+      for _, frame in group:
+        before, small = small, _small(frame.image)
+        if before is not None:
+          changes.append(labels.frame_change(before, small))
+        busiest.add(frame.image, changes[-1] if changes else 0.0)
+        times.append(frame.time)
+        numbers.append(shot)
+        if not len(times) % 32:
+          on_progress(min(len(times) / expected, 1.0))
+      exposure.append(judge(busiest.pairs))
+    info, damage = reader.info, reader.damage
   seconds = [float(time) for time in times]
   true = np.zeros(len(times), bool)
   true[labels.drop_duplicates(changes, seconds).indices] = True
   if not info.variable_frame_rate:
     times = [times[0] + number / info.fps for number in range(len(times))]
   return Survey(
-    info, times, np.array(numbers), true, [pair for *_, pair in held]
+    info, times, np.array(numbers), true, exposure, opaque.not_all, damage
   )
+
+
+class _Opaque:
+  """Frames without their transparency.
+
+  Attributes:
+    not_all: whether anything was transparent so far.
+  """
+
+  def __init__(self, frames: Iterator[media.Frame]):
+    self.not_all = False
+    self._frames = frames
+
+  def __iter__(self) -> Iterator[media.Frame]:
+    for image, time in self._frames:
+      if image.shape[-1] == 4:
+        self.not_all = self.not_all or bool((image[..., 3] < 255).any())
+        image = np.ascontiguousarray(image[..., :3])
+      yield media.Frame(image, time)
+
+
+class _Busiest:
+  """Those pairs of a shot between which most moves."""
+
+  def __init__(self) -> None:
+    self._last: np.ndarray | None = None
+    self._count = 0
+    self._held: list[tuple[float, int, Pair]] = []
+
+  def add(self, image: np.ndarray, change: float) -> None:
+    """Adds the next frame, which changed so much from the one before."""
+    if self._last is not None:
+      # The number decides between equals, since pictures cannot.
+      entry = (change, self._count, Pair(self._last, image))
+      keep = heapq.heappush if len(self._held) < _PAIRS else heapq.heappushpop
+      keep(self._held, entry)
+    self._last = image
+    self._count += 1
+
+  @property
+  def pairs(self) -> list[Pair]:
+    """The pairs, in no order."""
+    return [pair for *_, pair in self._held]
 
 
 def _small(image: np.ndarray) -> np.ndarray:

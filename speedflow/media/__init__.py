@@ -11,7 +11,14 @@ from speedflow.media.colour import Colour
 from speedflow.media.encoding import PixelFormat, pixel_format_for
 from speedflow.media.joiner import Piece, join
 from speedflow.media.keyframes import Sample, sample_keyframes
-from speedflow.media.video import Frame, VideoInfo, VideoReader, probe
+from speedflow.media.muxer import fine_time_base, require_suffix
+from speedflow.media.video import (
+  Frame,
+  ReadFormat,
+  VideoInfo,
+  VideoReader,
+  probe,
+)
 from speedflow.media.writer import VideoWriter
 
 __all__ = [
@@ -20,6 +27,7 @@ __all__ = [
   "Frame",
   "Piece",
   "PixelFormat",
+  "ReadFormat",
   "Sample",
   "VideoInfo",
   "VideoReader",
@@ -27,9 +35,11 @@ __all__ = [
   "audio_blocks",
   "decode_flac",
   "encode_flac",
+  "fine_time_base",
   "join",
   "pixel_format_for",
   "probe",
   "read_audio",
+  "require_suffix",
   "sample_keyframes",
 ]

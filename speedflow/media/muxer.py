@@ -74,12 +74,8 @@ class Muxer:
     Raises:
       SpeedflowError: the suffix is none of these.
     """
+    require_suffix(path)
     self._path = pathlib.Path(path)
-    if self._path.suffix.lower() not in _SUFFIXES:
-      raise SpeedflowError(
-        f"{self._path}: suffix {self._path.suffix!r} is no video to write;"
-        f" name it one of {', '.join(_SUFFIXES)}"
-      )
     self._time_base = time_base
     self._add_video = add_video
     self._sound = _sound_frames([audio] if isinstance(audio, Audio) else audio)
@@ -174,6 +170,16 @@ class Muxer:
     # The error that led here tells more than this one would.
     with contextlib.suppress(av.FFmpegError, OSError):
       self._container.close()
+
+
+def require_suffix(path: str | os.PathLike[str]) -> None:
+  """Raises SpeedflowError if the suffix of a file names no video to write."""
+  suffix = pathlib.Path(path).suffix
+  if suffix.lower() not in _SUFFIXES:
+    raise SpeedflowError(
+      f"{os.fspath(path)}: suffix {suffix!r} is no video to write; name it one"
+      f" of {', '.join(_SUFFIXES)}"
+    )
 
 
 def fine_time_base(fps: Fraction) -> Fraction:

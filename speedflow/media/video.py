@@ -175,6 +175,7 @@ class VideoReader:
     pixel_format: ReadFormat = "rgb24",
     start_s: float | Fraction | None = None,
     exact: bool = False,
+    skip: int = 0,
   ):
     """Opens the file and decodes its first two frames.
 
@@ -188,6 +189,8 @@ class VideoReader:
       start_s: seconds on the file's clock; frames before it are passed over.
       exact: whether to round colours exactly instead of fast, for pictures
         that are to be stored again; not together with a size.
+      skip: how many frames to pass over at first; unlike `start_s`, this
+        changes nothing about those that follow, whatever the format.
 
     Raises:
       SpeedflowError: not a video, no frame can be decoded, or only one.
@@ -219,7 +222,7 @@ class VideoReader:
     except BaseException:
       self._container.close()
       raise
-    self._frames: Iterator[Frame] = self._convert(pictures, start_s)
+    self._frames: Iterator[Frame] = self._convert(pictures, start_s, skip)
 
   def __enter__(self) -> Self:
     return self
@@ -386,18 +389,21 @@ class VideoReader:
       yield from _pull(graph)
 
   def _convert(
-    self, pictures: Iterator[VideoFrame], start_s: float | Fraction | None
+    self,
+    pictures: Iterator[VideoFrame],
+    start_s: float | Fraction | None,
+    skip: int,
   ) -> Iterator[Frame]:
     time_base = self.info.time_base
     interval = max(1, round(1 / (self.info.fps * time_base)))
     ticks = None
-    for picture in pictures:
+    for number, picture in enumerate(pictures):
       stamp = _ticks(picture, time_base)
       if stamp is None or (ticks is not None and stamp <= ticks):
         stamp = 0 if ticks is None else ticks + interval
       ticks = stamp
       time = ticks * time_base
-      if start_s is None or time >= start_s:
+      if number >= skip and (start_s is None or time >= start_s):
         yield Frame(self._image(picture), time)
 
   def _image(self, picture: VideoFrame) -> np.ndarray:

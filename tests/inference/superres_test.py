@@ -5,29 +5,17 @@ import os
 from fractions import Fraction
 
 import cv2
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
-from flax import nnx
 
 from speedflow import media
 from speedflow.errors import SpeedflowError
 from speedflow.inference import superres as superres_lib
-from speedflow.inference import superres_weights
-from speedflow.models import superres
 
 
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory):
-  config = superres.SuperResConfig(coarse=(4, 4, 4), fine=(4, 4))
-  net = nnx.eval_shape(lambda: superres.SuperResNet(config, nnx.Rngs(0)))
-  # With parameters of zero, as before training, it interpolates classically.
-  params = nnx.state(net, nnx.Param)
-  nnx.update(net, jax.tree.map(lambda x: jnp.zeros(x.shape), params))
-  path = tmp_path_factory.mktemp("weights") / "untrained.npz"
-  superres_weights.save(path, net)
-  return str(path)
+@pytest.fixture
+def weights(untrained_weights):
+  return untrained_weights
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +27,8 @@ def scene():
     wide = rng.integers(0, 256, (size[0], 400, 3), np.uint8)
     wide = cv2.GaussianBlur(wide, (0, 0), 2.5)
     wide = cv2.normalize(wide, None, 0, 255, cv2.NORM_MINMAX)
+    # Of soft colours: files keep a quarter of the colours only.
+    wide = wide // 4 + wide[..., :1] // 4 * 3
     if seed % 2:
       wide = wide // 4
     return np.ascontiguousarray(wide[:, x : x + size[1]])
@@ -246,19 +236,6 @@ def test_settings_that_make_no_sense_are_refused(
 def test_the_input_is_never_overwritten(clip, weights):
   with pytest.raises(SpeedflowError, match="one file"):
     _slow(clip, clip, weights)
-
-
-def test_a_failure_leaves_nothing_behind(clip, tmp_path, weights):
-  class StopHereError(Exception):
-    pass
-
-  def stop(done):
-    if done > 0.5:
-      raise StopHereError
-
-  with pytest.raises(StopHereError):
-    _slow(clip, tmp_path / "out.mp4", weights, on_progress=stop)
-  assert os.listdir(tmp_path) == ["in.mp4"]
 
 
 def test_what_is_no_video_is_refused(tmp_path, weights):
