@@ -156,7 +156,7 @@ def superres(
     size=(found.info.width, found.info.height),
     crf=crf,
     pixel_format=stored,
-    colour=found.info.colour,
+    colour=media.colour_for(found.info),
     time_base=clock.time_base,
   )
   work = _Work(found, clock, network, pieces, writer, mark)

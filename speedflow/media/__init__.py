@@ -8,7 +8,7 @@ from speedflow.media.audio import (
   read_audio,
 )
 from speedflow.media.colour import Colour
-from speedflow.media.encoding import PixelFormat, pixel_format_for
+from speedflow.media.encoding import PixelFormat, colour_for, pixel_format_for
 from speedflow.media.joiner import Piece, join
 from speedflow.media.keyframes import Sample, sample_keyframes
 from speedflow.media.muxer import fine_time_base, require_suffix
@@ -33,6 +33,7 @@ __all__ = [
   "VideoReader",
   "VideoWriter",
   "audio_blocks",
+  "colour_for",
   "decode_flac",
   "encode_flac",
   "fine_time_base",

@@ -10,8 +10,7 @@ from av.video.reformatter import (
   ColorTrc,
 )
 
-# AVColorSpace: RGB, and what a file says that does not say its matrix.
-_RGB = 0
+# AVColorSpace: what a file says that does not say its matrix.
 _UNSPECIFIED = 2
 
 
@@ -49,13 +48,6 @@ class Colour(NamedTuple):
   def range_code(self) -> ColorRange:
     """The range in FFmpeg's words."""
     return ColorRange.JPEG if self.full_range else ColorRange.MPEG
-
-  @property
-  def in_yuv(self) -> Self:
-    """The same, for a picture of luma and colour differences."""
-    if self.matrix != _RGB:
-      return self
-    return self._replace(matrix=int(Colorspace.ITU709), full_range=False)
 
 
 BT709 = Colour(

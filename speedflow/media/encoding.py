@@ -14,7 +14,7 @@ from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
 from av.video.stream import VideoStream
 
 from speedflow.errors import SpeedflowError
-from speedflow.media.colour import Colour
+from speedflow.media.colour import BT709, Colour
 from speedflow.media.video import VideoInfo
 
 PixelFormat = Literal[
@@ -84,8 +84,8 @@ class Encoding:
     context.color_primaries = self.colour.primaries
     context.color_trc = self.colour.transfer
     if not self._is_rgb:
-      context.colorspace = self.colour.in_yuv.matrix
-      context.color_range = self.colour.in_yuv.range_code
+      context.colorspace = self.colour.matrix
+      context.color_range = self.colour.range_code
     return stream
 
   def picture(
@@ -112,7 +112,7 @@ class Encoding:
     picture = VideoFrame.from_ndarray(np.ascontiguousarray(image), given)
     if given == self.pixel_format:
       return picture
-    colour = self.colour.in_yuv
+    colour = self.colour
     stored = reformatter.reformat(
       picture,
       format=self.pixel_format,
@@ -124,6 +124,8 @@ class Encoding:
     )
     if not self._is_rgb:
       # Some encoders ask each picture, not the stream.
+      stored.colorspace = colour.matrix
+      stored.color_range = colour.range_code
       stored.color_primaries = colour.primaries
       stored.color_trc = colour.transfer
     return stored
@@ -171,6 +173,12 @@ def pixel_format_for(
   elif stored.chroma_width(16) < 16:
     sampling = "422"
   return cast(PixelFormat, f"yuv{sampling}p{'10le' if deep else ''}")
+
+
+def colour_for(info: VideoInfo) -> Colour:
+  """Colours like those of another file, for pictures of luma and colour."""
+  stored = VideoFormat(info.pixel_format)
+  return BT709 if stored.is_rgb or stored.has_palette else info.colour
 
 
 def whole_pixels(

@@ -80,18 +80,21 @@ def _packets(
   piece: Piece, stream: VideoStream, time_base: Fraction
 ) -> Iterator[av.Packet]:
   """The packets of a piece, on the clock of the whole."""
-  start, end = (round(time / time_base) for time in (piece.start, piece.end))
   with media_container.open_container(piece.path) as container:
     source = container.streams.video[0]
     last = None
     for packet in container.demux(source):
       if packet.pts is None:
         continue  # The empty one at the end.
-      packet.pts = packet.dts = start + packet.pts
+      # A file may count in finer ticks than it was told.
+      time = piece.start + packet.pts * Fraction(packet.time_base)
       packet.stream = stream
+      packet.time_base = time_base
+      packet.pts = packet.dts = round(time / time_base)
+      packet.duration = 0
       if last is not None:
         yield last
       last = packet
     if last is not None:
-      last.duration = end - (last.pts or 0)
+      last.duration = round(piece.end / time_base) - (last.pts or 0)
       yield last

@@ -67,6 +67,22 @@ def test_the_last_picture_lasts_until_the_end(make_pieces, tmp_path):
   assert info.duration_s == pytest.approx(float(12 / _FPS), abs=1e-9)
 
 
+def test_uneven_times_in_coarse_ticks_are_kept(tmp_path):
+  unit, steps = Fraction(1, 400), [0, 3, 10, 12]
+  pieces, wanted = [], []
+  for number, start in enumerate((Fraction(0), Fraction(20, 400))):
+    path = tmp_path / f"{number}.mov"
+    with media.VideoWriter(path, 100, (64, 48), time_base=unit) as writer:
+      for step in steps:
+        writer.write(np.zeros((48, 64, 3), np.uint8), step * unit)
+        wanted.append(start + step * unit)
+    pieces.append(media.Piece(path, start, start + 20 * unit))
+  list(media.join(pieces, tmp_path / "out.mp4", unit))
+  frames, info = _read(tmp_path / "out.mp4")
+  assert [frame.time for frame in frames] == wanted
+  assert info.duration_s == pytest.approx(0.1, abs=1e-9)
+
+
 def test_pictures_are_those_of_the_pieces(make_pieces, tmp_path):
   pieces, _ = make_pieces([3, 3])
   list(media.join(pieces, tmp_path / "out.mp4", _UNIT))
