@@ -51,6 +51,8 @@ _EXTRAS = {
   "gpu": ["jax[cuda12]>=0.9,<0.12"],
   "tpu": ["jax[tpu]>=0.9,<0.12"],
   "test": [
+    "dask",
+    "distributed",
     "hypothesis",
     "ipykernel",
     "nbclient",
