@@ -134,7 +134,7 @@ class Detection:
     sound: what the sound says, or None.
     verdict: "conflict" when picture and sound were not changed alike: speed
       changed at the old pitch, or sound replaced or shifted. "uncertain" when
-      no verdict is likely enough.
+      every verdict is too likely to be wrong.
     why: the evidence in plain words, or None.
     probabilities: of each verdict, by a prior at which none is far ahead.
     stretches: the spans between changes within the picture, in order.

@@ -101,7 +101,9 @@ class Belief:
       is hard to read is read as something nearer to the usual.
     width: factor on the spread of each sense's readings of speed.
     recall: probability that a sense finds a change, where it tells anything.
-    enough: least probability of a verdict.
+    accusation: cost of saying of an untouched file that it was changed, where
+      any other wrong verdict costs 1.
+    silence: cost of giving no verdict.
   """
 
   untouched: float = 0.51
@@ -123,7 +125,8 @@ class Belief:
   recall: dict[Sense, float] = dataclasses.field(
     default_factory=lambda: {"picture": 0.18, "sound": 0.93}
   )
-  enough: float = 0.35
+  accusation: float = 3.0
+  silence: float = 0.7
 
   @property
   def start(self) -> np.ndarray:
@@ -143,7 +146,7 @@ class Judgement:
   """The verdict.
 
   Attributes:
-    verdict: the likeliest, or "uncertain".
+    verdict: the one that is expected to cost least, or "uncertain".
     probabilities: of all but "uncertain"; they sum to 1.
     why: the evidence in plain words, what decided first.
   """
@@ -156,12 +159,27 @@ class Judgement:
 def judge(evidence: Evidence, belief: Belief = BELIEF) -> Judgement:
   """Weighs all evidence about a file."""
   probabilities = posterior(evidence, belief)
-  likeliest = max(probabilities, key=probabilities.__getitem__)
-  verdict: Verdict = likeliest
-  if probabilities[likeliest] < belief.enough:
-    verdict = "uncertain"
-  why = _in_words(evidence, belief, probabilities, likeliest, verdict)
+  verdict = cheapest(probabilities, belief)
+  why = _in_words(evidence, belief, probabilities, verdict)
   return Judgement(verdict, probabilities, why)
+
+
+def cheapest(probabilities: dict[Verdict, float], belief: Belief) -> Verdict:
+  """The verdict whose expected cost is least.
+
+  Args:
+    probabilities: of all verdicts but "uncertain".
+    belief: which says what errors cost.
+  """
+  costs: dict[Verdict, float] = {
+    verdict: 1 - probability for verdict, probability in probabilities.items()
+  }
+  more = (belief.accusation - 1) * probabilities["untouched"]
+  for verdict in costs:
+    if verdict != "untouched":
+      costs[verdict] += more
+  costs["uncertain"] = belief.silence
+  return min(costs, key=costs.__getitem__)
 
 
 def posterior(
@@ -323,28 +341,28 @@ def _in_words(
   evidence: Evidence,
   belief: Belief,
   probabilities: dict[Verdict, float],
-  likeliest: Verdict,
   verdict: Verdict,
 ) -> str:
   """The verdict, what speaks for it by how much, and what against it."""
+  likeliest = max(probabilities, key=probabilities.__getitem__)
+  told_of = likeliest if verdict == "uncertain" else verdict
   weighed = []
   for words, without in _pieces(evidence):
-    less = posterior(without, belief)[likeliest]
-    weighed.append(
-      (_log_odds(probabilities[likeliest]) - _log_odds(less), words)
-    )
+    less = posterior(without, belief)[told_of]
+    weighed.append((_log_odds(probabilities[told_of]) - _log_odds(less), words))
   weighed.sort(reverse=True)
   told = math.log(_TOLD)
   supports = [words for weight, words in weighed if weight > told]
   opposes = [words for weight, words in reversed(weighed) if weight < -told]
-  head = f"{_VERDICT_IN_WORDS[verdict]} ({probabilities[likeliest]:.0%})"
-  if verdict == "uncertain":
+  head = f"{_VERDICT_IN_WORDS[verdict]} ({probabilities[told_of]:.0%})"
+  if verdict != likeliest:
     named = ", ".join(
       f"{name.replace('_', ' ')} {p:.0%}"
       for name, p in sorted(probabilities.items(), key=lambda item: -item[1])
       if p > 0.1
     )
-    head = f"{_VERDICT_IN_WORDS[verdict]}: {named}"
+    doubt = "Too little proof of a change" if verdict == "untouched" else ""
+    head = f"{doubt or _VERDICT_IN_WORDS[verdict]}: {named}"
   parts = [head + (f": {'; '.join(supports)}." if supports else ".")]
   if opposes:
     parts.append(f"Against it: {'; '.join(opposes)}.")

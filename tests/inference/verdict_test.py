@@ -131,16 +131,31 @@ def test_picture_that_tells_nothing_contradicts_no_sound():
   change = {"sound": _change(2.0, 1.02)}
   blind = _evidence((None, None), (None, None), changes=[change])
   steady = _evidence((_REAL, None), (_REAL, None), changes=[change])
-  assert verdict.judge(blind, _FAIR).verdict == "sped_up"
-  assert (
-    verdict.posterior(steady, _FAIR)["conflict"]
-    > verdict.posterior(blind, _FAIR)["conflict"]
+  told, doubted = (verdict.posterior(e, _FAIR) for e in (blind, steady))
+  assert max(told, key=told.__getitem__) == "sped_up"
+  assert doubted["conflict"] > told["conflict"]
+
+
+def test_an_accusation_takes_more_proof_than_an_acquittal():
+  nearly: dict[detect.Verdict, float] = {"untouched": 0.4, "sped_up": 0.6}
+  lenient, fair = (
+    dataclasses.replace(_FAIR, accusation=cost, silence=1.0) for cost in (3, 1)
   )
+  assert verdict.cheapest(nearly, lenient) == "untouched"
+  assert verdict.cheapest(nearly, fair) == "sped_up"
 
 
-def test_no_verdict_where_none_is_likely_enough():
+def test_what_is_acquitted_for_want_of_proof_is_told_so():
+  evidence = _evidence((_TWICE, None), hears=False)
+  lenient = dataclasses.replace(_FAIR, accusation=99.0, silence=1.0)
+  judgement = verdict.judge(evidence, lenient)
+  assert judgement.verdict == "untouched"
+  assert judgement.why.startswith("Too little proof of a change: sped up")
+
+
+def test_no_verdict_where_each_may_cost_more_than_none():
   evidence = _evidence((_TWICE, None))
-  strict = dataclasses.replace(_FAIR, enough=0.999)
+  strict = dataclasses.replace(_FAIR, silence=1e-3)
   judgement = verdict.judge(evidence, strict)
   assert judgement.verdict == "uncertain"
   assert judgement.why.startswith("No verdict is likely enough: ")
