@@ -4,11 +4,14 @@ r"""Chooses what is believed before seeing a file, on validation clips.
 
 Bias and gain of readings are measured. For the rest, beliefs are
 drawn about the best so far, which is the one by which right verdicts are
-likeliest. Prints it; it goes into `speedflow.inference.verdict`.
+likeliest. Prints it; it goes into `speedflow.inference.verdict`. What verdicts
+are then worth at several costs of an accusation and of no verdict is printed,
+too: which to pay is for people to say.
 """
 
 import argparse
 import dataclasses
+import itertools
 import pathlib
 import sys
 from collections.abc import Sequence
@@ -20,6 +23,10 @@ from experiments.forensics import forgeries, witness
 from speedflow import errors
 from speedflow.inference import verdict
 from speedflow.inference.detect import Sense
+
+_ACCUSATION = (1.0, 2.0, 3.0, 5.0)
+_SILENCE = (0.5, 0.6, 0.7, 1.0)
+_ACQUITTED = ("untouched", "uncertain")
 
 
 def surprise(
@@ -101,6 +108,33 @@ def choose(
   return belief, least
 
 
+def at_costs(
+  testimonies: Sequence[witness.Testimony], belief: verdict.Belief
+) -> str:
+  """A table of accuracy and false accusations by what errors cost."""
+  lines = [
+    "| accusation | no verdict | right | untouched accused | decided |",
+    "|---|---|---|---|---|",
+  ]
+  asked = [t for t in testimonies if t.forgery.kind in forgeries.TASK]
+  known = [verdict.posterior(t.evidence, belief) for t in asked]
+  truth = [forgeries.KINDS[t.forgery.kind].verdict for t in asked]
+  for accusation, silence in itertools.product(_ACCUSATION, _SILENCE):
+    priced = dataclasses.replace(belief, accusation=accusation, silence=silence)
+    found = [verdict.cheapest(probabilities, priced) for probabilities in known]
+    right = np.mean([f == t for f, t in zip(found, truth, strict=True)])
+    of_untouched = [
+      f for f, t in zip(found, truth, strict=True) if t == "untouched"
+    ]
+    accused = np.mean([f not in _ACQUITTED for f in of_untouched])
+    decided = np.mean([f != "uncertain" for f in found])
+    lines.append(
+      f"| {accusation:g} | {silence:g} | {right:.0%} | {accused:.0%} | "
+      f"{decided:.0%} |"
+    )
+  return "\n".join(lines)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
   """Runs the choice; see the module."""
   parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -116,6 +150,7 @@ def main(argv: Sequence[str] | None = None) -> int:
   belief, after = choose(testimonies, verdict.BELIEF, args.draws)
   print(f"{before:.3f} -> {after:.3f} nats a file")
   print(belief)
+  print(at_costs(testimonies, belief))
   return 0
 
 

@@ -94,6 +94,15 @@ def evaluate(
         task & np.array([f.verdict != "uncertain" for f in found]),
         groups,
       ),
+      # Of the untouched ones, with sound and without.
+      "accused": _rate(
+        np.array([f.verdict not in ("untouched", "uncertain") for f in found]),
+        task & np.array([t == "untouched" for t in truth]),
+        groups,
+      ),
+      "decided": _rate(
+        np.array([f.verdict != "uncertain" for f in found]), task, groups
+      ),
       "by_kind": {
         kind: _rate(right, asked & (np.array(kinds) == kind), groups)
         for kind in forgeries.KINDS
@@ -147,6 +156,8 @@ def tables(results: dict[str, Any]) -> str:
     "whole file changed": "accuracy_whole",
     "second half changed": "accuracy_spliced",
     "all five, where it decides": "accuracy_where_decided",
+    "how often it decides": "decided",
+    "untouched files accused": "accused",
   }
   for title, key in rows.items():
     cells = " | ".join(_cell(s[key]) for s in systems.values())
