@@ -10,7 +10,7 @@ from flax import nnx
 from speedflow.data import optical_flow
 from speedflow.models import superres
 
-_CONFIG = superres.SuperResConfig(coarse=(4, 4, 4), fine=(4, 4))
+_CONFIG = superres.SuperResConfig(coarse=(4, 4, 4), fine=(4, 4, 4))
 
 
 def _net(size):
