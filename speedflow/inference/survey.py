@@ -2,7 +2,6 @@
 
 import dataclasses
 import heapq
-import itertools
 import os
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
@@ -12,13 +11,18 @@ import cv2
 import numpy as np
 
 from speedflow import media
-from speedflow.data import shots
+from speedflow.data import optical_flow, shots
 from speedflow.timewarp import labels
 
 # Of so many pairs of frames, those between which most moves, the blur of a
 # shot is judged.
 _PAIRS = 5
 _CHANGE_SHORT_SIDE = 96
+# Of what differs between two frames of a shot, motion explains most. On 110
+# clips, no pair of frames of one shot is above both of these, and 19 of 20
+# pairs of different clips are: grey levels, and share of the contrast.
+_JUMP = 15.0
+_JUMP_SHARE = 0.7
 
 
 class Pair(NamedTuple):
@@ -89,20 +93,23 @@ def survey(
   ) as reader:
     expected = max(reader.info.frames, 1)
     opaque = _Opaque(reader)
-    frames = shots.number_shots(opaque)
-    small: np.ndarray | None = None
-    for shot, group in itertools.groupby(frames, lambda frame: frame.shot):
-      busiest = _Busiest()
-      for _, frame in group:
-        before, small = small, _small(frame.image)
-        if before is not None:
-          changes.append(labels.frame_change(before, small))
-        busiest.add(frame.image, changes[-1] if changes else 0.0)
-        times.append(frame.time)
-        numbers.append(shot)
-        if not len(times) % 32:
-          on_progress(min(len(times) / expected, 1.0))
-      exposure.append(judge(busiest.pairs))
+    jumps = _Jumps()
+    busiest = _Busiest()
+    last = 0
+    for shot, (image, time) in shots.number_shots(opaque):
+      change, jumped = jumps.next(image)
+      if times:
+        changes.append(change)
+        if shot != last or jumped:
+          exposure.append(judge(busiest.pairs))
+          busiest = _Busiest()
+      last = shot
+      busiest.add(image, change)
+      times.append(time)
+      numbers.append(len(exposure))
+      if not len(times) % 32:
+        on_progress(min(len(times) / expected, 1.0))
+    exposure.append(judge(busiest.pairs))
     info, damage = reader.info, reader.damage
   seconds = [float(time) for time in times]
   true = np.zeros(len(times), bool)
@@ -131,6 +138,38 @@ class _Opaque:
         self.not_all = self.not_all or bool((image[..., 3] < 255).any())
         image = np.ascontiguousarray(image[..., :3])
       yield media.Frame(image, time)
+
+
+class _Jumps:
+  """Compares each frame with the one before, much reduced."""
+
+  def __init__(self) -> None:
+    self._flow = optical_flow.FlowEstimator()
+    self._before: np.ndarray | None = None
+
+  def next(self, image: np.ndarray) -> tuple[float, bool]:
+    """How much a frame has changed, and whether no motion explains it.
+
+    So cuts are found, too, that lie too close together for a detector that
+    looks at what changes all around.
+    """
+    before, after = self._before, _small(image)
+    self._before = after
+    if before is None:
+      return 0.0, False
+    change = labels.frame_change(before, after)
+    jumped = bool(
+      cv2.absdiff(before, after).mean() > _JUMP
+      and self._unexplained(before, after)
+    )
+    return change, jumped
+
+  def _unexplained(self, before: np.ndarray, after: np.ndarray) -> bool:
+    flow = self._flow.between(before, after)
+    moved = optical_flow.warp(after, flow)
+    rest = cv2.absdiff(before, moved).mean()
+    contrast = np.abs(before - before.mean((0, 1))).mean()
+    return rest > max(_JUMP, _JUMP_SHARE * contrast)
 
 
 class _Busiest:
