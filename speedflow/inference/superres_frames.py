@@ -9,6 +9,7 @@ import numpy as np
 
 from speedflow import media
 from speedflow.inference.interpolator import Picture
+from speedflow.inference.still import StillParts
 from speedflow.inference.superres_plan import Planned
 
 # The picture is looked over in so many cells each way for its worst part.
@@ -91,11 +92,13 @@ class FrameMaker:
       made = self._interpolator.between(
         images[0], images[1], shares, wanted[0].exposure
       )
-      for _, same in itertools.groupby(wanted, lambda each: each.share):
+      still = StillParts(*images)
+      for share, same in itertools.groupby(wanted, lambda each: each.share):
         picture = next(made)
+        image = still.keep(picture.image, share)
         doubt = _doubt(picture.uncertainty)
         for each in same:
-          yield Made(each, picture.image, doubt)
+          yield Made(each, image, doubt)
 
   def _fetch(self, sources: tuple[int, ...]) -> list[np.ndarray]:
     """Input frames by number; the smallest never falls from call to call."""

@@ -4,6 +4,7 @@ import json
 import os
 from fractions import Fraction
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from speedflow import media
 from speedflow.errors import SpeedflowError
 from speedflow.inference import superres as superres_lib
+from speedflow.inference import superres_marker
 
 
 @pytest.fixture
@@ -44,8 +46,8 @@ def _write(path, images, fps=25, times=None, **options):
   return path
 
 
-def _read(path):
-  with media.VideoReader(path) as reader:
+def _read(path, pixel_format="rgb24"):
+  with media.VideoReader(path, pixel_format=pixel_format) as reader:
     frames = list(reader)
     return frames, reader.info
 
@@ -205,6 +207,166 @@ def test_sound_goes_with_the_picture_at_its_own_pitch(
 def test_sound_can_be_dropped(talkie, tmp_path, weights):
   _slow(talkie, tmp_path / "out.mp4", weights, audio="drop")
   assert media.read_audio(tmp_path / "out.mp4") is None
+
+
+def test_time_begins_with_the_picture_or_the_sound(tmp_path, scene, weights):
+  rate = 16000
+  noise = np.random.default_rng(0).normal(0, 0.1, (rate // 2, 1))
+  clip = _write(
+    tmp_path / "late.mp4",
+    [scene(0, 4 * k) for k in range(10)],
+    times=[10 + Fraction(k, 25) for k in range(10)],
+    time_base=Fraction(1, 1000),
+    audio=media.Audio(noise.astype(np.float32), rate, 10.2),
+  )
+  _slow(clip, tmp_path / "out.mp4", weights, slow=True)
+  frames, _ = _read(tmp_path / "out.mp4")
+  assert frames[0].time == 0
+  sound = media.read_audio(tmp_path / "out.mp4")
+  power = sound.samples[:, 0] ** 2
+  times = sound.start_s + np.arange(len(power)) / sound.rate
+  # Its middle was 0.45 seconds after the first picture.
+  assert (power * times).sum() / power.sum() == pytest.approx(0.9, abs=0.03)
+
+
+@pytest.mark.parametrize("slow", [False, True])
+def test_the_length_is_exact(clip, tmp_path, weights, slow):
+  _slow(clip, tmp_path / "out.mp4", weights, factor=3, slow=slow)
+  wanted = 0.4 * (3 if slow else 1)
+  assert media.probe(tmp_path / "out.mp4").duration_s == pytest.approx(wanted)
+
+
+def test_played_backwards_it_is_the_same(tmp_path, scene, weights):
+  images = [scene(0, k * k) for k in range(6)]
+  made = []
+  for name, given in (("a", images), ("b", images[::-1])):
+    clip = _write(tmp_path / f"{name}.mp4", given)
+    _slow(clip, tmp_path / f"{name}_out.mp4", weights)
+    made.append([f.image for f in _read(tmp_path / f"{name}_out.mp4")[0][:-1]])
+  for there, back in zip(made[0], made[1][::-1], strict=True):
+    assert np.abs(there.astype(int) - back).mean() < 1.0
+
+
+def test_an_overlay_does_not_wobble(tmp_path, scene, weights):
+  images = [scene(0, 5 * k).copy() for k in range(8)]
+  for image in images:
+    image[14:36, 12:52] = (20, 20, 90)
+    cv2.putText(image, "2:1", (14, 32), 0, 0.55, (240, 240, 200), 1)
+  clip = _write(tmp_path / "in.mp4", images)
+  _slow(clip, tmp_path / "out.mp4", weights, factor=4)
+  shown = [f.image[16:34, 14:50].astype(int) for f in _read(clip)[0]]
+  made = [f.image for f in _read(tmp_path / "out.mp4")[0]]
+  wobble = [np.abs(m[16:34, 14:50] - shown[0]).mean() for m in made]
+  filmed = [np.abs(s - shown[0]).mean() for s in shown]
+  # Of contrasts of up to 220 grey levels.
+  assert max(wobble) < max(filmed) + 2.0
+
+
+def test_ten_bits_go_in_and_out(tmp_path, scene, weights):
+  images = [scene(0, 3 * k).astype(np.uint16) * 257 + 77 for k in range(4)]
+  clip = _write(tmp_path / "in.mp4", images, pixel_format="yuv422p10le")
+  _slow(clip, tmp_path / "out.mp4", weights)
+  assert media.probe(tmp_path / "out.mp4").pixel_format == "yuv422p10le"
+  before, after = (
+    [f.image.astype(int) for f in _read(path, "rgb48le")[0]]
+    for path in (clip, tmp_path / "out.mp4")
+  )
+  for given, kept in zip(before, after[::2], strict=True):
+    # A step of 8 bits is 257 wide.
+    assert abs((given - kept).mean()) < 30
+  # What is made has steps as fine.
+  assert len(np.unique(after[1][..., 1])) > 256
+
+
+def _disc(x, opacity=255):
+  image = np.zeros((48, 64, 4), np.uint8)
+  cv2.circle(image, (x, 24), 9, (200, 40, 40, opacity), -1, cv2.LINE_AA)
+  return image
+
+
+def test_transparency_goes_along(tmp_path, weights):
+  images = [_disc(12 + 6 * k) for k in range(6)]
+  clip = _write(tmp_path / "in.mov", images, pixel_format="rgba")
+  _slow(clip, tmp_path / "out.mov", weights)
+  frames, info = _read(tmp_path / "out.mov", "rgba")
+  assert info.has_alpha
+  alpha = frames[5].image[..., 3].astype(float)
+  middle = (alpha.sum(0) * np.arange(64)).sum() / alpha.sum()
+  assert middle == pytest.approx(12 + 6 * 2.5, abs=0.7)
+  inside = frames[5].image[alpha > 250]
+  np.testing.assert_allclose(
+    inside[:, :3] - np.array([200.0, 40, 40]), 0, atol=12
+  )
+
+
+def test_transparency_that_does_not_fit_is_refused(tmp_path, weights):
+  images = [_disc(12 + 6 * k) for k in range(4)]
+  clip = _write(tmp_path / "in.mov", images, pixel_format="rgba")
+  with pytest.raises(SpeedflowError, match=r"\.mov or \.mkv"):
+    _slow(clip, tmp_path / "out.mp4", weights, crf=14)
+  assert os.listdir(tmp_path) == ["in.mov"]
+
+
+def test_what_is_opaque_throughout_fits_everywhere(tmp_path, scene, weights):
+  full = np.full((48, 64, 1), 255, np.uint8)
+  images = [np.dstack([scene(0, 4 * k), full]) for k in range(4)]
+  clip = _write(tmp_path / "in.mov", images, pixel_format="rgba")
+  _slow(clip, tmp_path / "out.mp4", weights, crf=14)
+  assert not media.probe(tmp_path / "out.mp4").has_alpha
+
+
+@pytest.mark.parametrize(
+  "colour",
+  [
+    media.Colour(9, 9, 16, full_range=False),
+    media.Colour(5, 2, 2, full_range=True),
+  ],
+)
+def test_colours_are_coded_as_they_were(tmp_path, scene, weights, colour):
+  images = [scene(0, 3 * k) for k in range(4)]
+  clip = _write(tmp_path / "in.mp4", images, colour=colour)
+  _slow(clip, tmp_path / "out.mp4", weights)
+  assert media.probe(tmp_path / "out.mp4").colour == colour
+  for given, kept in zip(
+    _read(clip)[0], _read(tmp_path / "out.mp4")[0][::2], strict=True
+  ):
+    assert abs((given.image.astype(int) - kept.image).mean()) < 0.5
+
+
+def test_a_turned_video_stays_upright(tmp_path, scene, weights):
+  path = tmp_path / "turned.mp4"
+  with av.open(str(path), "w") as container:
+    stream = container.add_stream("libx264", rate=25, options={"crf": "4"})
+    stream.width, stream.height, stream.pix_fmt = 48, 64, "yuv420p"
+    stream.set_display_rotation(-90)
+    for k in range(4):
+      # Stored lying, shown standing.
+      stored = np.ascontiguousarray(np.rot90(scene(0, 4 * k)))
+      container.mux(stream.encode(av.VideoFrame.from_ndarray(stored, "rgb24")))
+    container.mux(stream.encode(None))
+  _slow(path, tmp_path / "out.mp4", weights)
+  frames, info = _read(tmp_path / "out.mp4")
+  assert (info.width, info.height, info.rotation) == (64, 48, 0)
+  for given, kept in zip(_read(path)[0], frames[::2], strict=True):
+    assert np.abs(given.image.astype(int) - kept.image).mean() < 4
+
+
+def test_a_damaged_file_is_slowed_up_to_there(tmp_path, scene, weights):
+  clip = _write(tmp_path / "in.mkv", [scene(0, 4 * k) for k in range(60)])
+  clip.write_bytes(clip.read_bytes()[: clip.stat().st_size // 2])
+  made = _slow(clip, tmp_path / "out.mp4", weights)
+  assert "damaged" in made.damage
+  with open(tmp_path / "out.mp4.json") as file:
+    assert json.load(file)["damage"] == made.damage
+  assert 10 < len(_read(tmp_path / "out.mp4")[0]) < 120
+
+
+def test_a_mark_can_be_burnt_in(clip, tmp_path, weights):
+  _slow(clip, tmp_path / "out.mp4", weights, mark=True)
+  frames, _ = _read(tmp_path / "out.mp4")
+  orange = np.array(superres_marker.COLOURS["synthesised"])
+  corners = [np.abs(f.image[40:46, 2] - orange).mean() for f in frames]
+  assert max(corners[1:18:2]) < 20 < min(corners[0:20:2])
 
 
 def test_progress_rises_to_one(clip, tmp_path, weights):
