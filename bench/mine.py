@@ -1,34 +1,35 @@
 """How many hours of video `speedflow mine` goes through in a core-hour.
 
     python -m bench.mine --out FILE.json [--files=10,100,1000] [--workers=1,2]
+      [--seconds=10] [--hours=0.1,1,3]
 
 Runs the command, its start included, on short files of real footage, each with
-another content. One worker has one core, two have two.
+another content, and then on one long file after the other. One worker has one
+core, two have two.
 """
 
 import argparse
 import json
 import os
 import pathlib
-import platform
 import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from bench.estimate import make_video
 from speedflow import atomic, media
+from speedflow.training import run_record
 
-_SECONDS = 10.0
 _ON_PAPER_HOURS = 1_000_000
 
 
-def make_files(folder: pathlib.Path, count: int) -> None:
+def make_files(folder: pathlib.Path, count: int, seconds: float) -> None:
   """Writes files whose contents differ by the bytes after their end."""
   first = folder / "0000.mp4"
-  make_video(first, _SECONDS)
+  make_video(first, seconds)
   first.with_name("once.mp4").unlink()
   data = first.read_bytes()
   for number in range(1, count):
@@ -74,31 +75,49 @@ def measure(folder: pathlib.Path, workers: int) -> dict[str, Any]:
   }
 
 
+def _measured(
+  count: int, seconds: float, workers: Sequence[int]
+) -> Iterator[dict[str, Any]]:
+  """Mines so many files of so many seconds each, and prints what it took."""
+  with tempfile.TemporaryDirectory() as name:
+    folder = pathlib.Path(name)
+    make_files(folder, count, seconds)
+    for number in workers:
+      run = measure(folder, number)
+      print(
+        f"{count} files, {run['video_hours']:.2f} hours, {number} workers: "
+        f"{run['video_hours_per_core_hour']:.1f} hours of video a core-hour, "
+        f"{run['video_hours_per_hour']:.1f} an hour, "
+        f"{run['peak_memory_bytes'] / 2**30:.2f} GiB",
+        flush=True,
+      )
+      yield run
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
   """Measures, prints a table and writes JSON."""
   parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
   parser.add_argument("--out", required=True, help="JSON file to write")
   parser.add_argument("--files", default="10,100,1000")
   parser.add_argument("--workers", default="1,2")
+  parser.add_argument("--seconds", type=float, default=10.0, help="of a file")
+  parser.add_argument("--hours", default="0.1,1,3", help="of long files")
   options = parser.parse_args(arguments)
-  runs = []
-  for count in map(int, options.files.split(",")):
-    with tempfile.TemporaryDirectory() as name:
-      folder = pathlib.Path(name)
-      make_files(folder, count)
-      for workers in map(int, options.workers.split(",")):
-        runs.append(measure(folder, workers))
-        print(
-          f"{count} files, {workers} workers: "
-          f"{runs[-1]['video_hours_per_core_hour']:.1f} hours of video a "
-          f"core-hour, {runs[-1]['video_hours_per_hour']:.1f} an hour, "
-          f"{runs[-1]['peak_memory_bytes'] / 2**30:.2f} GiB"
-        )
-  best = max(run["video_hours_per_core_hour"] for run in runs)
+  counts = [int(text) for text in options.files.split(",") if text]
+  workers = [int(text) for text in options.workers.split(",")]
+  hours = [float(text) for text in options.hours.split(",") if text]
+  many = [
+    run
+    for count in counts
+    for run in _measured(count, options.seconds, workers)
+  ]
+  long = [run for each in hours for run in _measured(1, 3600 * each, [1])]
+  best = max(run["video_hours_per_core_hour"] for run in many + long)
   result = {
-    "runs": runs,
+    **run_record.circumstances(),
+    "many_files": many,
+    "long_files": long,
     "core_hours_for_a_million_hours": round(_ON_PAPER_HOURS / best),
-    "processor": platform.processor() or platform.machine(),
     "load_average": os.getloadavg()[0],
   }
   with atomic.atomic_path(options.out) as temporary:

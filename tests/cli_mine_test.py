@@ -16,6 +16,7 @@ def calibration(tmp_path):
     scores={f"scene{i}": -math.inf for i in range(400)},
     footage="toys",
     min_seconds=2.0,
+    max_speed=0.5,
     weights="tiny",
     weights_sha256=threshold.digest("tiny"),
     doubt=1.0,

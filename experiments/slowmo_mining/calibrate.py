@@ -4,12 +4,12 @@ r"""Measures how slow real-time footage looks, for a stated false-positive rate.
     speedflow/weights/mining_tiny.json --log runs/mining_calibration.jsonl
 
 Of each scene group of the training and validation splits that is taken to play
-in real time, the slowest looking piece is kept, found by the dense scan that
-`speedflow mine` makes. The doubt of the sparse scan is the least that passes
-nearly all samples of slow clips of the same splits. The test split is not
-touched. Files are logged one by one: killed and run again, it goes on, and
-with --minutes it makes do with the files that it got to: validation first, then
-one clip of each scene after the other.
+in real time, that piece counts which a dense `speedflow mine` without a
+threshold keeps with the most evidence. The doubt of the sparse scan is the
+least that passes nearly all samples of slow clips of the same splits. The test
+split is not touched. Files are logged one by one: killed and run again, it goes
+on, and with --minutes it makes do with the files that it got to: validation
+first, then one clip of each scene after the other.
 
 The estimator has learnt from the training split, so its errors there may be
 smaller than elsewhere; the scores of both splits are compared in the README.
@@ -33,21 +33,21 @@ import numpy as np
 from speedflow import errors
 from speedflow.atomic import atomic_path
 from speedflow.inference import estimator as estimator_lib
-from speedflow.mining import scan, threshold
+from speedflow.mining import examine, scan, threshold
 from speedflow.training import run_record
 
 FOOTAGE = (
   "the project's training and validation clips: surveillance, sport, broadcast "
   "and telephone video, talking and signing people, animals, dashcams"
 )
-MIN_SECONDS = 2.0
+SETTINGS = examine.Settings(sparse=False)
+"""Those of `speedflow mine --dense`, but nothing is too little evidence."""
 
 _SPLITS = ("train", "val")
 # Of the samples of slow clips that the dense scan finds, the sparse scan passes
 # so many on.
 _PASSED_ON = 0.95
 _DOUBTS = tuple(np.arange(0.0, 3.01, 0.25).tolist())
-_SLOW = 0.5
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -105,7 +105,7 @@ def is_real_time(row: dict[str, str]) -> bool:
 def is_slow(row: dict[str, str]) -> bool:
   """Whether a clip is said to play at half speed or slower."""
   slow = row["category"] in ("slowmo", "highfps")
-  return slow and 0 < float(row["speed"] or 0) <= _SLOW
+  return slow and 0 < float(row["speed"] or 0) <= SETTINGS.max_speed
 
 
 def calibrate(
@@ -129,18 +129,17 @@ def calibrate(
   rows = [row for row in wanted if row["file"] in answers]
   scores: dict[str, float] = {}
   for row in filter(is_real_time, rows):
-    group, lengths = row["scene_group"], answers[row["file"]]["seconds"]
-    for score, seconds in zip(
-      answers[row["file"]]["slowness"], lengths, strict=True
-    ):
-      # What is too short to be kept is no negative either.
-      if seconds >= MIN_SECONDS:
-        told = -math.inf if score is None else score
-        scores[group] = max(scores.get(group, -math.inf), told)
+    pieces = answers[row["file"]]["pieces"]
+    # Where all is too short to be kept, there is no negative either.
+    if any(piece["reason"] != "too_short" for piece in pieces):
+      group = row["scene_group"]
+      told = [piece["evidence"] for piece in pieces if not piece["reason"]]
+      scores[group] = max(scores.get(group, -math.inf), *told, -math.inf)
   return threshold.Calibration(
     scores=scores,
     footage=FOOTAGE,
-    min_seconds=MIN_SECONDS,
+    min_seconds=SETTINGS.min_seconds,
+    max_speed=SETTINGS.max_speed,
     weights=weights,
     weights_sha256=sha256,
     doubt=least_doubt(
@@ -163,10 +162,9 @@ def calibrate(
 
 
 def _found(answer: dict[str, Any]) -> bool:
-  """Whether the dense scan finds any slow motion in a file."""
+  """Whether the dense scan finds any slow motion, filtered or not."""
   return any(
-    score is not None and score > 0 and speed <= _SLOW
-    for score, speed in zip(answer["slowness"], answer["speed"], strict=True)
+    piece["evidence"] > SETTINGS.evidence for piece in answer["pieces"]
   )
 
 
@@ -179,7 +177,9 @@ def least_doubt(samples: Iterable[Sequence[float]]) -> float:
   """
   glances = [scan.Glance(0.0, *sample) for sample in samples]
   for doubt in _DOUBTS:
-    passed = [glance.may_be_slow(_SLOW, doubt) for glance in glances]
+    passed = [
+      glance.may_be_slow(SETTINGS.max_speed, doubt) for glance in glances
+    ]
     if np.mean(passed) >= _PASSED_ON:
       return doubt
   return _DOUBTS[-1]
@@ -220,17 +220,15 @@ def _examine(
     for row in rows:
       if row["file"] in answers or time.monotonic() - started > seconds:
         continue
-      path = folder / row["file"]
-      everything = scan.Span(-math.inf, math.inf)
-      pieces = list(scan.pieces(path, everything, estimator))
+      path = str(folder / row["file"])
+      examination = examine.Examination(path, SETTINGS, estimator)
       answer = {
         "file": row["file"],
         "weights_sha256": sha256,
-        "seconds": [round(p.seconds, 3) for p in pieces],
-        "slowness": [p.slowness if p.tells else None for p in pieces],
-        "speed": [p.speed for p in pieces],
-        "speed_low": [p.speed_low for p in pieces],
-        "speed_high": [p.speed_high for p in pieces],
+        "pieces": [
+          {"reason": verdict.reason, **verdict.to_json()}
+          for verdict in examination
+        ],
         "glances": [
           [glance.log2_speed, glance.spread]
           for glance in scan.glances(path, estimator)

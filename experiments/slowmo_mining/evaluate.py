@@ -4,8 +4,9 @@ r"""Finds planted slow motion, and counts what should not have been found.
     --haystack runs/haystack --out experiments/slowmo_mining/results/test.json
 
 It writes the haystack where it is missing, mines it as `speedflow mine` does,
-once with the sparse scan and once densely, and writes figures, with 95 %
-intervals by Clopper and Pearson, and the tables of the README beside them.
+once with the sparse scan and once densely, and writes figures for several
+false-positive rates, with 95 % intervals by Clopper and Pearson, and the tables
+of the README beside them.
 """
 
 import argparse
@@ -28,6 +29,7 @@ from speedflow.inference import estimator as estimator_lib
 from speedflow.mining import examine, scan, threshold
 from speedflow.training import run_record
 
+_RATES = (0.01, 0.03, 0.05)
 # Files on which the scans are timed.
 _TIMED = 4
 _HAY = ("real time", "fast action")
@@ -39,13 +41,12 @@ def main(argv: Sequence[str] | None = None) -> int:
   parser.add_argument("--haystack", type=pathlib.Path, required=True)
   parser.add_argument("--out", type=pathlib.Path, required=True)
   parser.add_argument("--split", default="test")
-  parser.add_argument("--fpr", type=float, default=0.01)
   parser.add_argument("--seed", type=int, default=0)
   parser.add_argument("--files", type=int, help="no more than these")
   args = parser.parse_args(argv)
   try:
     planted = plant(args.haystack, args.split, args.seed, args.files)
-    results = evaluate(planted, args.fpr, args.split)
+    results = evaluate(planted, args.split)
   except errors.SpeedflowError as error:
     print(f"evaluate: {error}", file=sys.stderr)
     return 2
@@ -86,19 +87,17 @@ def plant(
   return planted
 
 
-def evaluate(
-  planted: Sequence[Planted], fpr: float, split: str
-) -> dict[str, Any]:
+def evaluate(planted: Sequence[Planted], split: str) -> dict[str, Any]:
   """All figures, as JSON.
 
   Args:
     planted: files, and what is where in them.
-    fpr: as for `speedflow mine`.
     split: that they come from.
   """
   calibration = threshold.load()
-  limit = calibration.threshold(fpr)
-  settings = examine.Settings(slowness=limit.slowness, doubt=calibration.doubt)
+  limits = {str(fpr): calibration.threshold(fpr) for fpr in _RATES}
+  # With no threshold, so that each can be laid on afterwards.
+  settings = examine.Settings(doubt=calibration.doubt)
   estimator = estimator_lib.load_estimator(calibration.weights)
   # What is compiled once is no cost of the first file.
   list(scan.glances(planted[0][0], estimator))
@@ -123,24 +122,38 @@ def evaluate(
     "clips_csv_sha256": calibrate.data_fingerprint(calibrate.data_folder()),
     "weights_sha256": calibration.weights_sha256,
     "calibration_fits": calibration.fits(
-      threshold.digest(calibration.weights), settings.min_seconds
+      threshold.digest(calibration.weights),
+      settings.min_seconds,
+      settings.max_speed,
     ),
-    "statement": limit.in_words(calibration.footage),
+    "statements": {
+      fpr: limit.in_words(calibration.footage) for fpr, limit in limits.items()
+    },
     "settings": dataclasses.asdict(settings),
     "files": len(planted),
     "minutes": round(sum(s[-1].end_s for _, s in planted) / 60, 2),
     "sparse_scan_cpu_s": round(sparse_s, 1),
     "dense_scan_cpu_s": round(dense_s, 1),
     "sparse_share_of_cost": round(sparse_s / dense_s, 4),
-    **{name: figures(found) for name, found in ways.items()},
-    "segments": ways["sparse"],
+    "by_fpr": {
+      fpr: {
+        name: figures(found, limit.evidence) for name, found in ways.items()
+      }
+      for fpr, limit in limits.items()
+    },
+    "segments": ways,
   }
 
 
 def _whole(
   path: pathlib.Path, estimator: estimator_lib.SpeedEstimator
 ) -> Iterable[scan.Piece]:
-  return scan.pieces(path, scan.Span(-math.inf, math.inf), estimator)
+  return scan.pieces(
+    path,
+    scan.Span(-math.inf, math.inf),
+    estimator,
+    examine.Settings().max_speed,
+  )
 
 
 def _mined(
@@ -155,15 +168,13 @@ def _mined(
     verdicts = list(examination)
     for segment in segments:
       of_it = [v for v in verdicts if _within(v.piece, segment)]
-      kept = [v for v in of_it if not v.reason]
       rows.append(
         {
           **dataclasses.asdict(segment),
           "file": path.name,
-          "kept": len(kept),
-          "reasons": dict(collections.Counter(v.reason for v in of_it)),
+          "reasons": [v.reason for v in of_it],
           "speeds": [float(f"{v.piece.speed:.3g}") for v in of_it],
-          "slowness": [float(f"{v.piece.slowness:.3g}") for v in of_it],
+          "evidence": [v.to_json()["evidence"] for v in of_it],
         }
       )
   return rows
@@ -174,12 +185,20 @@ def _within(piece: scan.Piece, segment: haystack.Segment) -> bool:
   return segment.start_s <= (piece.start_s + piece.end_s) / 2 < segment.end_s
 
 
-def figures(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def _kept(row: dict[str, Any], evidence: float) -> int:
+  """Pieces of a segment that are kept at a threshold."""
+  told = zip(row["reasons"], row["evidence"], strict=True)
+  return sum(not reason and nats > evidence for reason, nats in told)
+
+
+def figures(rows: Sequence[dict[str, Any]], evidence: float) -> dict[str, Any]:
   """Precision and the like, each as (figure, low, high), with counts.
 
   Args:
     rows: one a segment.
+    evidence: the threshold, nats.
   """
+  rows = [{**row, "kept": _kept(row, evidence)} for row in rows]
   genuine = [r for r in rows if r["kind"] == "genuine"]
   long_enough = [r for r in genuine if r["end_s"] - r["start_s"] >= 2]
   kept = sum(r["kept"] for r in rows)
@@ -199,11 +218,8 @@ def figures(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     "passed_by_kind": by_kind,
     "reasons_by_kind": {
       kind: dict(
-        sum(
-          (
-            collections.Counter(r["reasons"]) for r in rows if r["kind"] == kind
-          ),
-          collections.Counter(),
+        collections.Counter(
+          reason for r in rows if r["kind"] == kind for reason in r["reasons"]
         )
       )
       for kind in ("genuine", *kinds)
@@ -228,23 +244,28 @@ def _share(hits: int, total: int) -> dict[str, float | int | None]:
 
 def tables(results: dict[str, Any]) -> str:
   """The results as Markdown."""
+  rates = results["by_fpr"]
   lines = [
     f"{results['files']} files, {results['minutes']} minutes, from the split "
-    f"`{results['split']}`. {results['statement']}",
+    f"`{results['split']}`.",
     "",
-    "| | with the sparse scan | densely |",
-    "|---|---|---|",
+    *(f"- {statement}" for statement in results["statements"].values()),
+    "",
+    "| " + " | ".join(["", *(f"`--fpr {fpr}`" for fpr in rates), ""]),
+    "|---" * (1 + len(rates)) + "|",
   ]
-  ways = [results["sparse"], results["dense"]]
   for name, key in (
     ("precision (clips kept)", "precision"),
     ("recall (slow scenes of 2 s and more)", "recall"),
     ("real-time scenes with a clip kept", "fpr_by_scene"),
   ):
-    cells = " | ".join(_cell(way[key]) for way in ways)
-    lines.append(f"| {name} | {cells} |")
-  for kind in ways[0]["passed_by_kind"]:
-    cells = " | ".join(_cell(way["passed_by_kind"][kind]) for way in ways)
+    for way in ("sparse", "dense"):
+      cells = " | ".join(_cell(rate[way][key]) for rate in rates.values())
+      lines.append(f"| {name}, {way} scan | {cells} |")
+  for kind in (*_HAY, *fakes.KINDS):
+    cells = " | ".join(
+      _cell(rate["sparse"]["passed_by_kind"][kind]) for rate in rates.values()
+    )
     lines.append(f"| passed: {kind} | {cells} |")
   lines += [
     "",
@@ -253,19 +274,21 @@ def tables(results: dict[str, Any]) -> str:
     f"{results['dense_scan_cpu_s']} s: "
     f"{100 * results['sparse_share_of_cost']:.1f} %.",
     "",
-    "| genuine slow motion | speed | estimates | what became of its pieces |",
-    "|---|---|---|---|",
+    "| genuine slow motion | speed | estimates | evidence, nats | rejected |",
+    "|---|---|---|---|---|",
   ]
-  for row in results["segments"]:
+  for row in results["segments"]["sparse"]:
     if row["kind"] == "genuine":
       speed = f"{row['speed']:.3g}" if row["speed"] else "?"
-      reasons = ", ".join(
-        f"{name or 'kept'} {number}" for name, number in row["reasons"].items()
+      reasons = ", ".join(reason or "-" for reason in row["reasons"])
+      estimates = ", ".join(f"{each:.2g}" for each in row["speeds"])
+      nats = ", ".join(
+        f"{each:.1f}" if each > -99 else "-" for each in row["evidence"]
       )
-      estimates = ", ".join(f"{each:g}" for each in row["speeds"])
       name = pathlib.PurePath(row["clip"]).stem
       lines.append(
-        f"| {name} | {speed} | {estimates} | {reasons or 'not looked at'} |"
+        f"| {name} | {speed} | {estimates} | {nats} | "
+        f"{reasons or 'not looked at'} |"
       )
   return "\n".join(lines) + "\n"
 

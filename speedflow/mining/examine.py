@@ -5,6 +5,7 @@ import dataclasses
 import math
 import os
 import pathlib
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,12 +13,9 @@ import numpy as np
 
 from speedflow import media
 from speedflow.data import catalogue, schema, shots
-from speedflow.errors import SpeedflowError
 from speedflow.inference import estimator as estimator_lib
-from speedflow.mining import duplicates, filters, scan
+from speedflow.mining import duplicates, filters, refusal, scan
 
-# A picture of more pixels would take more memory than a worker has.
-_MOST_PIXELS = 1 << 26
 _HASHES_PER_S = 2.0
 
 
@@ -27,21 +25,23 @@ class Settings:
 
   Attributes:
     max_speed: the fastest playback speed that is wanted.
-    slowness: octaves below real time that a piece must surely exceed.
+    evidence: that a piece must exceed, as of `scan.Piece`.
     min_seconds: of a piece, seconds of playback.
     doubt: of the sparse scan, as for `scan.Glance.may_be_slow`.
     sparse: whether to look densely only where a sparse scan says so.
     period_s: of the sparse scan, seconds.
     max_hours: of playback; what comes later in a file is left out.
+    max_minutes: of work, after which a file is given up.
   """
 
   max_speed: float = 0.5
-  slowness: float = 0.0
+  evidence: float = 0.0
   min_seconds: float = 2.0
   doubt: float = 1.0
   sparse: bool = True
   period_s: float = scan.PERIOD_S
   max_hours: float = 24.0
+  max_minutes: float = 120.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,7 +69,8 @@ class Verdict:
       "speed": float(f"{piece.speed:.5g}"),
       "speed_low": float(f"{piece.speed_low:.5g}"),
       "speed_high": float(f"{piece.speed_high:.5g}"),
-      "slowness": round(piece.slowness, 4),
+      # JSON has no infinity.
+      "evidence": round(max(piece.evidence, -99.0), 4),
       "fps": round(piece.fps, 4),
       "capture_fps": float(f"{piece.capture_fps:.5g}"),
       "filters": {j.name: float(f"{j.score:.4g}") for j in self.judgements},
@@ -105,22 +106,23 @@ class Examination:
     """Yields a verdict on every piece of the spans that may be slow.
 
     Raises:
-      SpeedflowError: the file cannot be read.
+      SpeedflowError: the file cannot be read, or not in time.
     """
-    info = media.probe(self.path)
-    if info.width * info.height > _MOST_PIXELS:
-      raise SpeedflowError(
-        f"{self.path}: pictures of {info.width}x{info.height}; wanted "
-        f"{_MOST_PIXELS} pixels at most; scale it down"
-      )
+    deadline_s = time.monotonic() + 60 * self.settings.max_minutes
+    info = refusal.probe(self.path)
     limit_s = 3600 * self.settings.max_hours
     self.seconds = min(info.duration_s, limit_s)
     if info.duration_s > limit_s:
       self.counts["cut_at_limit"] += 1
     end_s = math.inf
-    for span in self._spans(limit_s):
+    for span in self._spans(limit_s, deadline_s):
       for piece in scan.pieces(
-        self.path, span, self.estimator, self.find_changes
+        self.path,
+        span,
+        self.estimator,
+        self.settings.max_speed,
+        self.find_changes,
+        deadline_s,
       ):
         if end_s == math.inf:
           end_s = piece.start_s + limit_s
@@ -131,12 +133,14 @@ class Examination:
         self.counts[verdict.reason or "found"] += 1
         yield verdict
 
-  def _spans(self, limit_s: float) -> list[scan.Span]:
+  def _spans(self, limit_s: float, deadline_s: float) -> list[scan.Span]:
     settings = self.settings
     if not settings.sparse:
       return [scan.Span(-math.inf, math.inf)]
     found = list(
-      scan.glances(self.path, self.estimator, settings.period_s, limit_s)
+      scan.glances(
+        self.path, self.estimator, settings.period_s, limit_s, deadline_s
+      )
     )
     self.counts["samples"] += len(found)
     return scan.worth_a_look(
@@ -153,7 +157,7 @@ class Examination:
       return Verdict(piece, "speed_unknown")
     if piece.speed > settings.max_speed:
       return Verdict(piece, "not_slow")
-    if piece.slowness <= settings.slowness:
+    if piece.evidence <= settings.evidence:
       return Verdict(piece, "not_surely_slow")
     footage = read_footage(self.path, piece.start_s, piece.end_s)
     if footage is None:

@@ -37,7 +37,7 @@ _NUMBERS = (
   "speed",
   "speed_low",
   "speed_high",
-  "slowness",
+  "evidence",
   "fps",
   "capture_fps",
 )
@@ -74,7 +74,8 @@ def write(
     _row(clip)
     for clip in sorted(clips, key=lambda c: (c["source"], c["start_s"]))
   ]
-  names = sorted(shards)
+  # A runner may do a part of the work twice, and says so here alone.
+  names = sorted(set(shards))
   for path in out.iterdir():
     # Hidden ones too: indices, and what a killed run left half-written.
     if f"{NAME}-" in path.name and path.name not in names:

@@ -48,6 +48,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     help="shortest clip, seconds of playback (default: %(default)s)",
   )
   parser.add_argument(
+    "--max-minutes",
+    type=_positive,
+    default=120.0,
+    metavar="M",
+    help="of work on one file, which is then left out (default: %(default)s)",
+  )
+  parser.add_argument(
     "--dense", action="store_true", help="scan every frame of every file"
   )
   parser.add_argument(
@@ -97,11 +104,14 @@ def run(args: argparse.Namespace) -> int:
   limit = calibration.threshold(args.fpr)
   statement = limit.in_words(calibration.footage)
   weights_sha256 = threshold.digest(args.weights)
-  calibrated = calibration.fits(weights_sha256, args.min_seconds)
+  calibrated = calibration.fits(
+    weights_sha256, args.min_seconds, args.max_speed
+  )
   if not calibrated:
     statement = (
       "No false-positive rate can be stated: the calibration is of other "
-      f"weights, or of pieces of {calibration.min_seconds:g} s and more; run "
+      f"weights, or of pieces of {calibration.min_seconds:g} s and more at "
+      f"{calibration.max_speed:g}x and slower; run "
       "`python -m experiments.slowmo_mining.calibrate`."
     )
   elif limit.confidence < threshold.CONFIDENCE:
@@ -111,10 +121,11 @@ def run(args: argparse.Namespace) -> int:
     )
   settings = examine.Settings(
     max_speed=args.max_speed,
-    slowness=limit.slowness,
+    evidence=limit.evidence,
     min_seconds=args.min_seconds,
     doubt=calibration.doubt,
     sparse=not args.dense,
+    max_minutes=args.max_minutes,
   )
   job = pipeline.Job(
     pathlib.Path(args.out),

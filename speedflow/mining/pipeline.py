@@ -27,14 +27,21 @@ from apache_beam import pvalue
 from speedflow import atomic
 from speedflow.data import beam_runner, build, records
 from speedflow.inference import change_detector, estimator
-from speedflow.mining import duplicates, examine, manifest, scan, sources
+from speedflow.mining import (
+  duplicates,
+  examine,
+  manifest,
+  refusal,
+  scan,
+  sources,
+)
 from speedflow.mining.examine import Settings
 
 FILES = "files"
 """The folder, below the output, of what was found file by file."""
 
 # Raised when the same file would give other clips than before.
-_FORMAT = 1
+_FORMAT = 2
 _MOST_REMOTE_BYTES = 32 << 30
 _RECORDS_PER_SHARD = 256
 
@@ -131,6 +138,9 @@ def examined(job: Job, key: str, source: str) -> dict[str, Any]:
       for record in encoded:
         writer.write(record)
       summary["clips"].append(clip)
+  if "timed_out" in summary["counts"]:
+    # How far it came depends on the machine.
+    summary = _summary(source, summary["error"], {"timed_out": 1})
   with atomic.atomic_path(path) as temporary:
     temporary.write_text(json.dumps(summary, indent=1) + "\n")
   return summary
@@ -167,7 +177,7 @@ def _readable(
         yield row, encoded
   except Exception as error:  # One bad file is never fatal.
     summary["error"] = _one_line(error)
-    counts["unreadable"] += 1
+    counts[refusal.counter_of(error)] += 1
   finally:
     summary["counts"] = dict(sorted(counts.items()))
     if examination is not None:
@@ -245,21 +255,21 @@ def _numbers(hashes: Iterable[str]) -> list[int]:
   return [int(value, 16) for value in hashes]
 
 
-class KeepFirst(beam.DoFn):
-  """Drops clips that have a near duplicate which comes before them."""
+def kept(element: tuple[str, dict[str, Iterable[Any]]]) -> Iterator[Any]:
+  """The clip, unless it has a near duplicate which comes before it."""
+  _, found = element
+  if not list(found["rivals"]):
+    yield from found["clip"]
 
-  def process(
-    self, element: tuple[str, dict[str, Iterable[Any]]]
-  ) -> Iterator[Any]:
-    """Yields the clip, or, to the output "dropped", its name and rival."""
-    name, found = element
-    (clip,) = found["clip"]
-    preceding = sorted(found["rivals"])
-    if preceding:
-      _count({"near_duplicate": 1})
-      yield pvalue.TaggedOutput("dropped", (name, preceding[0]))
-    else:
-      yield clip
+
+def dropped(
+  element: tuple[str, dict[str, Iterable[Any]]],
+) -> Iterator[tuple[str, str]]:
+  """The other clips: their names, and what they resemble."""
+  name, found = element
+  if preceding := sorted(found["rivals"]):
+    _count({"near_duplicate": 1})
+    yield name, preceding[0]
 
 
 def deal(
@@ -346,16 +356,16 @@ def mine(
     | "ByBand" >> beam.GroupByKey()
     | "Rivals" >> beam.FlatMap(rivals)
   )
-  kept = (
-    {
-      "clip": clips | "Named" >> beam.Map(lambda clip: (clip["id"], clip)),
-      "rivals": before,
-    }
-    | "ByName" >> beam.CoGroupByKey()
-    | "KeepFirst"
-    >> beam.ParDo(KeepFirst()).with_outputs("dropped", main="kept")
+  # One output a step: not all runners know several.
+  by_name = {
+    "clip": clips | "Named" >> beam.Map(lambda clip: (clip["id"], clip)),
+    "rivals": before,
+  } | "ByName" >> beam.CoGroupByKey()
+  rows = (
+    by_name
+    | "KeepFirst" >> beam.FlatMap(kept)
+    | "Rows" >> beam.combiners.ToList()
   )
-  rows = kept.kept | "Rows" >> beam.combiners.ToList()
   written = (
     rows
     | "Deal" >> beam.FlatMap(deal, job.out)
@@ -372,7 +382,7 @@ def mine(
     job.out,
     described,
     totals=pvalue.AsSingleton(totals),
-    dropped=pvalue.AsList(kept.dropped),
+    dropped=pvalue.AsList(by_name | "Dropped" >> beam.FlatMap(dropped)),
     shards=pvalue.AsList(written),
     failures=pvalue.AsList(summaries | "Failures" >> beam.FlatMap(_failure_of)),
   )

@@ -17,13 +17,20 @@ import numpy as np
 
 from speedflow import media
 from speedflow.data import motion, schema, shots
+from speedflow.inference import belief
 from speedflow.inference import estimator as estimator_lib
+from speedflow.mining import refusal
 
 PERIOD_S = 4.0
 """Seconds from one sample of the sparse scan to the next, at least."""
 
 SAMPLE_FRAMES = 12
 
+# Pieces that seem faster than wanted by this factor are not looked at again.
+_CLOSE = 1.5
+# Log2 speeds of slow motion, and how far from 0 real time reaches.
+_SLOWEST, _SLOW = -4.0, -1.0
+_NEAR_REAL_TIME = 0.35
 # A hole of so many periods between samples is looked at densely.
 _LARGEST_HOLE = 3
 # Samples that go through the network together.
@@ -85,6 +92,8 @@ class Piece:
     speed_low: lower end of the 80 % interval.
     speed_high: its upper end.
     tells: whether the picture tells the speed at all.
+    evidence: log odds, nats, of half speed and slower against real time,
+      before anything is known; -inf where it is too fast by far.
   """
 
   start_s: float
@@ -94,6 +103,7 @@ class Piece:
   speed_low: float
   speed_high: float
   tells: bool
+  evidence: float = -math.inf
 
   @property
   def seconds(self) -> float:
@@ -105,17 +115,13 @@ class Piece:
     """Frames per second of the world that would give this speed."""
     return self.fps / self.speed
 
-  @property
-  def slowness(self) -> float:
-    """Octaves below real time of the interval's fast end: the sure part."""
-    return -math.log2(self.speed_high)
-
 
 def glances(
   path: str | os.PathLike[str],
   estimator: estimator_lib.SpeedEstimator,
   period_s: float = PERIOD_S,
   limit_s: float = math.inf,
+  deadline_s: float = math.inf,
 ) -> Iterator[Glance]:
   """Looks at samples of a whole file, in order.
 
@@ -124,12 +130,17 @@ def glances(
     estimator: of speed.
     period_s: least distance of samples, seconds.
     limit_s: samples after this much time are left out, seconds.
+    deadline_s: when to give up, on the clock of `time.monotonic`.
 
   Raises:
-    SpeedflowError: the file cannot be read.
+    SpeedflowError: the file cannot be read, or not in time.
   """
   size = motion.FRAME_SIZE[::-1]
-  samples = media.sample_keyframes(path, period_s, SAMPLE_FRAMES, size)
+  samples = refusal.in_time(
+    media.sample_keyframes(path, period_s, SAMPLE_FRAMES, size),
+    path,
+    deadline_s,
+  )
   first: float | None = None
   while batch := list(itertools.islice(samples, _TOGETHER)):
     found = estimator.glance(
@@ -187,7 +198,9 @@ def pieces(
   path: str | os.PathLike[str],
   span: Span,
   estimator: estimator_lib.SpeedEstimator,
+  max_speed: float,
   find_changes: FindChanges | None = None,
+  deadline_s: float = math.inf,
 ) -> Iterator[Piece]:
   """Cuts a span at cuts and changes of speed, and estimates each piece.
 
@@ -197,20 +210,24 @@ def pieces(
     path: the file.
     span: the part to look at.
     estimator: of speed.
+    max_speed: the fastest that is wanted; evidence is weighed up to there.
     find_changes: tells where speed changes within a shot; None: where the
       estimates themselves say so.
+    deadline_s: when to give up, on the clock of `time.monotonic`.
 
   Raises:
-    SpeedflowError: the file cannot be read.
+    SpeedflowError: the file cannot be read, or not in time.
   """
   start_s = span.start_s if math.isfinite(span.start_s) else None
   with media.VideoReader(
     path, size=motion.FRAME_SIZE[::-1], start_s=start_s
   ) as reader:
     rate = float(reader.info.fps)
-    frames = itertools.takewhile(lambda f: f.time < span.end_s, reader)
+    frames = itertools.takewhile(
+      lambda f: f.time < span.end_s, refusal.in_time(reader, path, deadline_s)
+    )
     for shot in _stretches(shots.number_shots(frames)):
-      yield from _estimated(shot, rate, estimator, find_changes)
+      yield from _estimated(shot, rate, estimator, max_speed, find_changes)
 
 
 def _stretches(
@@ -227,6 +244,7 @@ def _estimated(
   shot: Sequence[media.Frame],
   rate: float,
   estimator: estimator_lib.SpeedEstimator,
+  max_speed: float,
   find_changes: FindChanges | None,
 ) -> Iterator[Piece]:
   start_s = float(shot[0].time)
@@ -240,7 +258,7 @@ def _estimated(
   gray = [cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in images]
   answer = estimator.estimate(gray, fps, changes_s=changes_s)
   for segment in answer.segments:
-    yield Piece(
+    piece = Piece(
       start_s + segment.start_s,
       start_s + segment.end_s,
       fps,
@@ -249,3 +267,27 @@ def _estimated(
       segment.speed_high,
       answer.status == "ok" and segment.tells,
     )
+    if piece.tells and piece.speed <= _CLOSE * max_speed:
+      first, end = (round(t * fps) for t in (segment.start_s, segment.end_s))
+      piece = _weighed(piece, estimator.respeeded(gray[first:end], fps))
+    yield piece
+
+
+def _weighed(piece: Piece, seen: estimator_lib.Respeeded | None) -> Piece:
+  """A piece with the better estimate and the evidence that it is slow."""
+  if seen is None:
+    return piece
+  slow, real_time = (
+    np.logaddexp.reduce(seen.log_likelihood[where])
+    for where in (
+      (_SLOWEST < belief.GRID) & (belief.GRID <= _SLOW),
+      np.abs(belief.GRID) < _NEAR_REAL_TIME,
+    )
+  )
+  return dataclasses.replace(
+    piece,
+    speed=seen.speed,
+    speed_low=seen.speed_low,
+    speed_high=seen.speed_high,
+    evidence=float(slow - real_time),
+  )

@@ -11,6 +11,7 @@ from typing import Any
 
 from speedflow.data import catalogue
 from speedflow.errors import SpeedflowError
+from speedflow.mining.refusal import RefusalError
 
 _CHUNK = 1 << 20
 
@@ -109,12 +110,14 @@ def fingerprint(source: str) -> str:
     system, path = _file_system(source)
     return f"{source} {system.ukey(path)}"
   digest = hashlib.blake2b(digest_size=16)
-  # Neither a pipe nor a device ever ends.
+  # Neither a pipe nor a device ever ends, nor need a file that is written to.
   if not os.path.isfile(source):
     raise FileNotFoundError(f"{source}: no such file")
   with open(source, "rb") as file:
-    while chunk := file.read(_CHUNK):
+    left = os.fstat(file.fileno()).st_size
+    while chunk := file.read(min(_CHUNK, left)):
       digest.update(chunk)
+      left -= len(chunk)
   return digest.hexdigest()
 
 
@@ -127,7 +130,7 @@ def local(source: str, most_bytes: int) -> Iterator[str]:
     most_bytes: a larger remote file is not copied.
 
   Raises:
-    SpeedflowError: the file is too large.
+    RefusalError: the file is too large.
   """
   if "://" not in source:
     yield source
@@ -135,8 +138,9 @@ def local(source: str, most_bytes: int) -> Iterator[str]:
   system, path = _file_system(source)
   size = system.size(path) or 0
   if size > most_bytes:
-    raise SpeedflowError(
-      f"{source}: {size} bytes, wanted {most_bytes} at most; cut it"
+    raise RefusalError(
+      "too_large",
+      f"{source}: {size} bytes, wanted {most_bytes} at most; cut it",
     )
   with tempfile.TemporaryDirectory() as folder:
     copy = os.path.join(folder, os.path.basename(path) or "video")

@@ -1,11 +1,12 @@
 """How slow is slow enough: a threshold with a stated false-positive rate.
 
 Negatives are scenes that are known to play in real time, fast action among
-them; of each scene, the slowest looking piece counts. Of a new scene like
-them, the chance to lie above the m-th largest of n scores has a Beta(m,
-n - m + 1) distribution, whatever the distribution of the scores (the bound of
-Clopper and Pearson, Biometrika 1934, at an order statistic). So the largest m
-that keeps the wanted rate with the wanted confidence gives the threshold.
+them; of each scene, the slowest looking piece that the filters pass counts. Of
+a new scene like them, the chance to lie above the m-th largest of n scores has
+a Beta(m, n - m + 1) distribution, whatever the distribution of the scores (the
+bound of Clopper and Pearson, Biometrika 1934, at an order statistic). So the
+largest m that keeps the wanted rate with the wanted confidence gives the
+threshold.
 """
 
 import dataclasses
@@ -28,14 +29,14 @@ class Threshold:
   """A threshold, and what may be said of it.
 
   Attributes:
-    slowness: a piece must exceed it, octaves below real time.
+    evidence: a piece must exceed it, nats as of `scan.Piece`.
     fpr: the false-positive rate that it keeps.
     confidence: with which it keeps it.
     above: number of negatives that exceed it.
     negatives: number of negatives.
   """
 
-  slowness: float
+  evidence: float
   fpr: float
   confidence: float
   above: int
@@ -51,7 +52,7 @@ class Threshold:
       f"False-positive rate <= {self.fpr:.3g} with "
       f"{math.floor(1000 * self.confidence) / 10:g} % confidence on real-time "
       f"footage like {footage}: {self.above} of {self.negatives} scenes exceed "
-      f"the threshold of {self.slowness:.2f} octaves below real time."
+      f"the threshold of {self.evidence:.2f} nats of evidence for slow motion."
     )
 
 
@@ -60,10 +61,11 @@ class Calibration:
   """What the negatives scored.
 
   Attributes:
-    scores: by scene group, the largest `scan.Piece.slowness` of its pieces;
-      -inf where there is none that tells.
+    scores: by scene group, the largest `scan.Piece.evidence` of pieces that
+      nothing but the threshold would reject; -inf where there is none.
     footage: what the negatives are, in words.
     min_seconds: length of the shortest pieces that were scored.
+    max_speed: the fastest speed that was asked for.
     weights: name of the estimator's weights.
     weights_sha256: of their file.
     doubt: of the sparse scan, as for `scan.Glance.may_be_slow`.
@@ -73,6 +75,7 @@ class Calibration:
   scores: dict[str, float]
   footage: str
   min_seconds: float
+  max_speed: float
   weights: str
   weights_sha256: str
   doubt: float
@@ -102,7 +105,7 @@ class Calibration:
     ]
     above = max(len(kept) - 1, 0)
     return Threshold(
-      # Slower than real time is asked for in any case.
+      # More for slow motion than for real time is asked for in any case.
       max(0.0, ranked[above]),
       fpr,
       confidence_of(fpr, above, count),
@@ -114,10 +117,13 @@ class Calibration:
     """The smallest rate that so many negatives can vouch for."""
     return float(-math.expm1(math.log1p(-confidence) / len(self.scores)))
 
-  def fits(self, weights_sha256: str, min_seconds: float) -> bool:
-    """Whether it says anything about these weights and this length."""
+  def fits(
+    self, weights_sha256: str, min_seconds: float, max_speed: float
+  ) -> bool:
+    """Whether it says anything about these weights, lengths and speeds."""
     same = self.weights_sha256 == weights_sha256
-    return same and min_seconds >= self.min_seconds
+    narrower = min_seconds >= self.min_seconds and max_speed <= self.max_speed
+    return same and narrower
 
   def write(self, path: pathlib.Path) -> None:
     """Writes JSON; a score of -inf becomes null."""

@@ -11,7 +11,10 @@ import subprocess
 import sys
 import time
 
+import av
+import numpy as np
 import pytest
+from dask import distributed
 from pyarrow import parquet
 
 from speedflow import media
@@ -20,7 +23,7 @@ from speedflow.inference import demo
 from speedflow.mining import examine, manifest, pipeline, threshold
 
 # Anything that moves will do: what is slow is for other tests.
-_ANYTHING = examine.Settings(max_speed=99.0, slowness=-9.0, min_seconds=1.0)
+_ANYTHING = examine.Settings(max_speed=99.0, evidence=-99.0, min_seconds=1.0)
 
 
 def _job(out, settings=_ANYTHING):
@@ -74,7 +77,8 @@ def test_every_file_is_counted_once(mined, collection):
   account = manifest.read(mined)
   counters = account["counters"]
   assert counters["files"] == len(_sources(collection))
-  assert counters["unreadable"] == 5
+  assert counters["unreadable"] == 4
+  assert counters["empty"] == 1
   assert {pathlib.Path(name).name for name in account["unreadable"]} == {
     "empty.mp4",
     "text.mp4",
@@ -176,13 +180,13 @@ def test_killed_run_goes_on_to_the_same_result(mined, collection, tmp_path):
 
 def test_other_settings_are_other_results(mined, collection):
   key = _job(mined).key("content")
-  stricter = dataclasses.replace(_ANYTHING, slowness=1.0)
+  stricter = dataclasses.replace(_ANYTHING, evidence=1.0)
   assert _job(mined, stricter).key("content") != key
   assert _job(mined).key("other content") != key
 
 
 def test_nothing_found_is_written_too(collection, tmp_path):
-  job = _job(tmp_path, examine.Settings(max_speed=1e-6, slowness=9.0))
+  job = _job(tmp_path, examine.Settings(max_speed=1e-6, evidence=9.0))
   account = pipeline.mine([str(collection / "car.mp4")], job, {})
   assert account["clips"] == 0
   assert account["records"] == []
@@ -198,6 +202,99 @@ def test_nothing_found_is_written_too(collection, tmp_path):
     "speed_unknown",
     "not_slow",
   }
+
+
+def _counters(out, source, **settings):
+  job = _job(out, dataclasses.replace(_ANYTHING, **settings))
+  account = pipeline.mine([str(source)], job, {})
+  assert list(account["unreadable"]) == [str(source)]
+  assert account["clips"] == 0
+  return account["counters"]
+
+
+def test_a_file_that_takes_too_long_is_given_up(collection, tmp_path):
+  counters = _counters(tmp_path, collection / "car.mp4", max_minutes=1e-9)
+  assert counters == {"files": 1, "timed_out": 1, "near_duplicate": 0}
+
+
+def test_an_encrypted_file_is_told_from_a_damaged_one(tmp_path):
+  path = tmp_path / "encrypted.mp4"
+  options = {
+    "encryption_scheme": "cenc-aes-ctr",
+    "encryption_key": "00" * 16,
+    "encryption_kid": "11" * 16,
+  }
+  with av.open(str(path), "w", options=options) as container:
+    stream = container.add_stream("libx264", rate=30)
+    stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+    noise = np.random.default_rng(0).integers(0, 255, (40, 48, 64, 3), np.uint8)
+    for image in noise:
+      frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+      container.mux(stream.encode(frame))
+    container.mux(stream.encode())
+  counters = _counters(tmp_path / "out", path)
+  assert counters == {"files": 1, "encrypted": 1, "near_duplicate": 0}
+
+
+def test_too_large_a_picture_is_not_decoded(tmp_path):
+  path = tmp_path / "huge.mp4"
+  with av.open(str(path), "w") as container:
+    stream = container.add_stream("mjpeg", rate=30)
+    stream.width, stream.height, stream.pix_fmt = 16_384, 4_160, "yuvj420p"
+    frame = av.VideoFrame(stream.width, stream.height, "yuvj420p")
+    for plane in frame.planes:
+      plane.update(bytes(plane.buffer_size))
+    for number in range(2):
+      frame.pts = number
+      container.mux(stream.encode(frame))
+    container.mux(stream.encode())
+  counters = _counters(tmp_path / "out", path)
+  assert counters == {"files": 1, "too_large": 1, "near_duplicate": 0}
+
+
+def test_pieces_end_where_the_detector_sees_a_change(collection, tmp_path):
+  path = tmp_path / "spliced.mp4"
+  with media.VideoReader(collection / "car.mp4") as reader:
+    frames = [frame.image for frame in reader]
+    fps, size = reader.info.fps, (reader.width, reader.height)
+  # From here on, only every third frame is shown.
+  change = 80
+  with media.VideoWriter(path, fps, size, crf=18) as writer:
+    for image in frames[:change] + frames[change::3]:
+      writer.write(image)
+  job = dataclasses.replace(_job(tmp_path / "out"), changes="tiny")
+  pipeline.mine([str(path)], job, {})
+  (summary,) = (
+    json.loads(found.read_text())
+    for found in (job.out / pipeline.FILES).glob("*.json")
+  )
+  ends = [p["end_s"] for p in summary["clips"] + summary["rejected"]]
+  assert min(abs(end - change / fps) for end in ends) < 0.2
+
+
+@pytest.mark.slow
+def test_two_workers_of_dask_find_what_one_process_does(collection, tmp_path):
+  names = ("bikes.mp4", "smaller.mp4", "empty.mp4")
+  given = [str(collection / name) for name in names]
+  dask_runner = pytest.importorskip("apache_beam.runners.dask.dask_runner")
+  with distributed.LocalCluster(
+    n_workers=2, threads_per_worker=1, dashboard_address=None
+  ) as cluster:
+    pipeline.mine(
+      given,
+      _job(tmp_path / "dask"),
+      {},
+      runner=dask_runner.DaskRunner(),
+      beam_options=[
+        f"--dask_client_address={cluster.scheduler_address}",
+        "--dask_npartitions=2",
+      ],
+    )
+    # The runner leaves it open, and it would call for the workers.
+    distributed.default_client().close()
+  pipeline.mine(given, _job(tmp_path / "one"), {})
+  assert _clips(tmp_path / "one")
+  assert _outputs(tmp_path / "dask") == _outputs(tmp_path / "one")
 
 
 def test_results_that_cannot_be_written_end_the_run(collection, tmp_path):

@@ -61,7 +61,7 @@ def test_videos_with_few_samples_are_looked_at_as_a_whole():
 
 def test_pieces_cover_a_span_in_order(tiny, clip):
   span = scan.Span(-math.inf, math.inf)
-  pieces = list(scan.pieces(clip, span, tiny))
+  pieces = list(scan.pieces(clip, span, tiny, 0.5))
   info = media.probe(clip)
   assert pieces[0].start_s == pytest.approx(0, abs=0.1)
   assert pieces[-1].end_s == pytest.approx(info.duration_s, abs=0.1)
@@ -74,7 +74,7 @@ def test_pieces_cover_a_span_in_order(tiny, clip):
 
 def test_pieces_end_at_changes_that_are_given(tiny, clip):
   (span,) = scan.worth_a_look([], 0.5, 1.0)
-  found = scan.pieces(clip, span, tiny, lambda images, fps: [10 / fps])
+  found = scan.pieces(clip, span, tiny, 0.5, lambda images, fps: [10 / fps])
   first = next(iter(found))
   assert first.seconds == pytest.approx(10 / first.fps)
 

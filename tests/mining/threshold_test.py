@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from speedflow.errors import SpeedflowError
-from speedflow.mining import threshold
+from speedflow.mining import examine, threshold
 
 
 def _calibration(scores, **fields):
@@ -16,6 +16,7 @@ def _calibration(scores, **fields):
     "scores": {f"scene{i}": score for i, score in enumerate(scores)},
     "footage": "toys",
     "min_seconds": 2.0,
+    "max_speed": 0.5,
     "weights": "tiny",
     "weights_sha256": threshold.digest("tiny"),
     "doubt": 1.0,
@@ -41,7 +42,7 @@ def test_rate_is_kept_as_often_as_stated():
   fpr, broken, runs = 0.05, 0, 400
   for _ in range(runs):
     limit = _calibration(rng.normal(size=150)).threshold(fpr)
-    broken += stats.norm.sf(limit.slowness) > fpr
+    broken += stats.norm.sf(limit.evidence) > fpr
   # At most 5 %, and chance.
   assert broken <= stats.binom.ppf(0.999, runs, 0.05)
 
@@ -49,7 +50,7 @@ def test_rate_is_kept_as_often_as_stated():
 def test_more_allowed_errors_never_raise_the_threshold():
   scores = np.random.default_rng(1).exponential(size=240)
   limits = [
-    _calibration(scores).threshold(fpr).slowness for fpr in (0.02, 0.05, 0.2)
+    _calibration(scores).threshold(fpr).evidence for fpr in (0.02, 0.05, 0.2)
   ]
   assert limits == sorted(limits, reverse=True)
 
@@ -57,13 +58,13 @@ def test_more_allowed_errors_never_raise_the_threshold():
 def test_too_few_scenes_give_the_strictest_threshold_and_less_confidence():
   calibration = _calibration([0.1, 0.4, -math.inf])
   limit = calibration.threshold(0.01)
-  assert (limit.slowness, limit.above) == (0.4, 0)
+  assert (limit.evidence, limit.above) == (0.4, 0)
   assert limit.confidence == pytest.approx(1 - 0.99**3)
   assert calibration.smallest_fpr() == pytest.approx(1 - 0.05 ** (1 / 3))
 
 
-def test_faster_than_real_time_is_never_slow_enough():
-  assert _calibration([-1.0] * 400).threshold(0.01).slowness == 0
+def test_evidence_for_real_time_is_never_enough():
+  assert _calibration([-1.0] * 400).threshold(0.01).evidence == 0
 
 
 def test_calibration_survives_its_file(tmp_path):
@@ -74,12 +75,13 @@ def test_calibration_survives_its_file(tmp_path):
   json.loads(path.read_text(), parse_constant=pytest.fail)
 
 
-def test_it_says_nothing_about_other_weights_or_shorter_pieces():
+def test_it_says_nothing_of_other_weights_shorter_pieces_or_faster_ones():
   digest = threshold.digest("tiny")
   calibration = _calibration([0.0])
-  assert calibration.fits(digest, 2.0)
-  assert not calibration.fits(digest, 1.0)
-  assert not calibration.fits("0" * 64, 2.0)
+  assert calibration.fits(digest, 2.0, 0.5)
+  assert not calibration.fits(digest, 1.0, 0.5)
+  assert not calibration.fits(digest, 2.0, 0.7)
+  assert not calibration.fits("0" * 64, 2.0, 0.5)
 
 
 def test_missing_calibration_is_explained():
@@ -95,4 +97,7 @@ def test_rate_must_be_a_rate(fpr):
 
 def test_shipped_calibration_belongs_to_the_shipped_weights():
   calibration = threshold.load()
-  assert calibration.fits(threshold.digest("tiny"), calibration.min_seconds)
+  settings = examine.Settings()
+  assert calibration.fits(
+    threshold.digest("tiny"), settings.min_seconds, settings.max_speed
+  )
