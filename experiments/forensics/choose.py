@@ -2,11 +2,11 @@ r"""Chooses what is believed before seeing a file, on validation clips.
 
   python -m experiments.forensics.choose runs/forensics/val.jsonl
 
-Bias and gain of readings are measured. For the rest, beliefs are
-drawn about the best so far, which is the one by which right verdicts are
-likeliest. Prints it; it goes into `speedflow.inference.verdict`. What verdicts
-are then worth at several costs of an accusation and of no verdict is printed,
-too: which to pay is for people to say.
+Bias and gain of readings are measured, and kept where right verdicts are
+likelier by them than as they stand. For the rest, beliefs are drawn about the
+best so far. Prints it; it goes into `speedflow.inference.verdict`. What
+verdicts are then worth at several costs of an accusation and of no verdict is
+printed, too: which to pay is for people to say.
 """
 
 import argparse
@@ -99,8 +99,13 @@ def choose(
 ) -> tuple[verdict.Belief, float]:
   """The best of so many beliefs, each drawn about the best before it."""
   rng = np.random.default_rng(seed)
-  belief = calibrated(testimonies, belief)
-  least = surprise(testimonies, belief)
+  least, belief = min(
+    (
+      (surprise(testimonies, b), b)
+      for b in (belief, calibrated(testimonies, belief))
+    ),
+    key=lambda pair: pair[0],
+  )
   for number in range(draws):
     tried = neighbour(belief, rng, size=0.3 * (1 - number / draws) + 0.05)
     if (found := surprise(testimonies, tried)) < least:
