@@ -44,9 +44,9 @@ def settings() -> dict[str, Cut]:
     f"sharp {factor}x": functools.partial(
       protocol.sharp_window, factor=factor, intervals=intervals
     )
-    for factor, intervals in ((2, 3), (4, 2), (8, 1))
+    for factor, intervals in ((2, 3), (4, 1), (8, 1))
   }
-  for factor, intervals in ((2, 3), (4, 2)):
+  for factor, intervals in ((2, 3), (4, 1)):
     cuts[f"sharp {factor}x, busy, 320 x 240"] = functools.partial(
       _busy_window, factor=factor, intervals=intervals
     )

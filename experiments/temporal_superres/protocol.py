@@ -162,7 +162,7 @@ def sharp_window(
 
 
 def blurred_window(
-  footage: Footage, exposure: float, intervals: int = 2
+  footage: Footage, exposure: float, intervals: int = 1
 ) -> Window | None:
   """The busiest blurred window of a shot.
 
