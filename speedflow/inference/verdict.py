@@ -106,13 +106,13 @@ class Belief:
     silence: cost of giving no verdict.
   """
 
-  untouched: float = 0.51
+  untouched: float = 0.55
   octaves: float = 1.0
-  change: float = 0.26
-  conflict: float = 0.36
+  change: float = 0.29
+  conflict: float = 0.31
   old_pitch: float = 0.8
   wrong: float = 0.01
-  shared: float = 0.51
+  shared: float = 0.47
   bias: dict[Sense, float] = dataclasses.field(
     default_factory=lambda: {"picture": -0.41, "sound": -0.10}
   )
@@ -120,10 +120,10 @@ class Belief:
     default_factory=lambda: {"picture": 1.51, "sound": 1.22}
   )
   width: dict[Sense, float] = dataclasses.field(
-    default_factory=lambda: {"picture": 0.80, "sound": 0.91}
+    default_factory=lambda: {"picture": 0.70, "sound": 0.92}
   )
   recall: dict[Sense, float] = dataclasses.field(
-    default_factory=lambda: {"picture": 0.18, "sound": 0.93}
+    default_factory=lambda: {"picture": 0.17, "sound": 0.92}
   )
   accusation: float = 3.0
   silence: float = 0.7
