@@ -2,8 +2,9 @@
 
   python -m speedflow.inference.demo [VIDEO] [--out=demo]
 
-writes `demo/index.html` and, on changes of speed, `demo/changes.html`, both
-readable without any network, and prints tables.
+writes `demo/index.html`, `demo/changes.html` on changes of speed, and
+`demo/slow.html` on slow motion, readable without any network, and prints
+tables.
 """
 
 import argparse
@@ -268,7 +269,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     # These imports take seconds; a wrong argument is told before.
     from speedflow.inference import detector as detector_lib
     from speedflow.inference import estimator as estimator_lib
-    from speedflow.inference import forensic_demo, forensic_report
+    from speedflow.inference import (
+      forensic_demo,
+      forensic_report,
+      superres_demo,
+    )
 
     sources = [Source(args.video)] if args.video else package_clips()
     estimator = estimator_lib.load_estimator()
@@ -297,6 +302,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     detections = [detector.detect(path) for path in examples]
     changes = args.out / "changes.html"
     forensic_report.write(changes, detections)
+    slow = superres_demo.write(sources[0].path, args.out)
   except errors.SpeedflowError as error:
     print(f"speedflow: {error}", file=sys.stderr)
     return 2
@@ -305,8 +311,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 130
   console.Console().print(results_table(groups))
   detect_command.print_table(detections)
-  print(f"Open {page} in a browser for the curves and the clips, and {changes}")
-  print("for where the speed changes, by picture and sound.")
+  print(f"Open {page} in a browser for the curves and the clips, {changes}")
+  print(f"for where the speed changes, by picture and sound, and {slow} for")
+  print("slow motion beside that of FFmpeg.")
   return 0
 
 

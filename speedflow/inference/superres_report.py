@@ -65,7 +65,7 @@ def write(
   start = Fraction(frames[0]["time"])
   times_s = np.array([float(Fraction(f["time"]) - start) for f in frames])
   end_s = float(Fraction(facts["end"]) - start)
-  worst = _worst(frames, times_s)
+  worst = least_sure(frames, times_s)
   svg = superres_plot.time_svg(frames, times_s, end_s, worst)
   curve = page.data_uri("image/svg+xml", svg.encode())
   shown = _small(_picture(after, frames[0]["time"]), _CLOSE_HEIGHT)
@@ -81,7 +81,7 @@ def write(
     f'<div class=curve><img src="{curve}" alt="Uncertainty over time"><i></i>'
     "</div>",
     "<h3>The whole video</h3>",
-    _strip(after, frames, times_s, _spread(len(frames))),
+    _strips(before, after, frames, times_s, _spread(len(frames))),
   ]
   for number in worst:
     parts.append(_moment(before, after, frames, times_s, number))
@@ -155,8 +155,13 @@ def limits(facts: dict[str, Any]) -> list[str]:
   return told
 
 
-def _worst(frames: _Notes, times_s: np.ndarray) -> list[int]:
-  """Numbers of the frames that are least sure, not close to each other."""
+def least_sure(frames: _Notes, times_s: np.ndarray) -> list[int]:
+  """Numbers of the frames that are least sure, not close to each other.
+
+  Args:
+    frames: notes of the JSON.
+    times_s: when each is shown; float64 [n].
+  """
   order = sorted(
     (n for n, frame in enumerate(frames) if "worst" in frame),
     key=lambda number: -frames[number]["worst"]["uncertainty"],
@@ -194,7 +199,7 @@ def _moment(
     (frame["kind"], after, frame["time"]),
     ("filmed after", before, frame["source_times"][-1]),
   ):
-    image = _close_up(_picture(video, time), place["x"], place["y"])
+    image = close_up(_picture(video, time), place["x"], place["y"])
     figures.append(
       f'<figure><img src="{page.jpeg_uri(image)}" alt="{title}"><figcaption>'
       f"<b>{title}</b><span>{float(Fraction(time)):.3f} s</span></figcaption>"
@@ -203,27 +208,41 @@ def _moment(
   return (
     f"<h3>Least sure around {times_s[number]:.2f} s: off by"
     f" {place['uncertainty']:.0f} grey levels in the worst part</h3>"
-    f"{_strip(after, frames, times_s, around)}"
+    f"{_strips(before, after, frames, times_s, around)}"
     f"<div class='strip close'>{''.join(figures)}</div>"
   )
 
 
-def _strip(
-  video: pathlib.Path,
+def _strips(
+  before: pathlib.Path,
+  after: pathlib.Path,
   frames: _Notes,
   times_s: np.ndarray,
   numbers: Sequence[int],
 ) -> str:
-  figures = []
+  """Frames, below those that the input shows at the same moments."""
+  rows: tuple[list[str], list[str]] = ([], [])
   for number in numbers:
-    image = _small(_picture(video, frames[number]["time"]), _STRIP_HEIGHT)
-    kind = frames[number]["kind"]
-    figures.append(
-      f"<figure data-time={times_s[number]:.4f} class={kind}>"
-      f'<img src="{page.jpeg_uri(image)}" alt="{kind}"><figcaption><span>'
-      f"{times_s[number]:.2f} s</span></figcaption></figure>"
+    frame = frames[number]
+    earlier = [
+      time
+      for time in frame["source_times"]
+      if Fraction(time) <= Fraction(frame["input_time"])
+    ]
+    for row, video, time, kind in (
+      (rows[0], before, earlier[-1], "observed"),
+      (rows[1], after, frame["time"], frame["kind"]),
+    ):
+      image = page.jpeg_uri(_small(_picture(video, time), _STRIP_HEIGHT))
+      row.append(
+        f"<figure data-time={times_s[number]:.4f} class={kind}>"
+        f'<img src="{image}" alt="{kind}"></figure>'
+      )
+    rows[1][-1] = rows[1][-1].replace(
+      "</figure>",
+      f"<figcaption><span>{times_s[number]:.2f} s</span></figcaption></figure>",
     )
-  return f"<div class=strip>{''.join(figures)}</div>"
+  return "".join(f"<div class=strip>{''.join(row)}</div>" for row in rows)
 
 
 def _table(frames: _Notes) -> str:
@@ -249,8 +268,8 @@ def _small(image: np.ndarray, height: int) -> np.ndarray:
   return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
 
 
-def _close_up(image: np.ndarray, x: float, y: float) -> np.ndarray:
-  """A third of a picture around a place, enlarged."""
+def close_up(image: np.ndarray, x: float, y: float) -> np.ndarray:
+  """A third of a picture around a place, 0..1 of its size, enlarged."""
   height, width = image.shape[:2]
   size = max(height // 3, 1), max(width // 3, 1)
   top = round(min(max(y * height - size[0] / 2, 0), height - size[0]))
@@ -269,6 +288,7 @@ _STYLE = """
 article > h3 { margin: 26px 0 0; font-size: 14px; }
 article > h3 + .strip { margin-top: 8px; }
 .strip figure img { border-bottom: 5px solid transparent; }
+.strip + .strip { margin-top: 8px; }
 .close img { height: auto; }
 table.kinds { box-shadow: none; border: 0; margin: 0; padding: 0;
   flex: 1 1 260px; width: auto; }
