@@ -52,14 +52,7 @@ class Pieces:
       while self._notes(count).exists():
         count += 1
       return count
-    try:
-      with atomic_path(journal) as temporary:
-        temporary.write_text(json.dumps(made_of))
-    except OSError as error:
-      raise SpeedflowError(
-        f"{self._folder}: could not be written ({error.strerror}); make room,"
-        " or choose a folder that you may write to"
-      ) from error
+    self._write(journal, made_of)
     return 0
 
   def path(self, number: int) -> pathlib.Path:
@@ -68,8 +61,7 @@ class Pieces:
 
   def finish(self, number: int, notes: list[dict[str, Any]]) -> None:
     """Says that a piece is there, and keeps notes about its frames."""
-    with atomic_path(self._notes(number)) as temporary:
-      temporary.write_text(json.dumps(notes))
+    self._write(self._notes(number), notes)
 
   def notes(self, number: int) -> list[dict[str, Any]]:
     """What was noted about a finished piece."""
@@ -81,7 +73,8 @@ class Pieces:
     final = pathlib.Path(path)
     inside = self._folder / f"whole{final.suffix}"
     yield inside
-    inside.replace(final)
+    with self._in_words(final):
+      inside.replace(final)
 
   def remove(self) -> None:
     """Removes the folder, if it is there."""
@@ -96,6 +89,20 @@ class Pieces:
 
   def _notes(self, number: int) -> pathlib.Path:
     return self._folder / f"{number:06}.json"
+
+  def _write(self, path: pathlib.Path, content: Any) -> None:
+    with self._in_words(path), atomic_path(path) as temporary:
+      temporary.write_text(json.dumps(content))
+
+  @contextlib.contextmanager
+  def _in_words(self, path: pathlib.Path) -> Iterator[None]:
+    try:
+      yield
+    except OSError as error:
+      raise SpeedflowError(
+        f"{path}: could not be written ({error.strerror}); make room, or choose"
+        " a folder that you may write to"
+      ) from error
 
   def _compare(self, there: dict[str, Any], wanted: dict[str, Any]) -> None:
     wanted = json.loads(json.dumps(wanted))

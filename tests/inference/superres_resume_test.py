@@ -174,3 +174,9 @@ def test_an_unfinished_note_is_no_finished_piece(run, tmp_path, whole):
   notes[1].unlink()
   run(out, resume=True)
   assert _bytes(out) == whole
+
+
+def test_a_place_that_cannot_be_written_is_said_in_one_line(run, tmp_path):
+  (tmp_path / "file").touch()
+  with pytest.raises(SpeedflowError, match="could not be written"):
+    run(tmp_path / "file" / "out.mp4")
