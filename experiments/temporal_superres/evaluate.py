@@ -9,6 +9,7 @@ Prints the table of README.md; the file holds every window's figures too.
 import argparse
 import collections
 import functools
+import itertools
 import pathlib
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -21,6 +22,7 @@ from speedflow.data import optical_flow
 from speedflow.data.records import RecordSource
 from speedflow.evaluation import frames, speed
 from speedflow.inference import interpolator, superres_weights
+from speedflow.inference.still import StillParts
 from speedflow.training import run_record
 
 EXPOSURES = (0.5, 0.75, 1.0)
@@ -88,13 +90,24 @@ def methods(machine: interpolator.FrameInterpolator) -> dict[str, Method]:
     "our deblurring + DIS": lambda window: interpolator.classical(
       deblurred(machine, window), window.times
     ),
-    "ours": lambda window: machine.window(
-      window.inputs, window.times, window.exposure
-    ),
-    "ours, exposure unknown": lambda window: machine.window(
-      window.inputs, window.times, None
-    ),
+    "ours": lambda window: as_command(machine, window, window.exposure),
+    "ours, exposure unknown": lambda window: as_command(machine, window, None),
   }
+
+
+def as_command(
+  machine: interpolator.FrameInterpolator,
+  window: protocol.Window,
+  exposure: float | None,
+) -> list[np.ndarray]:
+  """As `speedflow superres` does: what stands still is kept as it is."""
+  pictures = machine.window(window.inputs, window.times, exposure)
+  still = [StillParts(*pair) for pair in itertools.pairwise(window.inputs)]
+  places = [min(int(time), len(still) - 1) for time in window.times]
+  return [
+    still[k].keep(picture, time - k)
+    for picture, time, k in zip(pictures, window.times, places, strict=True)
+  ]
 
 
 def deblurred(
