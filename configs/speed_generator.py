@@ -21,7 +21,7 @@ from speedflow.training.config import default_training
 # knots, chunk, width, depth, heads, batch, steps, learning rate
 _VARIANTS = {
   "smoke": (8, 4, 16, 1, 2, 4, 2, 1e-3),
-  "tiny": (16, 8, 144, 6, 6, 8, 5_000, 1e-3),
+  "tiny": (16, 16, 160, 6, 5, 8, 2_400, 1e-3),
   "base": (16, 4, 768, 12, 12, 256, 200_000, 3e-4),
   "large": (32, 4, 1536, 24, 24, 1024, 400_000, 1e-4),
 }
@@ -79,7 +79,7 @@ def get_config(variant: str = "tiny") -> ml_collections.ConfigDict:
   config.loss = ml_collections.ConfigDict()
   # Times of the flow: "logit_normal" or "uniform".
   config.loss.times = "logit_normal"
-  config.loss.time_shift = 0.0
+  config.loss.time_shift = -3.0
   # Chances that the first frame, and the speed, are left out.
   config.loss.drop_image = 0.1
   config.loss.drop_speed = 0.1
@@ -89,9 +89,9 @@ def get_config(variant: str = "tiny") -> ml_collections.ConfigDict:
   config.data.records = "records/tracks"
   # How often each kind of source is drawn from, relative to the others.
   config.data.mix = ml_collections.ConfigDict()
-  config.data.mix.mover = 0.3
-  config.data.mix.physics = 0.2
-  config.data.mix.shots = 0.5 if variant != "smoke" else 0.0
+  config.data.mix.mover = 0.5
+  config.data.mix.physics = 0.1
+  config.data.mix.shots = 0.4 if variant != "smoke" else 0.0
   # Moments after the first frame at which ways are told.
   config.data.knots = knots
   # Slowest and fastest log2 step (seconds between knots x 30).

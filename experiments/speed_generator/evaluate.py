@@ -282,10 +282,13 @@ def evaluate(args: argparse.Namespace) -> dict[str, Any]:
   parts: dict[str, Callable[[], dict[str, Any]]] = {
     "movers_filmed": lambda: scores(filmed_movers(scenes)),
     "movers": lambda: obey(generator),
-    "movers_guided_2": lambda: obey(generator, guidance=2.0),
+    "movers_untold": lambda: obey(generator, guidance=0.0),
     "movers_unblurred": lambda: obey(generator, exposure=0.0),
     "movers_ramps": lambda: mover_ramps(generator, scenes, steps),
     "flow": lambda: flow_obedience(clips),
+    "flow_untold": lambda: flow_obedience(
+      at_all_speeds(generator, images, steps, guidance=0.0)
+    ),
     "flow_unblurred": lambda: flow_obedience(
       at_all_speeds(generator, images, steps, exposure=0.0)
     ),

@@ -134,7 +134,12 @@ class Experiment:
 
   def _facts(self) -> inference.Facts:
     spec = self._spec
-    return inference.Facts(knots=spec.knots, low=spec.low, high=spec.high)
+    return inference.Facts(
+      knots=spec.knots,
+      low=spec.low,
+      high=spec.high,
+      time_shift=self._config.loss.time_shift,
+    )
 
   def _held_out(self, kind: str, count: int) -> list[dataset_lib.Filmable]:
     if kind == "shots":
@@ -187,7 +192,7 @@ def _fixed_loss(
   """The loss at fixed noise, averaged over fixed times."""
   noise = jax.random.normal(jax.random.key(0), batch["ways"].shape)
   arrays = {name: jnp.asarray(value) for name, value in batch.items()}
-  times = (0.1, 0.3, 0.5, 0.7, 0.9)
+  times = (0.0, 0.05, 0.1, 0.2, 0.5)
   return float(
     np.mean([_loss_at(model, arrays, noise, time, told) for time in times])
   )

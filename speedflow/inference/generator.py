@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import itertools
 import math
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -38,11 +39,14 @@ class Facts:
     knots: moments after the first frame.
     low: slowest log2 step (seconds of the world between knots x 30).
     high: fastest log2 step.
+    time_shift: where on the way from noise it dwelt, see
+      `generator_flow.sample_times`.
   """
 
   knots: int
   low: float
   high: float
+  time_shift: float = 0.0
 
   @property
   def longest_s(self) -> float:
@@ -247,21 +251,22 @@ class SpeedGenerator:
         for seed in [*seeds, *[0] * padding]
       ]
     )
+    times = generator_flow.schedule(steps, self.facts.time_shift)
     parts = []
     batches = len(small) // together
     for index in range(batches):
       part = slice(index * together, (index + 1) * together)
       point = jnp.asarray(noise[part])
       told = jnp.asarray(log2_step[part])
-      for step in range(steps):
+      for step, (time, then) in enumerate(itertools.pairwise(times)):
         point = _advance(
           self._graph,
           self._state,
           point,
           jnp.asarray(small[part]),
           told,
-          jnp.float32(step / steps),
-          jnp.float32(1 / steps),
+          jnp.float32(time),
+          jnp.float32(then - time),
           guidance=float(guidance),
           image_guidance=float(image_guidance),
         )

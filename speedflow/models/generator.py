@@ -8,11 +8,11 @@ numbers at every speed.
 
 DiT blocks with adaLN-Zero (arXiv 2212.09748), factorised: the patches of one
 moment attend to one another, then each patch attends to itself over time. A
-token holds a few neighbouring points at a few moments, for ways are smooth; the
-picture's pixels there are extra channels of it. The speed is given as a number:
-the clip's mean log2 step joins the time embedding, and each moment has its own
-step and the world time since the first frame, so that speeds may change within
-a clip.
+token holds a few neighbouring points at a few moments, for ways are smooth;
+what convolutions see of the picture there is added to it. The speed is given as
+a number: the clip's mean log2 step joins the time embedding, and each moment
+has its own step and the world time since the first frame, so that speeds may
+change within a clip.
 """
 
 import dataclasses
@@ -35,6 +35,8 @@ from speedflow.models.attention import (
 # that tells a tenth of an octave apart.
 _SLOWEST, _FASTEST, _FREQUENCIES = 1 / 16, 1.0, 8
 _FEATURES = 2 * _FREQUENCIES + 1
+# Features of a token's place.
+_PLACE = 10
 # Chunks over which the slowest rotary pair turns by one radian.
 _LONGEST = 64.0
 # Frames per second at which a log2 step of 0 is real time.
@@ -98,15 +100,21 @@ class GeneratorConfig:
       raise ValueError(
         f"width {self.width} is no multiple of 4 x {self.heads} heads"
       )
-    if self.grid % self.patch or self.image * self.patch % self.grid:
+    across, rest = divmod(self.grid, self.patch)
+    if rest or self.image != across * 2**self.halvings:
       raise ValueError(
-        f"{self.grid} points of {self.image} pixels do not divide into "
-        f"patches of {self.patch}"
+        f"{self.grid} points in patches of {self.patch} do not fit a picture "
+        f"of {self.image} pixels that is halved again and again"
       )
     if self.speed not in ("fourier", "buckets", "none"):
       raise ValueError(
         f"speed is {self.speed!r}; wanted 'fourier', 'buckets' or 'none'"
       )
+
+  @property
+  def halvings(self) -> int:
+    """How often the picture is halved to give one place for each token."""
+    return (self.image * self.patch // self.grid).bit_length() - 1
 
 
 def encode(
@@ -187,6 +195,17 @@ def fourier(octaves: jax.Array) -> jax.Array:
   )
 
 
+def _places(across: int) -> jax.Array:
+  """Features of each token's place in the picture, float32 [n, 10]."""
+  axis = (jnp.arange(across) + 0.5) / across * 2 - 1
+  y, x = jnp.meshgrid(axis, axis, indexing="ij")
+  features = [x, y]
+  for rate in (0.5, 1.0):
+    for wave in (jnp.sin, jnp.cos):
+      features += [wave(jnp.pi * rate * x), wave(jnp.pi * rate * y)]
+  return jnp.stack(features, -1).reshape(across**2, _PLACE)
+
+
 def world_time(log2_step: jax.Array) -> jax.Array:
   """Seconds of the world from the first frame to each moment, [b, t]."""
   return jnp.cumsum(jnp.exp2(log2_step), -1) / _REFERENCE_FPS
@@ -208,6 +227,39 @@ class _Embedding(nnx.Module):
 
   def __call__(self, x: jax.Array) -> jax.Array:
     return self.out(nnx.silu(self.hidden(x)))
+
+
+class _Look(nnx.Module):
+  """Convolutions from a picture to what is at each token's place.
+
+  Outlines are found from few examples so; patches of pixels take many.
+  """
+
+  def __init__(self, config: GeneratorConfig, rngs: nnx.Rngs):
+    channels, halve, refine = 3, [], []
+    for level in range(config.halvings):
+      features = min(32 * 2**level, config.width)
+      for layers, given, stride in (
+        (halve, channels, 2),
+        (refine, features, 1),
+      ):
+        layers.append(
+          nnx.Conv(
+            given, features, (3, 3), stride, dtype=config.dtype, rngs=rngs
+          )
+        )
+      channels = features
+    self.halve, self.refine = nnx.List(halve), nnx.List(refine)
+    self.out = nnx.Linear(channels, config.width, dtype=config.dtype, rngs=rngs)
+    self.dtype = config.dtype
+
+  def __call__(self, image: jax.Array) -> jax.Array:
+    """Maps uint8 [b, s, s, 3] to [b, n, width]."""
+    x = (image.astype(jnp.float32) / 127.5 - 1).astype(self.dtype)
+    for halve, refine in zip(self.halve, self.refine, strict=True):
+      x = nnx.silu(halve(x))
+      x = x + nnx.silu(refine(x))
+    return self.out(x.reshape(len(x), -1, x.shape[-1]))
 
 
 class _Attention(nnx.Module):
@@ -294,9 +346,9 @@ class Generator(nnx.Module):
     self.config = config
     width, dtype = config.width, config.dtype
     numbers = config.chunk * config.patch**2 * config.channels
-    pixels = 3 * (config.image * config.patch // config.grid) ** 2
     self.embed = nnx.Linear(numbers, width, dtype=dtype, rngs=rngs)
-    self.embed_image = nnx.Linear(pixels, width, dtype=dtype, rngs=rngs)
+    self.embed_image = _Look(config, rngs)
+    self.embed_place = nnx.Linear(_PLACE, width, dtype=dtype, rngs=rngs)
     self.embed_time = _Embedding(_FEATURES, width, dtype, rngs)
     # Which conditions there are.
     self.embed_presence = nnx.Linear(2, width, dtype=dtype, rngs=rngs)
@@ -355,14 +407,14 @@ class Generator(nnx.Module):
       rows, chunks, *noisy.shape[2:4], -1
     )
     x = self.embed(to_patches(seen, config.patch).astype(config.dtype))
-    side = config.image * config.patch // config.grid
-    pixels = to_patches(image.astype(jnp.float32) / 127.5 - 1, side)
-    picture = self.embed_image(pixels.astype(config.dtype))
+    # Rotary positions are relative; which way is out is not.
+    across = config.grid // config.patch
+    x += self.embed_place(_places(across).astype(config.dtype))
+    picture = self.embed_image(image)
     x += jnp.where(has_image[:, None, None], picture, 0.0)[:, None]
 
     condition = self._condition(time, has_image, log2_step, has_speed)
     features = config.width // config.heads
-    across = config.grid // config.patch
     space_angles = grid_angles(across, across, features)
     time_angles = rotary_angles(jnp.arange(chunks), features, _LONGEST)
     for block in self.blocks:

@@ -8,6 +8,7 @@ constant velocity clip - noise, whose mean a network learns (Liu et al., arXiv
 from typing import NamedTuple
 
 import jax
+import numpy as np
 
 
 def interpolate(clip: jax.Array, noise: jax.Array, time: jax.Array):
@@ -29,8 +30,9 @@ def sample_times(
     count: how many.
     distribution: "uniform", or "logit_normal", which dwells in the middle,
       where the task is hardest (arXiv 2403.03206, section 3.1).
-    shift: of the logit-normal's mean; more than 0 for clips that deviate
-      less than 1, which noise hides longer.
+    shift: of the logit-normal's mean; less than 0 dwells near noise. What
+      many numbers say together shows through much of it (arXiv 2403.03206,
+      section 5.3.2).
 
   Returns:
     float32 [count] in 0..1.
@@ -45,6 +47,20 @@ def sample_times(
   raise ValueError(
     f"times are {distribution!r}; wanted 'uniform' or 'logit_normal'"
   )
+
+
+def schedule(steps: int, shift: float) -> np.ndarray:
+  """Times at which to sample, denser where training dwelt.
+
+  Args:
+    steps: of the sampler.
+    shift: as in `sample_times`.
+
+  Returns:
+    float64 [steps + 1], from 0 to 1.
+  """
+  even = np.linspace(0, 1, steps + 1)
+  return even / (even + np.exp(-shift) * (1 - even))
 
 
 class Scales(NamedTuple):

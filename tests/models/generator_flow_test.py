@@ -52,6 +52,14 @@ def test_times_of_both_kinds_lie_between_noise_and_clip():
     generator_flow.sample_times(jax.random.key(0), 4, "cosine")
 
 
+def test_schedules_run_from_noise_to_clips_denser_where_training_dwelt():
+  for shift in (-2.0, 0.0):
+    times = generator_flow.schedule(50, shift)
+    assert times[0] == 0 and times[-1] == 1
+    assert np.all(np.diff(times) > 0)
+    assert np.median(times) == pytest.approx(1 / (1 + np.exp(-shift)), abs=1e-6)
+
+
 def test_guidance_limits():
   nothing, image, both = jnp.array([1.0]), jnp.array([2.0]), jnp.array([4.0])
 

@@ -136,6 +136,16 @@ def test_the_picture_matters_only_where_it_is_given():
   assert change[1] == 0
 
 
+def test_the_same_thing_elsewhere_is_told_apart():
+  """Attention knows distances only; the way inward depends on the place."""
+  model = build()
+  alike = inputs(rows=1)
+  alike["noisy"] *= 0
+  alike["image"] = jnp.full_like(alike["image"], 128)
+  velocity = predict(model, alike)[0, 0]
+  assert float(jnp.abs(velocity[:2, :2] - velocity[2:, 2:]).max()) > 1e-4
+
+
 def test_a_token_holds_the_points_and_moments_of_its_place():
   """Without blocks, one noisy number reaches its own token alone."""
   model = build(depth=0)
@@ -202,7 +212,7 @@ def test_bfloat16_is_close_to_float32():
 def test_impossible_sizes_are_refused():
   with pytest.raises(ValueError, match="width 18 is no multiple of 4 x 2"):
     build(width=18)
-  with pytest.raises(ValueError, match="4 points of 16 pixels do not divide"):
+  with pytest.raises(ValueError, match="4 points in patches of 3 do not fit"):
     build(patch=3)
   with pytest.raises(ValueError, match="speed is 'words'; wanted 'fourier'"):
     build(speed="words")
