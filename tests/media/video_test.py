@@ -507,3 +507,15 @@ def test_real_clips_match_their_table():
       int(row["height"]),
       int(row["frames"]),
     )
+
+
+@pytest.mark.parametrize("codec", ["libx264", "mpeg2video"])
+def test_frames_that_are_skipped_change_nothing_after_them(make_clip, codec):
+  path = make_clip("clip.mkv", codec=codec, count=12)
+  with VideoReader(path) as reader:
+    whole = list(reader)
+  with VideoReader(path, skip=7) as reader:
+    rest = list(reader)
+  assert [frame.time for frame in rest] == [frame.time for frame in whole[7:]]
+  for kept, wanted in zip(rest, whole[7:], strict=True):
+    np.testing.assert_array_equal(kept.image, wanted.image)
