@@ -8,7 +8,7 @@ them to records/clips.
 | variant | parameters | hardware | time |
 |---|---|---|---|
 | smoke | 5 thousand | anything | seconds |
-| tiny | 0.4 M | one or two CPU cores | about an hour |
+| tiny | 0.5 M | one or two CPU cores | about an hour |
 | base | 5 M | one GPU, or a TPU v5e-4 | hours |
 | large | 40 M | 8 GPUs, or a TPU v5e-32 | a day |
 """
@@ -20,7 +20,7 @@ from speedflow.training.config import default_training
 # coarse, fine, shots per batch, crop, steps, learning rate
 _VARIANTS = {
   "smoke": ((4, 4, 4), (4, 4, 4), 2, 32, 2, 1e-3),
-  "tiny": ((40, 64, 80), (24, 32, 48), 4, 96, 5_000, 2e-3),
+  "tiny": ((40, 64, 80), (24, 32, 48), 4, 96, 5_800, 1.5e-3),
   "base": ((128, 192, 256), (64, 96, 128), 64, 192, 100_000, 5e-4),
   "large": ((256, 512, 768), (128, 192, 256), 256, 256, 300_000, 3e-4),
 }
