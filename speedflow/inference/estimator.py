@@ -341,14 +341,17 @@ class SpeedEstimator:
       if len(images[::stride]) <= motion.MIN_MAPS:
         break
       maps = mapper.along(images[::stride])
-      starts = [
-        start
+      windows = {
+        start: maps[start : start + WINDOW]
         for start in _window_starts(len(maps))
-        if telling.tells_speed(maps[start : start + WINDOW])
-      ]
+      }
+      starts = [s for s, w in windows.items() if telling.tells_speed(w)]
       if not starts:
+        if any(map(telling.moves, windows.values())):
+          # A drifting pattern, aliased, would tell something at last.
+          break
         continue
-      seen = self._likelihood([maps[s : s + WINDOW] for s in starts])
+      seen = self._likelihood([windows[start] for start in starts])
       to_speed = labels.step_to_speed(-np.log2(stride), kept.fps)
       ends = np.minimum(np.array(starts) + WINDOW, len(maps))
       looks.append(

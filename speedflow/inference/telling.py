@@ -14,6 +14,15 @@ _ALL_OVER = 0.05
 _EVEN = 0.035
 
 
+def moves(maps: np.ndarray) -> bool:
+  """Whether anything moves.
+
+  Args:
+    maps: as for `tells_speed`.
+  """
+  return bool(np.sort(_change(maps))[-4:].mean() > _STILL)
+
+
 def tells_speed(maps: np.ndarray) -> bool:
   """Whether something moves, and moves like something that is filmed.
 
@@ -24,14 +33,17 @@ def tells_speed(maps: np.ndarray) -> bool:
     maps: float16 [t, 12, 16, 8], channels as `motion.CHANNELS`; t is 2 or
       more.
   """
-  change = maps[..., motion.CHANNELS.index("change_mean")]
-  per_cell = change.astype(np.float32).mean(0).ravel()
-  if np.sort(per_cell)[-4:].mean() <= _STILL:
-    return False
-  if per_cell.std() < _ALL_OVER * per_cell.mean():
+  change = _change(maps)
+  if not moves(maps) or change.std() < _ALL_OVER * change.mean():
     return False
   velocity = maps[..., :2].astype(np.float32)
   acceleration = np.diff(velocity, axis=0)
   return bool(
     np.square(acceleration).mean() > _EVEN**2 * np.square(velocity).mean()
   )
+
+
+def _change(maps: np.ndarray) -> np.ndarray:
+  """Mean change of each cell from frame to frame, grey levels, [192]."""
+  change = maps[..., motion.CHANNELS.index("change_mean")]
+  return change.astype(np.float32).mean(0).ravel()

@@ -209,6 +209,15 @@ def test_intervals_are_as_wide_as_their_calibration(toy):
   assert found.speed_high / found.speed_low == pytest.approx(ratio**2)
 
 
+@pytest.mark.parametrize("angle", range(3))
+def test_a_drifting_pattern_is_uncertain_at_every_stride(toy, angle):
+  y, x = np.mgrid[:96, :128] / 12.0
+  along = x * np.cos(angle) + y * np.sin(angle)
+  phases = np.arange(120)[:, None, None] * 0.15
+  grey = (127 + 60 * np.sin(along - phases)).astype(np.uint8)
+  assert toy.estimate(grey).status == "uncertain"
+
+
 def test_rounds_are_told(toy):
   found = toy.estimate(_clip(120))
   assert 1 <= len(found.rounds) <= len(estimator_lib.STRIDES)

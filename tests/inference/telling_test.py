@@ -28,8 +28,10 @@ def test_a_falling_or_swinging_body_tells():
   assert telling.tells_speed(_maps(_blob(swing)))
 
 
-def test_a_still_picture_does_not():
-  assert not telling.tells_speed(_maps(_blob([40] * CLIP)))
+def test_a_still_picture_neither_moves_nor_tells():
+  maps = _maps(_blob([40] * CLIP))
+  assert not telling.moves(maps)
+  assert not telling.tells_speed(maps)
 
 
 @pytest.mark.parametrize("height", [96, 240])
@@ -43,7 +45,9 @@ def test_white_noise_does_not(height):
 def test_flicker_does_not():
   levels = np.random.default_rng(2).integers(60, 200, CLIP)
   frames = [np.full(motion.FRAME_SIZE, level, np.uint8) for level in levels]
-  assert not telling.tells_speed(_maps(frames))
+  maps = _maps(frames)
+  assert telling.moves(maps)
+  assert not telling.tells_speed(maps)
 
 
 @pytest.mark.parametrize("step", [0.1, 0.15, 0.3])
@@ -53,4 +57,6 @@ def test_a_pattern_that_drifts_evenly_does_not(step):
     (127 + 60 * (np.sin(x - t * step) + np.sin(y - t * step))).astype(np.uint8)
     for t in range(CLIP)
   ]
-  assert not telling.tells_speed(_maps(frames))
+  maps = _maps(frames)
+  assert telling.moves(maps)
+  assert not telling.tells_speed(maps)
