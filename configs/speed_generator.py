@@ -9,7 +9,7 @@ Without, `--config.data.mix.shots=0` trains on calculated worlds alone.
 | variant | parameters | points x moments | hardware | time |
 |---|---|---|---|---|
 | smoke | 0.02 M | 16 x 16 x 8 | anything | seconds |
-| tiny | 2 M | 16 x 16 x 16 | 1 CPU core | about an hour |
+| tiny | 4 M | 16 x 16 x 16 | 1 CPU core | about an hour |
 | base | 130 M | 16 x 16 x 16 | one GPU | a day |
 | large | 900 M | 16 x 16 x 32 | TPU v5e-64 and up | days |
 """
@@ -21,7 +21,7 @@ from speedflow.training.config import default_training
 # knots, chunk, width, depth, heads, batch, steps, learning rate
 _VARIANTS = {
   "smoke": (8, 4, 16, 1, 2, 4, 2, 1e-3),
-  "tiny": (16, 16, 160, 6, 5, 8, 2_400, 1e-3),
+  "tiny": (16, 16, 160, 6, 5, 8, 6_000, 1e-3),
   "base": (16, 4, 768, 12, 12, 256, 200_000, 3e-4),
   "large": (32, 4, 1536, 24, 24, 1024, 400_000, 1e-4),
 }
