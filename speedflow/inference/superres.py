@@ -8,14 +8,14 @@ with the length, and a run that was killed can be continued.
 import contextlib
 import dataclasses
 import functools
-import importlib.metadata
 import itertools
 import os
 import pathlib
 from collections.abc import Callable, Iterator
 from fractions import Fraction
-from typing import Literal
+from typing import Any, Literal
 
+import speedflow
 from speedflow import media
 from speedflow.errors import SpeedflowError
 from speedflow.inference import (
@@ -134,20 +134,11 @@ def superres(
   facts = {
     "input": os.path.basename(path_in),
     "input_sha256": superres_provenance.sha256(path_in),
-    "damage": found.damage,
     "output": os.path.basename(path_out),
-    "factor": str(clock.factor),
-    "slowdown": str(clock.slowdown),
-    "exposure": found.exposure,
-    "repeats": int((~found.true).sum()),
-    "end": str(clock.end),
     "crf": crf,
     "marked": mark,
-    "weights": os.path.basename(weights),
-    "weights_sha256": superres_provenance.sha256(
-      superres_weights.path_of(weights)
-    ),
-    "speedflow": importlib.metadata.version("speedflow"),
+    **_assumed(found, clock),
+    **_maker(weights),
   }
   pieces = Pieces(path_out)
   writer = functools.partial(
@@ -192,6 +183,28 @@ def superres(
     counts=counts,
     damage=found.damage,
   )
+
+
+def _assumed(found: survey_lib.Survey, clock: Clock) -> dict[str, Any]:
+  """What the frames rest on, for the JSON."""
+  return {
+    "damage": found.damage,
+    "factor": str(clock.factor),
+    "slowdown": str(clock.slowdown),
+    "end": str(clock.end),
+    "exposure": found.exposure,
+    "repeats": int((~found.true).sum()),
+  }
+
+
+def _maker(weights: str) -> dict[str, Any]:
+  """What makes the frames, for the JSON."""
+  path = superres_weights.path_of(weights)
+  return {
+    "weights": path.name,
+    "weights_sha256": superres_provenance.sha256(path),
+    "speedflow": speedflow.__version__,
+  }
 
 
 def _check(path_in, path_out, factor, fps, exposure, audio, crf) -> None:
