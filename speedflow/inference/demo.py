@@ -32,6 +32,8 @@ _CLIPS = ("bikes.mp4", "carphone_pristine.mp4")
 _MOST_FRAMES = 480
 _SHORT_SIDE = 288
 _RAMP_TOP = 4.0
+# Speeds at which a picture is set in motion.
+_ASKED_FOR = (0.125, 0.25, 0.5, 1.0)
 
 
 class Estimator(Protocol):
@@ -272,6 +274,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from speedflow.inference import (
       forensic_demo,
       forensic_report,
+      generate,
       superres_demo,
     )
 
@@ -303,6 +306,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     changes = args.out / "changes.html"
     forensic_report.write(changes, detections)
     slow = superres_demo.write(sources[0].path, args.out)
+    generated = args.out / "generated.mp4"
+    generate.write_video(generated, sources[0].path, speeds=_ASKED_FOR)
   except errors.SpeedflowError as error:
     print(f"speedflow: {error}", file=sys.stderr)
     return 2
@@ -313,7 +318,8 @@ def main(argv: Sequence[str] | None = None) -> int:
   detect_command.print_table(detections)
   print(f"Open {page} in a browser for the curves and the clips, {changes}")
   print(f"for where the speed changes, by picture and sound, and {slow} for")
-  print("slow motion beside that of FFmpeg.")
+  print("slow motion beside that of FFmpeg. One picture of the first clip, set")
+  print(f"in motion at the speeds that are asked for, is {generated}.")
   return 0
 
 

@@ -410,7 +410,8 @@ def first_frame(source: Picture, size: int) -> np.ndarray:
 
 def _read(path: str) -> np.ndarray:
   """Reads a picture, or the first one of a video, uint8 RGB [h, w, 3]."""
-  if cv2.haveImageReader(path):
+  # Of a missing file OpenCV complains by itself, besides.
+  if os.path.isfile(path) and cv2.haveImageReader(path):
     image = cv2.imread(path, cv2.IMREAD_COLOR_RGB)
     if image is None:
       raise SpeedflowError(f"{path}: a damaged picture; copy it again")
