@@ -42,7 +42,7 @@ help:  ## Lists the targets.
 
 install: $(RUN)  ## Sets up .venv with the `speedflow` command.
 
-demo: $(RUN)  ## Shows how fast real clips play (or VIDEO=file): demo/index.html
+demo: $(RUN)  ## Shows it on real clips (or VIDEO=file): demo/index.html
 	@$(PY) -m speedflow.inference.demo $${VIDEO:+"$$VIDEO"}
 
 test: $(DEV)  ## Runs the tests.
