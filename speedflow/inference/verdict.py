@@ -120,7 +120,7 @@ class Belief:
     default_factory=lambda: {"picture": 1.51, "sound": 1.22}
   )
   width: dict[Sense, float] = dataclasses.field(
-    default_factory=lambda: {"picture": 0.70, "sound": 0.92}
+    default_factory=lambda: {"picture": 0.80, "sound": 0.92}
   )
   recall: dict[Sense, float] = dataclasses.field(
     default_factory=lambda: {"picture": 0.17, "sound": 0.92}
