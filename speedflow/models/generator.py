@@ -236,7 +236,9 @@ class _Look(nnx.Module):
   """
 
   def __init__(self, config: GeneratorConfig, rngs: nnx.Rngs):
-    channels, halve, refine = 3, [], []
+    channels = 3
+    halve: list[nnx.Conv] = []
+    refine: list[nnx.Conv] = []
     for level in range(config.halvings):
       features = min(32 * 2**level, config.width)
       for layers, given, stride in (
