@@ -53,11 +53,12 @@ lint: $(DEV)  ## Checks format, style and types.
 	$(PY) -m ruff check .
 	$(PY) -m mypy --explicit-package-bases speedflow experiments configs bench
 
-bench: clips  ## Measures the speed of the input pipeline and of `estimate`.
+bench: clips  ## Measures the input pipeline, and what each command costs.
 	$(PY) -m bench.input_pipeline --records "$(RECORDS)/clips" \
 	  --out build/bench/input_pipeline.json
 	$(PY) -m bench.estimate --out build/bench/estimate.json
 	$(PY) -m bench.detect --out build/bench/detect.json
+	$(PY) -m bench.superres --out build/bench/superres.json
 
 clips: $(DEV)
 	@if test -n "$$SPEEDFLOW_DATA"; then \
