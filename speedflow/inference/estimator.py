@@ -47,9 +47,10 @@ STRIDES = (1, 2, 4, 8)
 _PIECE = 512
 # Windows through the network at a time; one shape, compiled once.
 _BATCH = 8
-# Longer videos are sampled: every other stretch of so many frames is left out.
+# Longer videos are sampled: of four stretches of so many frames, one is seen.
 _DENSE_S = 120.0
 _SAMPLED_FRAMES = 96
+_LEFT_OUT = 3
 # What is answered when nothing is known, and the interval of all that occurs.
 _PRIOR = (0.0, -5.0, 4.0)
 # How much of the frequency of labels is taken out of the answers of the
@@ -536,7 +537,7 @@ def _reporting(
 def _pieces(
   frames: Iterable[media.Frame], dense: bool, changes_s: Sequence[float]
 ) -> Iterator[list[media.Frame]]:
-  """Consecutive frames of one speed and shot; half of them unless `dense`."""
+  """Consecutive frames of one speed and shot; a quarter unless `dense`."""
   longest = _PIECE if dense else _SAMPLED_FRAMES
   piece: list[media.Frame] = []
   place, skipped = (0, 0), 0
@@ -545,8 +546,8 @@ def _pieces(
     before, place = place, (numbered.shot, speed)
     if piece and (place != before or len(piece) == longest):
       yield piece
-      # A piece of a sampled shot is followed by as many frames left out.
-      skipped = 0 if dense or place != before else len(piece)
+      # The rest of a sampled shot is seen now and then.
+      skipped = 0 if dense or place != before else _LEFT_OUT * len(piece)
       piece = []
     if skipped:
       skipped -= 1
