@@ -14,8 +14,8 @@ import grain
 import ml_collections
 import numpy as np
 
-from experiments.speed_generator import movers, tracks
-from speedflow.data import pipeline
+from experiments.speed_generator import movers
+from speedflow.data import pipeline, tracks
 from speedflow.data.procedural import ProceduralScene
 from speedflow.data.records import RecordSource, split_shards
 from speedflow.timewarp import labels
@@ -97,30 +97,10 @@ class Followed:
     """See `Filmable`; mirrored every second time."""
     record = tracks.TrackRecord.decode(self.encoded)
     log2_step = sample_speeds(spec, rng, float(record.times_s[-1]))
-    ways = between(record.times_s, record.ways, world_times(log2_step))
+    ways = tracks.between(record.times_s, record.ways, world_times(log2_step))
     if rng.integers(2):
       return record.image[:, ::-1], ways[:, :, ::-1] * (-1, 1), log2_step
     return record.image, ways, log2_step
-
-
-def between(
-  times_s: np.ndarray, ways: np.ndarray, at_s: np.ndarray
-) -> np.ndarray:
-  """Reads ways off at other times, straight in between.
-
-  Args:
-    times_s: increasing, [n].
-    ways: [n, ...].
-    at_s: within `times_s`, [t].
-
-  Returns:
-    float32 [t, ...].
-  """
-  after = np.clip(np.searchsorted(times_s, at_s), 1, len(times_s) - 1)
-  start, end = times_s[after - 1], times_s[after]
-  share = ((at_s - start) / (end - start)).astype(np.float32)
-  share = share.reshape(-1, *[1] * (ways.ndim - 1))
-  return (1 - share) * ways[after - 1] + share * ways[after]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -52,7 +52,7 @@ class Experiment:
     time = generator_flow.sample_times(
       keys[0], rows, fields.times, fields.time_shift
     )
-    error = velocity_error(
+    error = generator.velocity_error(
       model,
       batch,
       noise=jax.random.normal(keys[1], batch["ways"].shape),
@@ -151,41 +151,6 @@ class Experiment:
     return dataset_lib.shards(pathlib.Path(self._config.data.records), split)
 
 
-def velocity_error(
-  model: generator.Generator,
-  batch: dict[str, jax.Array],
-  *,
-  noise: jax.Array,
-  time: jax.Array,
-  has_image: jax.Array,
-  has_speed: jax.Array,
-) -> jax.Array:
-  """The squared error of the predicted velocity.
-
-  Args:
-    model: the network.
-    batch: image uint8 [b, s, s, 3], ways float [b, t, g, g, 2], log2_step
-      float [b, t].
-    noise: as the ways.
-    time: float [b], of the flow.
-    has_image: bool [b], whether the first frame is given.
-    has_speed: bool [b], whether the speed is told.
-
-  Returns:
-    float32 [b], the mean error of each clip.
-  """
-  ways = generator.encode(model.config, batch["ways"], batch["log2_step"])
-  predicted = model(
-    generator_flow.interpolate(ways, noise, time),
-    time,
-    batch["image"],
-    has_image,
-    batch["log2_step"],
-    has_speed,
-  )
-  return jnp.square(predicted - (ways - noise)).mean((1, 2, 3, 4))
-
-
 def _fixed_loss(
   model: generator.Generator, batch: dict[str, np.ndarray], *, told: bool
 ) -> float:
@@ -208,7 +173,7 @@ def _loss_at(
 ) -> jax.Array:
   """The mean loss at one time, the first frame given."""
   rows = len(noise)
-  return velocity_error(
+  return generator.velocity_error(
     model,
     batch,
     noise=noise,

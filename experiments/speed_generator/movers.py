@@ -13,8 +13,7 @@ import math
 import cv2
 import numpy as np
 
-from experiments.speed_generator import tracks
-from speedflow.data import procedural_cast
+from speedflow.data import procedural_cast, tracks
 from speedflow.data.procedural import ProceduralScene
 from speedflow.timewarp import labels, mechanics
 

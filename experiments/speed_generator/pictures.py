@@ -6,8 +6,7 @@ import cv2
 import numpy as np
 import scipy.linalg
 
-from experiments.speed_generator import tracks
-from speedflow.data import motion
+from speedflow.data import motion, tracks
 from speedflow.data.records import RecordSource, split_shards
 from speedflow.data.schema import ShotRecord
 from speedflow.inference import generator

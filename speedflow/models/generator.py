@@ -16,6 +16,7 @@ change within a clip.
 """
 
 import dataclasses
+from collections.abc import Mapping
 
 import jax
 import jax.numpy as jnp
@@ -459,3 +460,44 @@ class Generator(nnx.Module):
       known = known.reshape(rows, chunks, -1).astype(config.dtype)
       condition += jnp.where(told, self.embed_chunk(known), 0.0)
     return condition
+
+
+def velocity_error(
+  model: Generator,
+  batch: Mapping[str, jax.Array],
+  *,
+  noise: jax.Array,
+  time: jax.Array,
+  has_image: jax.Array,
+  has_speed: jax.Array,
+  weight: jax.Array | None = None,
+) -> jax.Array:
+  """The squared error of the predicted velocity.
+
+  Args:
+    model: the network.
+    batch: image uint8 [b, s, s, 3], ways float [b, t, g, g, 2], log2_step
+      float [b, t].
+    noise: as the ways.
+    time: float [b], of the flow.
+    has_image: bool [b], whether the first frame is given.
+    has_speed: bool [b], whether the speed is told.
+    weight: float [b, t, g, g], by which the errors of points count; all alike
+      when None.
+
+  Returns:
+    float32 [b], the mean (weighted) error of each clip.
+  """
+  ways = encode(model.config, batch["ways"], batch["log2_step"])
+  predicted = model(
+    generator_flow.interpolate(ways, noise, time),
+    time,
+    batch["image"],
+    has_image,
+    batch["log2_step"],
+    has_speed,
+  )
+  error = jnp.square(predicted - (ways - noise)).mean(-1)
+  if weight is not None:
+    error *= weight
+  return error.mean((1, 2, 3))

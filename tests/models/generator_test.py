@@ -216,3 +216,70 @@ def test_impossible_sizes_are_refused():
     build(patch=3)
   with pytest.raises(ValueError, match="speed is 'words'; wanted 'fourier'"):
     build(speed="words")
+
+
+def test_a_perfect_prediction_has_no_error():
+  config = generator.GeneratorConfig(grid=4, patch=2)
+  ways = np.random.default_rng(0).normal(size=(2, 3, 4, 4, 2)) / 10
+  batch = {
+    "image": np.zeros((2, 64, 64, 3), np.uint8),
+    "ways": ways.astype(np.float32),
+    "log2_step": np.zeros((2, 3), np.float32),
+  }
+  noise = np.ones(ways.shape, np.float32)
+
+  class Exact:
+    """Knows the noise."""
+
+    def __init__(self):
+      self.config = config
+
+    def __call__(self, noisy, time, image, has_image, log2_step, has_speed):
+      return (noisy - (1 - time[0]) * noise) / time[0] - noise
+
+  error = generator.velocity_error(
+    Exact(),
+    batch,
+    noise=noise,
+    time=np.full(2, 0.5, np.float32),
+    has_image=np.array([True, False]),
+    has_speed=np.array([True, True]),
+  )
+  np.testing.assert_allclose(error, 0.0, atol=1e-8)
+
+
+def test_only_the_errors_of_weighted_points_count():
+  config = generator.GeneratorConfig(grid=4, patch=2, velocity=1.0)
+  ways = np.zeros((1, 3, 4, 4, 2), np.float32)
+  ways[0, 1, 2, 3] = 0.1
+  batch = {
+    "image": np.zeros((1, 64, 64, 3), np.uint8),
+    "ways": ways,
+    "log2_step": np.zeros((1, 3), np.float32),
+  }
+
+  class Still:
+    """Says that nothing moves."""
+
+    def __init__(self):
+      self.config = config
+
+    def __call__(self, noisy, *conditions):
+      return jnp.zeros_like(noisy)
+
+  def error(weight):
+    yes = np.ones(1, bool)
+    return generator.velocity_error(
+      Still(),
+      batch,
+      noise=np.zeros_like(ways),
+      time=np.full(1, 0.5, np.float32),
+      has_image=yes,
+      has_speed=yes,
+      weight=weight,
+    )
+
+  weight = np.zeros(ways.shape[:-1], np.float32)
+  assert error(weight) == 0
+  weight[0, 1, 2, 3] = 0.5
+  np.testing.assert_allclose(error(weight), 0.5 * error(None), rtol=1e-6)

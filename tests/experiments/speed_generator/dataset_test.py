@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from experiments.speed_generator import dataset, tracks
+from experiments.speed_generator import dataset
+from speedflow.data import tracks
 from speedflow.data.records import RecordWriter
 from speedflow.errors import SpeedflowError
 
@@ -39,12 +40,6 @@ def test_ways_are_read_off_at_the_times_that_the_speed_asks_for(drifting):
     assert not ways[:, :, ~moving].any()
     # Mirrored, it drifts to the left.
     assert np.sign(ways[-1, 0, moving, 0][0]) == (1 if moving[0] else -1)
-
-
-def test_ways_are_straight_between_known_moments():
-  times, ways = np.array([0.0, 1.0, 3.0]), np.array([[0.0], [2.0], [0.0]])
-  read = dataset.between(times, ways, np.array([0.0, 0.5, 2.0, 3.0]))
-  np.testing.assert_allclose(read[:, 0], [0.0, 1.0, 1.0, 0.0])
 
 
 @pytest.mark.parametrize("kind", ["mover", "physics"])

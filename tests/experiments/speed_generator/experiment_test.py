@@ -7,9 +7,7 @@ import numpy as np
 import pytest
 
 from experiments.speed_generator import measure
-from experiments.speed_generator.experiment import velocity_error
 from speedflow.inference import generator_weights
-from speedflow.models import generator
 from speedflow.training import config as config_lib
 from speedflow.training import experiment as experiment_lib
 from speedflow.training import loop
@@ -74,36 +72,6 @@ def _state(made):
   from flax import nnx
 
   return nnx.state(made.init_model(nnx.Rngs(0)), nnx.Param)
-
-
-def test_a_perfect_prediction_has_no_error():
-  config = generator.GeneratorConfig(grid=4, patch=2)
-  ways = np.random.default_rng(0).normal(size=(2, 3, 4, 4, 2)) / 10
-  batch = {
-    "image": np.zeros((2, 64, 64, 3), np.uint8),
-    "ways": ways.astype(np.float32),
-    "log2_step": np.zeros((2, 3), np.float32),
-  }
-  noise = np.ones(ways.shape, np.float32)
-
-  class Exact:
-    """Knows the noise."""
-
-    def __init__(self):
-      self.config = config
-
-    def __call__(self, noisy, time, image, has_image, log2_step, has_speed):
-      return (noisy - (1 - time[0]) * noise) / time[0] - noise
-
-  error = velocity_error(
-    Exact(),
-    batch,
-    noise=noise,
-    time=np.full(2, 0.5, np.float32),
-    has_image=np.array([True, False]),
-    has_speed=np.array([True, True]),
-  )
-  np.testing.assert_allclose(error, 0.0, atol=1e-8)
 
 
 def test_eight_devices_equal_one():

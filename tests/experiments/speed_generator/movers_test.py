@@ -2,7 +2,8 @@ import cv2
 import numpy as np
 import pytest
 
-from experiments.speed_generator import dataset, movers, tracks
+from experiments.speed_generator import dataset, movers
+from speedflow.data import tracks
 
 LOG2_SPEEDS = (-2.0, 0.0, 1.5)
 
