@@ -29,7 +29,7 @@ TARGET_MEMORY = 1.5 * 2**30  # Bytes, for a file of one hour.
 
 
 def make_video(path: pathlib.Path, seconds: float) -> None:
-  """Writes footage of the demonstration again and again."""
+  """Writes so much footage of the demonstration, again and again."""
   once = path.with_name("once.mp4")
   with media.VideoWriter(once, _FPS, _SIZE, crf=23) as writer:
     for source in demo.package_clips():
@@ -42,16 +42,17 @@ def make_video(path: pathlib.Path, seconds: float) -> None:
     packets = [p for p in given.demux(stream) if p.dts is not None]
     length = sum(packet.duration or 0 for packet in packets)
     assert stream.time_base is not None  # Of an open file.
-    for number in range(round(seconds * _FPS / len(packets))):
-      for packet in packets:
-        # The muxer changes what it is given.
-        again = av.Packet(bytes(packet))
-        again.stream, again.time_base = copy, stream.time_base
-        again.is_keyframe = packet.is_keyframe
-        again.dts = (packet.dts or 0) + number * length
-        again.pts = (packet.pts or 0) + number * length
-        again.duration = packet.duration
-        made.mux(again)
+    for number in range(round(seconds * _FPS)):
+      turn, place = divmod(number, len(packets))
+      packet = packets[place]
+      # The muxer changes what it is given.
+      again = av.Packet(bytes(packet))
+      again.stream, again.time_base = copy, stream.time_base
+      again.is_keyframe = packet.is_keyframe
+      again.dts = (packet.dts or 0) + turn * length
+      again.pts = (packet.pts or 0) + turn * length
+      again.duration = packet.duration
+      made.mux(again)
 
 
 def measure(

@@ -5,7 +5,8 @@ import math
 
 import pytest
 
-from speedflow import cli
+from speedflow import cli, media
+from speedflow.inference import demo, parameter_file
 from speedflow.mining import threshold
 
 
@@ -55,6 +56,32 @@ def test_nothing_is_claimed_for_pieces_that_were_not_calibrated(
   arguments += ["--calibration", calibration, "--min-seconds", "0.5"]
   assert cli.main(arguments) == 0
   assert "No false-positive rate can be stated" in capsys.readouterr().out
+
+
+def test_changes_are_cut_at_whichever_weights_estimate(
+  calibration, tmp_path, capsys
+):
+  clip = next(s.path for s in demo.package_clips() if "car" in s.path.name)
+  with media.VideoReader(clip) as reader:
+    frames = [frame.image for frame in reader]
+    fps, size = reader.info.fps, (reader.width, reader.height)
+  # From here on, only every third frame is shown.
+  change = 80
+  with media.VideoWriter(tmp_path / "a.mp4", fps, size, crf=18) as writer:
+    for image in frames[:change] + frames[change::3]:
+      writer.write(image)
+  weights = str(parameter_file.FOLDER / "speed_tiny.npz")
+  out = tmp_path / "out"
+  arguments = ["mine", str(tmp_path / "a.mp4"), "--out", str(out), "--changes"]
+  arguments += ["--weights", weights, "--calibration", calibration]
+  assert cli.main(arguments) == 0
+  models = json.loads((out / "mining.json").read_text())["models"]
+  assert models["changes_sha256"] == threshold.digest("tiny", "change")
+  (summary,) = (
+    json.loads(path.read_text()) for path in (out / "files").glob("*.json")
+  )
+  ends = [piece["end_s"] for piece in summary["clips"] + summary["rejected"]]
+  assert min(abs(end - change / fps) for end in ends) < 0.2
 
 
 def _refusal(arguments, tmp_path, capsys):

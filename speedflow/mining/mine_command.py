@@ -8,6 +8,9 @@ import sys
 
 from speedflow.data import beam_runner
 
+# Weights of the change detector.
+_CHANGES = "tiny"
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
   """Declares the arguments that `run` reads."""
@@ -132,7 +135,8 @@ def run(args: argparse.Namespace) -> int:
     settings,
     args.weights,
     weights_sha256,
-    args.weights if args.changes else "",
+    _CHANGES if args.changes else "",
+    threshold.digest(_CHANGES, "change") if args.changes else "",
   )
   account = pipeline.mine(
     sources.expand(args.sources),
@@ -146,6 +150,7 @@ def run(args: argparse.Namespace) -> int:
         "estimator": args.weights,
         "estimator_sha256": weights_sha256,
         "changes": job.changes or None,
+        "changes_sha256": job.changes_sha256 or None,
       },
     },
     runner=args.runner,

@@ -41,7 +41,7 @@ FILES = "files"
 """The folder, below the output, of what was found file by file."""
 
 # Raised when the same file would give other clips than before.
-_FORMAT = 2
+_FORMAT = 3
 _MOST_REMOTE_BYTES = 32 << 30
 _RECORDS_PER_SHARD = 256
 
@@ -56,6 +56,7 @@ class Job:
     weights: of the estimator, as for `estimator.load_estimator`.
     weights_sha256: of their file.
     changes: of the change detector, as for `load_change_detector`; "": none.
+    changes_sha256: of its file.
   """
 
   out: pathlib.Path
@@ -63,6 +64,7 @@ class Job:
   weights: str
   weights_sha256: str
   changes: str = ""
+  changes_sha256: str = ""
 
   def key(self, fingerprint: str) -> str:
     """Names what the examination of a file follows from."""
@@ -71,7 +73,7 @@ class Job:
       fingerprint,
       dataclasses.asdict(self.settings),
       self.weights_sha256,
-      self.changes,
+      self.changes_sha256,
     ]
     text = json.dumps(followed, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:32]

@@ -172,11 +172,12 @@ def load(name: str = "tiny") -> Calibration:
     ) from error
 
 
-def digest(name: str) -> str:
-  """sha256 of the file of an estimator's weights.
+def digest(name: str, kind: str = "speed") -> str:
+  """sha256 of a file of weights.
 
   Args:
     name: as for `estimator.load_estimator`.
+    kind: "speed" for an estimator's, "change" for a change detector's.
   """
-  path = weights.find(name if name.endswith(".npz") else f"speed_{name}")
+  path = weights.find(name if name.endswith(".npz") else f"{kind}_{name}")
   return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -273,6 +273,24 @@ def test_pieces_end_where_the_detector_sees_a_change(collection, tmp_path):
 
 
 @pytest.mark.slow
+def test_two_processes_find_what_one_does(mined, collection, tmp_path):
+  pipeline.mine(
+    _sources(collection),
+    _job(tmp_path),
+    {"statement": "none"},
+    workers=2,
+    beam_options=["--direct_running_mode=multi_processing"],
+  )
+  assert _outputs(tmp_path) == _outputs(mined)
+
+
+def test_other_weights_of_changes_are_other_results(mined):
+  job = dataclasses.replace(_job(mined), changes="tiny", changes_sha256="1")
+  other = dataclasses.replace(job, changes_sha256="2")
+  assert job.key("content") != other.key("content")
+
+
+@pytest.mark.slow
 def test_two_workers_of_dask_find_what_one_process_does(collection, tmp_path):
   names = ("bikes.mp4", "smaller.mp4", "empty.mp4")
   given = [str(collection / name) for name in names]
