@@ -48,6 +48,8 @@ def get_config(variant: str = "tiny") -> ml_collections.ConfigDict:
   config.checkpoint_every = min(500, steps)
   config.checkpoint.best_metric = "selection"
 
+  # Weights to start from, shipped or a file; "": random ones.
+  config.initial = ""
   config.model = ml_collections.ConfigDict()
   config.model.coarse = coarse
   config.model.fine = fine
@@ -67,9 +69,14 @@ def get_config(variant: str = "tiny") -> ml_collections.ConfigDict:
   config.data.records = "records/clips"
   config.data.crop = crop
   config.data.crops = 2
-  config.data.blurred = 0.15
+  config.data.blurred = 0.1
   config.data.blurred_slow = 0.7
+  # Share of calculated scenes, and of blurred ones among them.
+  config.data.scenes = 0.25
+  config.data.blurred_scenes = 0.8
   config.data.unknown = 0.3
+  # Chance that a frame beside the two is not there.
+  config.data.alone = 0.1
   config.data.smallest = 0.6
   config.data.workers = 0
   config.data.threads = 1

@@ -1,21 +1,23 @@
-"""Examples of two frames and the true picture between them.
+"""Examples of two frames, their neighbours, and the true picture between them.
 
 Sharp examples leave frames of a shot out and ask for them back. Blurred ones
 average frames of a shot, in linear light, as a shutter open for so long would
-have; the sharp frames are the truth.
+have; the sharp frames are the truth. Some are calculated scenes, in which
+patches of the shot's pictures move: of them, blur and truth are exact.
 """
 
 import dataclasses
 import math
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import cv2
 import grain
 import ml_collections
 import numpy as np
 
-from speedflow.data import optical_flow, pipeline
+from speedflow.data import optical_flow, pipeline, procedural
 from speedflow.data.records import RecordSource
 from speedflow.data.schema import ShotRecord
 from speedflow.timewarp import light, resample
@@ -32,6 +34,8 @@ _MOST_MOTION = 5.0
 # A frame between two others that moved away from one by less than this share
 # of what even motion would give is a repeat of it.
 _REPEAT = 0.3
+# Frames a second of calculated scenes, drawn between these.
+_SCENE_FPS = (15.0, 60.0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,7 +49,10 @@ class ExampleSampler:
     factor_shares: how often each of the factors is drawn.
     blurred: chance that an example is blurred, of real-time shots.
     blurred_slow: the same, of slow-motion and high-speed shots.
+    scenes: chance that an example is a calculated scene.
+    blurred_scenes: the same as `blurred`, of these.
     unknown: chance that the exposure is not told.
+    alone: chance that the frame before is not there; the same for that after.
     smallest: of the random scale of the picture.
   """
 
@@ -55,7 +62,10 @@ class ExampleSampler:
   factor_shares: tuple[float, ...] = (0.5, 0.1, 0.2, 0.1, 0.1)
   blurred: float = 0.25
   blurred_slow: float = 0.7
+  scenes: float = 0.15
+  blurred_scenes: float = 0.7
   unknown: float = 0.3
+  alone: float = 0.1
   smallest: float = 0.6
 
   def __call__(
@@ -69,10 +79,23 @@ class ExampleSampler:
 
     Returns:
       images: uint8 [n, 2, s, s, 3]; truth: uint8 [n, s, s, 3]; flow: float16
-      [n, 2, s, s, 2], as `optical_flow.at_time`; time: float32 [n], 0..1;
-      exposure: float32 [n], nan where it is not told.
+      [n, 2, s, s, 2], as `optical_flow.at_time`; bend: float16 [n, s, s, 2],
+      as `optical_flow.Curve.at`; time: float32 [n], 0..1; exposure: float32
+      [n], nan where it is not told.
     """
     shot = ShotRecord.decode(encoded)
+    filmed = rng.random() >= self.scenes
+    takes = (self._filmed if filmed else self._calculated)(shot, rng)
+    flow = optical_flow.FlowEstimator(thorough=True)
+    examples = [self._example(take, flow, rng) for take in takes]
+    return {
+      name: np.stack([example[name] for example in examples])
+      for name in examples[0]
+    }
+
+  def _filmed(
+    self, shot: ShotRecord, rng: np.random.Generator
+  ) -> Iterator["_Take"]:
     slow = shot.category in ("slowmo", "highfps", "procedural")
     chance = self.blurred_slow if slow else self.blurred
     wanted = BLUR_FACTOR + 2 * _HALF + 1
@@ -86,31 +109,68 @@ class ExampleSampler:
       total = shares.sum()
       factor = int(rng.choice(self.factors, p=shares / total)) if total else 1
       lead = 0
-    first, between = self._busy(shot, factor, lead, rng)
-    offsets = rng.choice(between, self.crops)
-    images = {
-      k: shot.image(first + k)
-      for k in (
-        range(-lead, factor + lead + 1)
-        if blurred
-        else {0, factor, *offsets.tolist()}
-      )
-    }
+    first, between, beside = self._busy(shot, factor, lead, rng)
+    offsets = rng.choice(between, self.crops).tolist()
+    middles = [0, factor, *beside]
+    around = {m + k for m in middles for k in range(-lead, lead + 1)}
+    images = {k: shot.image(first + k) for k in around | set(offsets)}
     exposure = float(rng.uniform(0.2, 1.0)) if blurred else 0.0
-    flow = optical_flow.FlowEstimator(thorough=True)
-    examples = [
-      self._example(images, factor, int(offset), exposure, flow, rng)
-      for offset in offsets
-    ]
-    return {
-      name: np.stack([example[name] for example in examples])
-      for name in examples[0]
+    side = self.crop + 2 * _MARGIN
+    for offset in offsets:
+      window = _Window.sample(
+        images[0], images[factor], side, self.smallest, rng
+      )
+      cut = {k: window.cut(image) for k, image in images.items()}
+      sharp = {m // factor: cut[m] for m in middles}
+      seen = {
+        m // factor: _noisy(expose(cut, m, exposure), rng)
+        if blurred
+        else cut[m]
+        for m in middles
+      }
+      yield _Take(
+        sharp,
+        seen,
+        cut[offset],
+        offset / factor,
+        exposure,
+        most_motion=_MOST_MOTION * factor,
+      )
+
+  def _calculated(
+    self, shot: ShotRecord, rng: np.random.Generator
+  ) -> Iterator["_Take"]:
+    side = self.crop + 2 * _MARGIN
+    pictures = rng.integers(shot.num_frames, size=2)
+    scene = procedural.ProceduralScene.sample(
+      rng, (side, side), 1.0, [shot.image(int(k)) for k in pictures]
+    )
+    interval = 1 / float(np.exp2(rng.uniform(*np.log2(_SCENE_FPS))))
+    start = float(rng.uniform(0.2, 0.7))
+    exposure = 0.0
+    if rng.random() < self.blurred_scenes:
+      exposure = float(rng.uniform(0.2, 1.0))
+    frames = {
+      k: scene.frame(start + k * interval, exposure * interval)
+      for k in range(-1, 3)
     }
+    if exposure:
+      frames = {k: _noisy(frame, rng) for k, frame in frames.items()}
+    for _ in range(self.crops):
+      least = 0 if exposure else 1
+      time = int(rng.integers(least, BLUR_FACTOR)) / BLUR_FACTOR
+      truth = scene.frame(start + time * interval)
+      yield _Take(frames, frames, truth, time, exposure)
 
   def _busy(
     self, shot: ShotRecord, factor: int, lead: int, rng: np.random.Generator
-  ) -> tuple[int, list[int]]:
-    """A first frame after which much moves, and the true frames between."""
+  ) -> tuple[int, list[int], list[int]]:
+    """A first frame after which much moves, the true ones between and beside.
+
+    Returns:
+      Its number; and, counted from it, the frames between the two that are
+      true, and those before and after that are there and are true.
+    """
     last = shot.num_frames - 1 - factor - lead
     starts = rng.integers(lead, last, size=3, endpoint=True)
 
@@ -132,42 +192,68 @@ class ExampleSampler:
       even = min(k, factor - k) / factor * changes[best]
       if moved >= _REPEAT * even:
         between.append(k)
-    return first, between or [0]
+    beside = [
+      k
+      for k, near in ((-factor, before), (2 * factor, after))
+      if lead <= first + k < shot.num_frames - lead
+      and rng.random() >= self.alone
+      and change(small(first + k), near) >= _REPEAT * changes[best]
+    ]
+    return first, between or [0], beside
 
   def _example(
     self,
-    images: dict[int, np.ndarray],
-    factor: int,
-    offset: int,
-    exposure: float,
+    take: "_Take",
     flow: optical_flow.FlowEstimator,
     rng: np.random.Generator,
   ) -> dict[str, np.ndarray]:
-    window = _Window.sample(
-      images[0], images[factor], self.crop + 2 * _MARGIN, self.smallest, rng
+    exposure, frames = take.exposure, take.frames
+    both = flow.both_ways(frames[0], frames[1])
+    if exposure and np.percentile(np.abs(both), 98) > take.most_motion:
+      exposure, frames = 0.0, take.sharp
+      both = flow.both_ways(frames[0], frames[1])
+    early, late = (
+      optical_flow.Outer(flow.both_ways(frames[near], frames[far]))
+      if far in frames
+      else None
+      for near, far in ((0, -1), (1, 2))
     )
-    cut = {k: window.cut(image) for k, image in images.items()}
-    truth = cut[offset]
-    pair = [cut[0], cut[factor]]
-    if exposure:
-      pair = [_expose(cut, k, exposure, rng) for k in (0, factor)]
-    both = flow.both_ways(*pair)
-    if exposure and np.percentile(np.abs(both), 98) > _MOST_MOTION * factor:
-      exposure, pair = 0.0, [cut[0], cut[factor]]
-      both = flow.both_ways(*pair)
+    bend = optical_flow.Curve(both, early, late).at(take.time)
     inner = slice(_MARGIN, _MARGIN + self.crop)
-    time = offset / factor
+    time, pair = take.time, [frames[0], frames[1]]
     both = optical_flow.at_time(both, time)
     if rng.random() < 0.5:
       pair, both, time = pair[::-1], both[::-1], 1 - time
     told = rng.random() >= self.unknown
     return {
       "images": np.stack(pair)[:, inner, inner],
-      "truth": truth[inner, inner],
+      "truth": take.truth[inner, inner],
       "flow": both[:, inner, inner].astype(np.float16),
+      "bend": bend[inner, inner].astype(np.float16),
       "time": np.array(time, np.float32),
       "exposure": np.array(exposure if told else math.nan, np.float32),
     }
+
+
+class _Take(NamedTuple):
+  """Frames in a row, and the truth between two of them.
+
+  Attributes:
+    sharp: without blur, uint8 [s, s, 3] each: the two, 0 and 1, and those
+      beside them, -1 and 2, as far as they are there.
+    frames: the same, with it.
+    truth: uint8 [s, s, 3].
+    time: of the truth, 0..1.
+    exposure: of the frames, 0..1.
+    most_motion: in pixels; where more moves, the blur has gaps.
+  """
+
+  sharp: dict[int, np.ndarray]
+  frames: dict[int, np.ndarray]
+  truth: np.ndarray
+  time: float
+  exposure: float
+  most_motion: float = math.inf
 
 
 @dataclasses.dataclass(frozen=True)
@@ -267,14 +353,8 @@ def expose(
   return light.from_linear(total)
 
 
-def _expose(
-  images: dict[int, np.ndarray],
-  middle: int,
-  exposure: float,
-  rng: np.random.Generator,
-) -> np.ndarray:
+def _noisy(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
   """With the noise of a sensor, now and then."""
-  image = expose(images, middle, exposure)
   if rng.random() < 0.3:
     noise = rng.normal(0, rng.uniform(0.5, 3), image.shape)
     image = np.clip(np.rint(image + noise), 0, 255).astype(np.uint8)
@@ -305,7 +385,10 @@ def training_batches(
     crops=data.crops,
     blurred=data.blurred,
     blurred_slow=data.blurred_slow,
+    scenes=data.scenes,
+    blurred_scenes=data.blurred_scenes,
     unknown=data.unknown,
+    alone=data.alone,
     smallest=data.smallest,
   )
   return pipeline.batches(

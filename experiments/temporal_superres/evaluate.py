@@ -84,6 +84,9 @@ def methods(machine: interpolator.FrameInterpolator) -> dict[str, Method]:
     "blend": simple(baselines.blend),
     "minterpolate": simple(baselines.minterpolate),
     "DIS": simple(baselines.dis),
+    "DIS, four frames": lambda window: interpolator.classical(
+      window.inputs, window.times, window.outer, curved=True
+    ),
     "deblur + DIS": lambda window: baselines.cascade(
       window.inputs, window.times, window.exposure
     ),
@@ -91,6 +94,9 @@ def methods(machine: interpolator.FrameInterpolator) -> dict[str, Method]:
       deblurred(machine, window), window.times
     ),
     "ours": lambda window: as_command(machine, window, window.exposure),
+    "ours, two frames": lambda window: as_command(
+      machine, window, window.exposure, curved=False
+    ),
     "ours, exposure unknown": lambda window: as_command(machine, window, None),
   }
 
@@ -99,9 +105,13 @@ def as_command(
   machine: interpolator.FrameInterpolator,
   window: protocol.Window,
   exposure: float | None,
+  *,
+  curved: bool = True,
 ) -> list[np.ndarray]:
   """As `speedflow superres` does: what stands still is kept as it is."""
-  pictures = machine.window(window.inputs, window.times, exposure)
+  pictures = machine.window(
+    window.inputs, window.times, exposure, window.outer, curved=curved
+  )
   still = [StillParts(*pair) for pair in itertools.pairwise(window.inputs)]
   places = [min(int(time), len(still) - 1) for time in window.times]
   return [

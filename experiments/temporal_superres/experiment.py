@@ -39,7 +39,12 @@ class Experiment:
 
   def init_model(self, rngs: nnx.Rngs) -> superres.SuperResNet:
     """Builds the network."""
-    return superres.SuperResNet(self._net, rngs)
+    model = superres.SuperResNet(self._net, rngs)
+    if self._config.initial:
+      nnx.update(
+        model, nnx.state(superres_weights.load(self._config.initial), nnx.Param)
+      )
+    return model
 
   def loss(
     self,
@@ -56,6 +61,7 @@ class Experiment:
     made = model(
       flat["images"].astype(jnp.float32) / 255,
       flat["flow"].astype(jnp.float32),
+      flat["bend"].astype(jnp.float32),
       flat["time"],
       flat["exposure"],
     )
@@ -103,6 +109,7 @@ class Experiment:
       "images": spec((*rows, 2, *size, 3), jnp.uint8),
       "truth": spec((*rows, *size, 3), jnp.uint8),
       "flow": spec((*rows, 2, *size, 2), jnp.float16),
+      "bend": spec((*rows, *size, 2), jnp.float16),
       "time": spec(rows, jnp.float32),
       "exposure": spec(rows, jnp.float32),
     }
@@ -126,7 +133,9 @@ class Experiment:
       ours: list[float] = []
       classical: list[float] = []
       for window in filter(None, found):
-        made = machine.window(window.inputs, window.times, window.exposure)
+        made = machine.window(
+          window.inputs, window.times, window.exposure, window.outer
+        )
         simple = interpolator.classical(window.inputs, window.times)
         for into, pictures in ((ours, made), (classical, simple)):
           scores = map(frames.psnr, pictures, window.truths)

@@ -20,6 +20,7 @@ from experiments.temporal_superres import dataset
 from speedflow.data import optical_flow, procedural
 from speedflow.data.records import RecordSource, split_shards
 from speedflow.data.schema import ShotRecord
+from speedflow.inference import interpolator
 from speedflow.timewarp import labels
 
 SHORT_SIDE, LONG_SIDE = 192, 320
@@ -49,6 +50,8 @@ class Window:
     truths: uint8 [h, w, 3] each.
     times: of the truths, in frame intervals, rising.
     exposure: of the inputs, 0..1.
+    outer: the frames one interval before the first input and after the last,
+      as far as the shot has them.
   """
 
   shot: str
@@ -58,6 +61,7 @@ class Window:
   truths: list[np.ndarray]
   times: list[float]
   exposure: float
+  outer: interpolator.Outer = (None, None)
 
 
 def shards(folder: pathlib.Path, split: str) -> list[pathlib.Path]:
@@ -105,6 +109,11 @@ class Footage:
     busy = np.sqrt(total[first] / (length - step)) >= least
     return first if busy else None
 
+  def has(self, first: int, last: int) -> bool:
+    """Whether there are all frames from one to another, and no repeats."""
+    inside = first >= 0 and last < self.shot.num_frames
+    return inside and bool(self._true[first + 1 : last + 1].all())
+
   def frames(self, numbers: Sequence[int], short_side: int) -> list[np.ndarray]:
     """Some frames, uint8 [h, w, 3] each, as the windows want them."""
     return [_scaled(self.shot.image(k), short_side) for k in numbers]
@@ -150,6 +159,12 @@ def sharp_window(
   if first is None:
     return None
   frames = footage.frames(range(first, first + length), short_side)
+  last = first + length - 1
+
+  def outer(near: int, far: int) -> np.ndarray | None:
+    there = footage.has(min(near, far), max(near, far))
+    return footage.frames([far], short_side)[0] if there else None
+
   return Window(
     shot=shot.id,
     group=shot.scene_group,
@@ -158,6 +173,7 @@ def sharp_window(
     truths=[f for k, f in enumerate(frames) if k % factor],
     times=[k / factor for k in range(length) if k % factor],
     exposure=0.0,
+    outer=(outer(first, first - factor), outer(last, last + factor)),
   )
 
 
@@ -183,8 +199,19 @@ def blurred_window(
   first = footage.busiest(length, factor, _BUSY)
   if first is None:
     return None
+  start = first + half
   images = footage.frames(range(first, first + length), SHORT_SIDE)
   frames = {k - half: image for k, image in enumerate(images)}
+  last = factor * intervals
+
+  def outer(near: int, far: int) -> np.ndarray | None:
+    low, high = min(near, far - half), max(near, far + half)
+    if not footage.has(start + low, start + high):
+      return None
+    around = range(far - half, far + half + 1)
+    light = footage.frames([start + k for k in around], SHORT_SIDE)
+    return dataset.expose(dict(zip(around, light, strict=True)), far, exposure)
+
   if not _dense(frames[0], frames[factor]):
     return None
   return Window(
@@ -197,6 +224,7 @@ def blurred_window(
     truths=[frames[k] for k in range(factor * intervals)],
     times=[k / factor for k in range(factor * intervals)],
     exposure=exposure,
+    outer=(outer(0, -factor), outer(last, last + factor)),
   )
 
 
@@ -213,16 +241,19 @@ def scene_window(
   factor, start = dataset.BLUR_FACTOR, scene.seconds / 2
   # Sharp input frames are given and not asked for.
   times = [k / factor for k in range(0 if exposure else 1, factor)]
+  before, first, second, after = (
+    scene.frame(start + k / SCENE_FPS, exposure / SCENE_FPS)
+    for k in range(-1, 3)
+  )
   return Window(
     shot=name,
     group=name,
     category="procedural",
-    inputs=[
-      scene.frame(start + k / SCENE_FPS, exposure / SCENE_FPS) for k in range(2)
-    ],
+    inputs=[first, second],
     truths=[scene.frame(start + t / SCENE_FPS) for t in times],
     times=times,
     exposure=exposure,
+    outer=(before, after),
   )
 
 

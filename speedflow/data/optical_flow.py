@@ -1,10 +1,18 @@
 """Dense optical flow between two pictures, in both directions."""
 
+from typing import NamedTuple
+
 import cv2
 import numpy as np
 
 LARGEST_SIDE = 960
 """Pixels; of larger pictures, flow is computed at a reduced size."""
+
+# Flow there and back that ends so many pixels beside its start is trusted e
+# times less.
+_ASTRAY = 1.0
+# Trust below this does not bend a path.
+_LEAST_TRUST = 0.1
 
 
 class FlowEstimator:
@@ -96,8 +104,86 @@ def at_time(flow: np.ndarray, time: float) -> np.ndarray:
   )
 
 
+class Outer(NamedTuple):
+  """What a third picture, outside of two, tells of the nearer one's motion.
+
+  Attributes:
+    flow: float32 [2, h, w, 2], from the nearer of the two to the third, and
+      back; pixels.
+    distance: between them in time; from one of the two to the other it is 1.
+  """
+
+  flow: np.ndarray
+  distance: float = 1.0
+
+
+class Curve:
+  """How motion between two pictures departs from one that is straight and even.
+
+  Where things were before, and will be afterwards, tells how they accelerate
+  (Xu et al., "Quadratic Video Interpolation", NeurIPS 2019). What both sides
+  tell is weighed as the cubic through four positions has it (Neville's
+  scheme), and by whether flow there and back agrees.
+  """
+
+  def __init__(
+    self, flow: np.ndarray, before: Outer | None, after: Outer | None
+  ):
+    """Finds the acceleration.
+
+    Args:
+      flow: float32 [2, h, w, 2] of `FlowEstimator.both_ways`.
+      before: of the picture before the first; None if there is none.
+      after: of the picture after the second.
+    """
+    self._flow = flow
+    self._sides = [
+      None if outer is None else _acceleration(each, outer)
+      for each, outer in zip(flow, (before, after), strict=True)
+    ]
+    self._distances = [
+      1.0 if outer is None else outer.distance for outer in (before, after)
+    ]
+
+  def at(self, time: float) -> np.ndarray:
+    """By how much a straight path is to be moved.
+
+    Args:
+      time: 0 (first picture) .. 1 (second).
+
+    Returns:
+      float32 [h, w, 2]: what is at each pixel at this time lies so much
+      further along x and y in both pictures than even motion would have it.
+    """
+    total = np.zeros_like(self._flow[0])
+    trust = np.full((*total.shape[:2], 1), _LEAST_TRUST, np.float32)
+    early, late = self._distances
+    shares = (1 + late - time, early + time)
+    paths = (time * self._flow[1], (1 - time) * self._flow[0])
+    for side, share, path in zip(self._sides, shares, paths, strict=True):
+      if side is not None:
+        told = warp(side, path) * np.float32(share / (1 + early + late))
+        total += told[..., :2]
+        trust += told[..., 2:]
+    return np.float32(time * (1 - time) / 2) * total / trust
+
+
+def _acceleration(flow: np.ndarray, outer: Outer) -> np.ndarray:
+  """Pixels per interval squared, times trust; trust: float32 [h, w, 3]."""
+  away, back = outer.flow
+  distance = np.float32(outer.distance)
+  acceleration = 2 * (flow + away / distance) / (1 + distance)
+  astray = np.linalg.norm(away + warp(back, away), axis=-1, keepdims=True)
+  trust = np.exp(-astray / np.float32(_ASTRAY))
+  return np.concatenate([trust * acceleration, trust], -1)
+
+
 def interpolate(
-  first: np.ndarray, second: np.ndarray, flow: np.ndarray, time: float
+  first: np.ndarray,
+  second: np.ndarray,
+  flow: np.ndarray,
+  time: float,
+  curve: Curve | None = None,
 ) -> np.ndarray:
   """Classical interpolation: both pictures warped to a time and blended.
 
@@ -106,12 +192,14 @@ def interpolate(
     second: the same.
     flow: float32 [2, h, w, 2] of `FlowEstimator.both_ways`.
     time: 0 (first) .. 1 (second).
+    curve: of the motion; None: it is straight and even.
 
   Returns:
     The same.
   """
+  aside = np.float32(0) if curve is None else curve.at(time)
   # What lies at x at this time came along the flow that ends at x.
-  from_first = warp(first.astype(np.float32), time * flow[1])
-  from_second = warp(second.astype(np.float32), (1 - time) * flow[0])
+  from_first = warp(first.astype(np.float32), time * flow[1] + aside)
+  from_second = warp(second.astype(np.float32), (1 - time) * flow[0] + aside)
   blend = (1 - time) * from_first + time * from_second
   return np.rint(blend).astype(first.dtype)

@@ -1,5 +1,6 @@
 """Pictures between frames, by a trained network."""
 
+import collections
 import functools
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -15,6 +16,24 @@ from speedflow.models import superres
 
 # Larger pictures are made in tiles of at most this side, pixels.
 _TILE = 1024
+# Flow of so many pairs is kept: before, between and after two frames.
+_PAIRS = 3
+
+
+class Neighbour(NamedTuple):
+  """A frame beside the two between which pictures are made.
+
+  Attributes:
+    image: as those.
+    distance: to the nearer of the two in time, in intervals between these.
+  """
+
+  image: np.ndarray
+  distance: float = 1.0
+
+
+Outer = tuple[np.ndarray | None, np.ndarray | None]
+"""The frames before the first and after the last; None: there is none."""
 
 
 class Picture(NamedTuple):
@@ -33,6 +52,9 @@ class Picture(NamedTuple):
 class FrameInterpolator:
   """Makes sharp pictures at any time between two frames.
 
+  The frames before and after them, where there are any, tell how things
+  accelerate. The flow of consecutive frames is computed once.
+
   It is not safe to share between threads.
   """
 
@@ -46,7 +68,7 @@ class FrameInterpolator:
     margin = _round_up(superres.REACH)
     self._margin, self._inner = margin, max(tile - 2 * margin, superres.GRID)
     self._tile = tile
-    self._flow = optical_flow.FlowEstimator(thorough=True)
+    self._flow = _FlowOfPairs(optical_flow.FlowEstimator(thorough=True))
     self._synthesise = functools.partial(_synthesise, *nnx.split(model))
 
   def between(
@@ -55,6 +77,8 @@ class FrameInterpolator:
     second: np.ndarray,
     times: Sequence[float],
     exposure: float | None = 0.0,
+    before: Neighbour | None = None,
+    after: Neighbour | None = None,
   ) -> Iterator[Picture]:
     """Yields the pictures at some times.
 
@@ -63,16 +87,20 @@ class FrameInterpolator:
       second: the same.
       times: 0 (first) .. 1 (second).
       exposure: open-shutter time / frame interval, 0..1; None: unknown.
+      before: the frame before the first; None if there is none of its shot.
+      after: the frame after the second.
     """
     if not times:
       return
-    flow = self._flow.both_ways(_eight_bits(first), _eight_bits(second))
+    flow = self._flow.both_ways(first, second)
+    curve = self._flow.curve(first, second, before, after)
     shutter = np.array([math.nan if exposure is None else exposure], np.float32)
     images = np.stack([first, second])
     for time in times:
       yield self._whole(
         images,
         optical_flow.at_time(flow, time),
+        curve.at(time),
         np.array([time], np.float32),
         shutter,
       )
@@ -82,6 +110,9 @@ class FrameInterpolator:
     inputs: Sequence[np.ndarray],
     times: Sequence[float],
     exposure: float | None = 0.0,
+    outer: Outer = (None, None),
+    *,
+    curved: bool = True,
   ) -> list[np.ndarray]:
     """Pictures at rising times among frames at times 0, 1, 2, ...
 
@@ -89,21 +120,26 @@ class FrameInterpolator:
       inputs: uint8 RGB [h, w, 3] each, at least two.
       times: in frame intervals.
       exposure: as in `between`.
+      outer: the frames one interval before the first and after the last, as
+        far as there are any.
+      curved: whether the frames before and after matter.
 
     Returns:
       uint8 RGB [h, w, 3] each.
     """
 
-    def make(first, second, parts):
-      for picture in self.between(first, second, parts, exposure):
+    def make(first, second, parts, *beside):
+      told = beside if curved else ()
+      for picture in self.between(first, second, parts, exposure, *told):
         yield picture.image
 
-    return _along(inputs, times, make)
+    return _along(inputs, times, outer, make)
 
   def _whole(
     self,
     images: np.ndarray,
     flow: np.ndarray,
+    bend: np.ndarray,
     time: np.ndarray,
     exposure: np.ndarray,
   ) -> Picture:
@@ -115,6 +151,7 @@ class FrameInterpolator:
     pad = ((0, 0), (0, bottom), (0, right), (0, 0))
     images = np.pad(images, pad, "edge")
     flow = np.pad(flow, pad, "edge")
+    bend = np.pad(bend, pad[1:], "edge")
     image = np.empty(images.shape[1:], images.dtype)
     uncertainty = np.empty(
       (image.shape[0] // 2, image.shape[1] // 2), np.float32
@@ -123,7 +160,12 @@ class FrameInterpolator:
       for left, stop, before, after in columns:
         part = (slice(None), slice(above, below), slice(before, after))
         pixels, doubt = self._synthesise(
-          images[part], flow[part], time, exposure, not exposure.any()
+          images[part],
+          flow[part],
+          bend[part[1:]],
+          time,
+          exposure,
+          not exposure.any(),
         )
         inner = (
           slice(top - above, end - above),
@@ -140,12 +182,13 @@ class FrameInterpolator:
     )
 
 
-@functools.partial(jax.jit, static_argnums=(0, 6))
+@functools.partial(jax.jit, static_argnums=(0, 7))
 def _synthesise(
   graph: nnx.GraphDef[superres.SuperResNet],
   state: nnx.State,
   images: jax.Array,
   flow: jax.Array,
+  bend: jax.Array,
   time: jax.Array,
   exposure: jax.Array,
   sharp: bool,
@@ -155,6 +198,7 @@ def _synthesise(
   made = nnx.merge(graph, state)(
     images.astype(jnp.float32)[None] / white,
     flow[None],
+    bend[None],
     time,
     exposure,
     sharp=sharp,
@@ -163,37 +207,88 @@ def _synthesise(
   return pixels.astype(images.dtype), made.uncertainty[0] * 255
 
 
+class _FlowOfPairs:
+  """The flow of the last few pairs of frames, each computed once."""
+
+  def __init__(self, estimator: optical_flow.FlowEstimator):
+    self._estimator = estimator
+    self._held: collections.deque[tuple[np.ndarray, np.ndarray, np.ndarray]] = (
+      collections.deque(maxlen=_PAIRS)
+    )
+
+  def both_ways(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """As `optical_flow.FlowEstimator.both_ways`."""
+    for one, other, flow in self._held:
+      if one is first and other is second:
+        return flow
+    flow = self._estimator.both_ways(_eight_bits(first), _eight_bits(second))
+    self._held.append((first, second, flow))
+    return flow
+
+  def curve(
+    self,
+    first: np.ndarray,
+    second: np.ndarray,
+    before: Neighbour | None,
+    after: Neighbour | None,
+  ) -> optical_flow.Curve:
+    """How motion between two frames is bent, as others beside them tell."""
+    early = late = None
+    if before is not None:
+      back = self.both_ways(before.image, first)[::-1]
+      early = optical_flow.Outer(back, before.distance)
+    if after is not None:
+      on = self.both_ways(second, after.image)
+      late = optical_flow.Outer(on, after.distance)
+    return optical_flow.Curve(self.both_ways(first, second), early, late)
+
+
 def _eight_bits(image: np.ndarray) -> np.ndarray:
   return image if image.dtype == np.uint8 else (image >> 8).astype(np.uint8)
 
 
 def classical(
-  inputs: Sequence[np.ndarray], times: Sequence[float]
+  inputs: Sequence[np.ndarray],
+  times: Sequence[float],
+  outer: Outer = (None, None),
+  *,
+  curved: bool = False,
 ) -> list[np.ndarray]:
-  """As `FrameInterpolator.window`, by `optical_flow.interpolate`."""
-  estimator = optical_flow.FlowEstimator()
+  """As `FrameInterpolator.window`, by `optical_flow.interpolate`.
 
-  def make(first, second, parts):
-    flow = estimator.both_ways(first, second)
+  Args:
+    inputs: as there.
+    times: as there.
+    outer: as there.
+    curved: whether paths are bent as the frames before and after tell.
+  """
+  pairs = _FlowOfPairs(optical_flow.FlowEstimator())
+
+  def make(first, second, parts, before, after):
+    flow = pairs.both_ways(first, second)
+    curve = pairs.curve(first, second, before, after) if curved else None
     for time in parts:
-      yield optical_flow.interpolate(first, second, flow, time)
+      yield optical_flow.interpolate(first, second, flow, time, curve)
 
-  return _along(inputs, times, make)
+  return _along(inputs, times, outer, make)
 
 
 def _along(
   inputs: Sequence[np.ndarray],
   times: Sequence[float],
-  make: Callable[
-    [np.ndarray, np.ndarray, Sequence[float]], Iterator[np.ndarray]
-  ],
+  outer: Outer,
+  make: Callable[..., Iterator[np.ndarray]],
 ) -> list[np.ndarray]:
+  row = [outer[0], *inputs, outer[1]]
+  beside = [None if image is None else Neighbour(image) for image in row]
   pictures: list[np.ndarray] = []
   last = len(inputs) - 2
   for k in range(last + 1):
     parts = [t - k for t in times if min(int(t), last) == k]
     if parts:
-      pictures += make(inputs[k], inputs[k + 1], parts)
+      pictures += make(
+        inputs[k], inputs[k + 1], parts, beside[k], beside[k + 3]
+      )
   return pictures
 
 

@@ -250,7 +250,7 @@ class _Work:
       for number, batch in enumerate(_batches(planned, self._piece_frames)):
         starts.append(self.clock.shown(batch[0].time))
         if number >= done:
-          maker = maker or self._maker(batch[0].sources[0], stack)
+          maker = maker or self._maker(batch[0].numbers[0], stack)
           notes = []
           with self.writer(self.pieces.path(number)) as writer:
             for made in maker.make(batch):

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from speedflow import media
-from speedflow.inference.interpolator import Picture
+from speedflow.inference.interpolator import Neighbour, Picture
 from speedflow.inference.still import StillParts
 from speedflow.inference.superres_plan import Planned
 
@@ -25,6 +25,8 @@ class Interpolator(Protocol):
     second: np.ndarray,
     times: Sequence[float],
     exposure: float | None = 0.0,
+    before: Neighbour | None = None,
+    after: Neighbour | None = None,
   ) -> Iterator[Picture]:
     """As `FrameInterpolator.between`."""
     ...
@@ -81,18 +83,21 @@ class FrameMaker:
   def make(self, planned: Iterable[Planned]) -> Iterator[Made]:
     """Makes the next frames that are planned."""
     for sources, group in itertools.groupby(planned, lambda each: each.sources):
-      images = self._fetch(sources)
+      wanted = list(group)
+      self._read(wanted[0].numbers)
+      images = [self._held[number] for number in sources]
       if len(images) == 1:
-        for each in group:
+        for each in wanted:
           yield Made(each, images[0], None)
         continue
-      wanted = list(group)
       # One that is held is made once.
       shares = list(dict.fromkeys(each.share for each in wanted))
+      first, second = images
+      before, after = self._beside(wanted[0])
       made = self._interpolator.between(
-        images[0], images[1], shares, wanted[0].exposure
+        first, second, shares, wanted[0].exposure, before, after
       )
-      still = StillParts(*images)
+      still = StillParts(first, second)
       for share, same in itertools.groupby(wanted, lambda each: each.share):
         picture = next(made)
         image = still.keep(picture.image, share)
@@ -100,16 +105,23 @@ class FrameMaker:
         for each in same:
           yield Made(each, image, doubt)
 
-  def _fetch(self, sources: tuple[int, ...]) -> list[np.ndarray]:
-    """Input frames by number; the smallest never falls from call to call."""
-    for old in [number for number in self._held if number < sources[0]]:
+  def _beside(self, planned: Planned) -> list[Neighbour | None]:
+    return [
+      None
+      if each is None
+      else Neighbour(self._held[each.number], each.distance)
+      for each in planned.beside
+    ]
+
+  def _read(self, numbers: Sequence[int]) -> None:
+    """Holds some input frames; the first never falls from call to call."""
+    for old in [number for number in self._held if number < numbers[0]]:
       del self._held[old]
-    while self._next <= sources[-1]:
+    while self._next <= numbers[-1]:
       image = next(self._frames).image
-      if self._next >= sources[0]:
+      if self._next >= numbers[0]:
         self._held[self._next] = image
       self._next += 1
-    return [self._held[number] for number in sources]
 
 
 def _doubt(uncertainty: np.ndarray) -> Doubt:

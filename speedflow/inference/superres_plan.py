@@ -12,6 +12,23 @@ Kind = Literal["observed", "restored", "synthesised", "held"]
 """As it was; deblurred; made between two; or the last of a shot, repeated."""
 
 
+# A frame beside the two that is further from the nearer one, in intervals
+# between the two, or nearer to it than the inverse, tells too little.
+_FURTHEST = Fraction(3)
+
+
+class Beside(NamedTuple):
+  """A frame of the same shot, next to the two that another is made from.
+
+  Attributes:
+    number: of the input frame.
+    distance: to the nearer of the two in time, in intervals between these.
+  """
+
+  number: int
+  distance: float
+
+
 class Planned(NamedTuple):
   """A frame that is to be made.
 
@@ -21,6 +38,9 @@ class Planned(NamedTuple):
     sources: numbers of the input frames that it is made from.
     share: its place between two sources, 0..1.
     exposure: of the sources, as in `Survey.exposure`.
+    beside: the frames before the first source and after the one that follows
+      it, which tell how things accelerate from that to this; None where there
+      is none.
   """
 
   time: Fraction
@@ -28,6 +48,15 @@ class Planned(NamedTuple):
   sources: tuple[int, ...]
   share: float
   exposure: float | None
+  beside: tuple[Beside | None, Beside | None] = (None, None)
+
+  @property
+  def numbers(self) -> list[int]:
+    """Of all input frames that are needed, rising."""
+    before, after = self.beside
+    early = [] if before is None else [before.number]
+    late = [] if after is None else [after.number]
+    return [*early, *self.sources, *late]
 
 
 def plan(found: Survey, moments: Iterator[Fraction]) -> Iterator[Planned]:
@@ -38,12 +67,15 @@ def plan(found: Survey, moments: Iterator[Fraction]) -> Iterator[Planned]:
   """
   kept = np.flatnonzero(found.true).tolist()
   pending = next(moments, None)
-  neighbours = zip([None, *kept], kept, [*kept[1:], None], strict=False)
-  for before, first, after in neighbours:
+  row = [None, *kept, None, None]
+  neighbours = zip(row, row[1:], row[2:], row[3:], strict=False)
+  for before, first, after, beyond in neighbours:
+    assert first is not None
     start = found.times[first]
     end = found.end if after is None else found.times[after]
     exposure = found.exposure[found.shot[first]]
     last = _is_cut(found, first, after)
+    beside = _beside(found, before, first, after, beyond)
     kind: Kind = "restored"
     sources: tuple[int, ...] = (first,)
     place = 0.0
@@ -57,13 +89,36 @@ def plan(found: Survey, moments: Iterator[Fraction]) -> Iterator[Planned]:
       sources = (first, after)
     while pending is not None and pending < end:
       if pending == start:
-        yield Planned(pending, kind, sources, place, exposure)
+        yield Planned(pending, kind, sources, place, exposure, beside)
       elif last or after is None:
         yield Planned(pending, "held", sources, place, exposure)
       else:
         share = float((pending - start) / (end - start))
-        yield Planned(pending, "synthesised", (first, after), share, exposure)
+        pair = (first, after)
+        yield Planned(pending, "synthesised", pair, share, exposure, beside)
       pending = next(moments, None)
+
+
+def _beside(
+  found: Survey,
+  before: int | None,
+  first: int,
+  after: int | None,
+  beyond: int | None,
+) -> tuple[Beside | None, Beside | None]:
+  """What is next to two frames, where no cut and no long pause is between."""
+  if after is None or _is_cut(found, first, after):
+    return None, None
+  length = found.times[after] - found.times[first]
+
+  def side(near: int, far: int | None) -> Beside | None:
+    if far is None or _is_cut(found, near, far):
+      return None
+    distance = abs(found.times[far] - found.times[near]) / length
+    fits = 1 / _FURTHEST <= distance <= _FURTHEST
+    return Beside(far, float(distance)) if fits else None
+
+  return side(first, before), side(after, beyond)
 
 
 def _is_cut(found: Survey, frame: int, other: int | None) -> bool:

@@ -37,6 +37,8 @@ def note(
     "share": round(planned.share, 6),
     "uncertainty": 0.0,
   }
+  if len(planned.sources) == 2:
+    noted["beside"] = [side and side.number for side in planned.beside]
   if planned.kind == "held":
     # What was there meanwhile is not known at all.
     noted["uncertainty"] = None

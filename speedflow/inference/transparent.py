@@ -5,7 +5,11 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from speedflow.data import optical_flow
-from speedflow.inference.interpolator import FrameInterpolator, Picture
+from speedflow.inference.interpolator import (
+  FrameInterpolator,
+  Neighbour,
+  Picture,
+)
 
 _FULL = np.float32(65535)
 
@@ -28,18 +32,22 @@ class TransparentInterpolator:
     second: np.ndarray,
     times: Sequence[float],
     exposure: float | None = 0.0,
+    before: Neighbour | None = None,
+    after: Neighbour | None = None,
   ) -> Iterator[Picture]:
-    """As `FrameInterpolator.between`, of uint8 or uint16 RGBA [h, w, 4]."""
+    """As `FrameInterpolator.between`, of uint8 or uint16 RGBA [h, w, 4].
+
+    Paths are straight: the frames before and after do not matter.
+    """
+    del before, after  # Named as the protocol has them.
     if not times:
       return
     full = np.iinfo(first.dtype).max
-    before, after = [
-      _weighted(image / np.float32(full)) for image in (first, second)
-    ]
+    pair = [_weighted(image / np.float32(full)) for image in (first, second)]
     flow = self._flow.both_ways(
-      *((colours >> 8).astype(np.uint8) for colours in (before, after))
+      *((colours >> 8).astype(np.uint8) for colours in pair)
     )
-    made = self._maker.between(before, after, times, exposure)
+    made = self._maker.between(pair[0], pair[1], times, exposure)
     for time, picture in zip(times, made, strict=True):
       opacity = optical_flow.interpolate(
         first[..., 3], second[..., 3], flow, time

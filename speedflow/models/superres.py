@@ -1,7 +1,8 @@
 """Joint deblurring and interpolation: two frames -> the picture at any time.
 
-Classical flow, carried to the wanted time, is refined in two stages, from
-coarse to fine, and the refined flow fetches pixels of both frames: at the
+Classical flow, carried to the wanted time along paths that the frames before
+and after may bend, is refined in two stages, from coarse to fine, and the
+refined flow fetches pixels of both frames: at the
 place itself, from around it, and along the path of motion, as far as the
 shutter was open. The picture is a weighted sum of these. The weights of each
 pixel come from a small 2-D convolutional network and add up to one, so where
@@ -39,6 +40,8 @@ _AROUND = tuple(
 )
 # Flow enters and leaves in units of so many pixels.
 _FLOW_UNIT = 8.0
+# How far a path is bent enters in units of so many pixels.
+_BEND_UNIT = 1.0
 # Differences of pixels (0..1) enter magnified: most are small.
 _DIFFERENCE = 8.0
 # Ways to get from the picture to both frames: refined flow, the flow of each
@@ -154,10 +157,10 @@ class SuperResNet(nnx.Module):
       rngs: for the initial parameters.
     """
     self.config = config
-    self.coarse = _Pyramid(36, config.coarse, config.dtype, rngs)
+    self.coarse = _Pyramid(38, config.coarse, config.dtype, rngs)
     self.flow = _head(config.coarse[0], 4, rngs)
     hidden = config.coarse[0] // 4
-    inputs = 4 * (7 + 2 * len(_ALONG)) + 8 + _PATHS + 3 + hidden
+    inputs = 4 * (7 + 2 * len(_ALONG)) + 10 + _PATHS + 3 + hidden
     self.fine = _Pyramid(inputs, config.fine, config.dtype, rngs)
     # For each of 2 x 2 pixels: weights of the pixels of both frames at the end
     # of every path, then of those around and along.
@@ -169,6 +172,7 @@ class SuperResNet(nnx.Module):
     self,
     images: jax.Array,
     flow: jax.Array,
+    bend: jax.Array,
     time: jax.Array,
     exposure: jax.Array,
     *,
@@ -181,6 +185,9 @@ class SuperResNet(nnx.Module):
       flow: float [b, 2, h, w, 2], from the first to the second and back, of
         what is at each pixel at this time as each frame tells it: see
         `speedflow.data.optical_flow.at_time`; pixels.
+      bend: float [b, h, w, 2], by how much that lies aside of a straight and
+        even path: see `speedflow.data.optical_flow.Curve`; pixels. 0 where
+        nothing is known of the frames before and after.
       time: float [b], 0 (the middle of the first frame's exposure) .. 1 (of
         the second's).
       exposure: float [b], open-shutter time / frame interval of the frames,
@@ -197,23 +204,26 @@ class SuperResNet(nnx.Module):
     t = time[:, None, None, None]
     scalars = jnp.stack([time, shutter, known.astype(jnp.float32)], -1)
     ahead = (flow[:, 0] - flow[:, 1]) / 2
-    moved = jnp.stack([-t * ahead, (1 - t) * ahead], 1)
+    aside = bend[:, None]
+    moved = jnp.stack([-t * ahead, (1 - t) * ahead], 1) + aside
+    bent = _pool(bend) / _BEND_UNIT
     disagreement = _pool(_pool(flow[:, 0] + flow[:, 1]))
-    moved, hidden = self._refine(images, moved, disagreement, scalars)
+    moved, hidden = self._refine(images, moved, bent, disagreement, scalars)
     others = [
       # The flow of one frame alone, in both directions: where things overlap,
       # one of them is right.
-      jnp.stack([-t * flow[:, 0], (1 - t) * flow[:, 0]], 1),
-      jnp.stack([t * flow[:, 1], -(1 - t) * flow[:, 1]], 1),
+      jnp.stack([-t * flow[:, 0], (1 - t) * flow[:, 0]], 1) + aside,
+      jnp.stack([t * flow[:, 1], -(1 - t) * flow[:, 1]], 1) + aside,
       # What stands still although its surroundings move.
       jnp.zeros_like(flow),
     ]
-    return self._synthesise(images, moved, others, hidden, scalars, sharp)
+    return self._synthesise(images, moved, others, bent, hidden, scalars, sharp)
 
   def _refine(
     self,
     images: jax.Array,
     moved: jax.Array,
+    bent: jax.Array,
     disagreement: jax.Array,
     scalars: jax.Array,
   ) -> tuple[jax.Array, jax.Array]:
@@ -229,6 +239,7 @@ class SuperResNet(nnx.Module):
       space_to_depth(difference) * _DIFFERENCE,
       *(_pool(flow) / _FLOW_UNIT for flow in flows),
       disagreement / _FLOW_UNIT,
+      _pool(bent),
       _pool(jnp.abs(difference)) * _DIFFERENCE,
     ]
     features = self.coarse(_with_scalars(x, scalars))
@@ -241,6 +252,7 @@ class SuperResNet(nnx.Module):
     images: jax.Array,
     moved: jax.Array,
     others: Sequence[jax.Array],
+    bent: jax.Array,
     hidden: jax.Array,
     scalars: jax.Array,
     sharp: bool,
@@ -275,6 +287,7 @@ class SuperResNet(nnx.Module):
       )
       * _DIFFERENCE,
       _pool(path) / _FLOW_UNIT,
+      bent,
       doubts * _DIFFERENCE,
       hidden,
     ]

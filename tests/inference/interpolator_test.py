@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
+from speedflow.data import optical_flow
 from speedflow.inference import interpolator
 from speedflow.models import superres
 
@@ -80,11 +81,43 @@ def test_tiles_leave_no_seam():
   )
 
 
+def test_a_fall_is_not_even(untrained):
+  frames = [_sliding(64, 96, right) for right in (0, 0, 6, 18)]
+  before, first, second, after = frames
+  wanted = _sliding(64, 96, 2).astype(float)  # And 3 if it were even.
+  sides = [interpolator.Neighbour(each) for each in (before, after)]
+  inner = np.s_[:, 24:-24]
+  off, near = (
+    np.abs(next(made).image[inner] - wanted[inner]).mean()
+    for made in (
+      untrained.between(first, second, [0.5]),
+      untrained.between(first, second, [0.5], 0.0, *sides),
+    )
+  )
+  assert near < off
+
+
+def test_the_flow_of_a_pair_is_computed_once(monkeypatch):
+  counted = []
+  search = optical_flow.FlowEstimator.both_ways
+
+  def count(self, first, second):
+    counted.append((first, second))
+    return search(self, first, second)
+
+  monkeypatch.setattr(optical_flow.FlowEstimator, "both_ways", count)
+  machine = interpolator.FrameInterpolator(_net(0.0))
+  frames = [_sliding(32, 48, 2 * k) for k in range(6)]
+  machine.window(frames, [k + 0.5 for k in range(5)])
+  assert len(counted) == 5
+
+
 def test_times_are_counted_in_intervals(untrained):
   frames = [_sliding(64, 96, right) for right in (0, 4, 8)]
   made = untrained.window(frames, [0, 1, 2])
   for picture, frame in zip(made, frames, strict=True):
     np.testing.assert_allclose(picture, frame, atol=1)
   (between,) = untrained.window(frames, [1.5])
-  (alone,) = untrained.between(*frames[1:], [0.5])
+  before = interpolator.Neighbour(frames[0])
+  (alone,) = untrained.between(*frames[1:], [0.5], 0.0, before)
   np.testing.assert_array_equal(between, alone.image)

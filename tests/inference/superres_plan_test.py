@@ -76,6 +76,49 @@ def test_repeats_are_replaced_by_what_lies_between_their_neighbours(info):
   assert [p.kind for p in planned[1:6]] == ["synthesised"] * 5
 
 
+def test_frames_beside_two_of_a_shot_tell_how_things_accelerate(info):
+  planned, _ = _plan(_survey(info, [0, 0, 0, 0, 1, 1, 1]))
+  beside = {
+    p.sources: tuple(side and side.number for side in p.beside)
+    for p in planned
+    if p.kind == "synthesised"
+  }
+  assert beside == {
+    (0, 1): (None, 2),
+    (1, 2): (0, 3),
+    (2, 3): (1, None),
+    (4, 5): (None, 6),
+    (5, 6): (4, None),
+  }
+
+
+def test_the_distance_of_frames_is_counted_in_intervals(info):
+  times = [Fraction(t, 25) for t in (0, 1, 3, 4, 20, 21)]
+  planned, _ = _plan(_survey(info, [0] * 6, times=times))
+  sides = {p.sources: p.beside for p in planned}
+  assert [side.distance for side in sides[1, 2]] == [0.5, 0.5]
+  # The pause is too long to tell anything.
+  assert sides[2, 3][0].distance == 2 and sides[2, 3][1] is None
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+  shots=st.lists(st.integers(1, 5), min_size=1, max_size=5),
+  repeats=st.sets(st.integers(1, 24)),
+  exposure=st.sampled_from([0.0, 0.5, None]),
+)
+def test_no_frame_is_needed_again_after_a_later_one(
+  info, shots, repeats, exposure
+):
+  numbers = [n for n, length in enumerate(shots) for _ in range(length)]
+  starts = {0, *np.cumsum(shots).tolist()}
+  found = _survey(info, numbers, repeats - starts, exposure)
+  needed = [p.numbers for p in _plan(found)[0]]
+  assert all(rising == sorted(rising) for rising in needed)
+  first = [numbers[0] for numbers in needed]
+  assert first == sorted(first)
+
+
 @settings(max_examples=30, deadline=None)
 @given(
   steps=st.lists(st.integers(1, 90), min_size=1, max_size=8),

@@ -53,11 +53,13 @@ def _synthesise(net, *args):
   return net(*args)
 
 
-def _run(net, pair, flow, time, exposure=0.0):
+def _run(net, pair, flow, time, exposure=0.0, bend=(0.0, 0.0)):
+  bends = np.broadcast_to(np.array(bend, np.float32), flow.shape[1:])
   return _synthesise(
     net,
     jnp.array(pair[None], jnp.float32) / 255,
     jnp.array(flow[None]),
+    jnp.array(bends[None]),
     jnp.array([time]),
     jnp.array([exposure]),
   )
@@ -129,6 +131,23 @@ def test_untrained_it_gives_the_frames_at_their_own_times(untrained):
     np.testing.assert_allclose(made, pair[time], atol=1.0)
 
 
+def test_untrained_a_bent_path_moves_the_picture(untrained):
+  rng = np.random.default_rng(0)
+  wide = cv2.GaussianBlur(
+    rng.integers(0, 256, (48, 80, 3), np.uint8), (0, 0), 2
+  )
+
+  def at(x, y):
+    return wide[8 - y : 40 - y, 16 - x : 64 - x]
+
+  pair = np.stack([at(0, 0), at(8, 0)])
+  flow = np.zeros((2, 32, 48, 2), np.float32)
+  flow[0, ..., 0], flow[1, ..., 0] = 8, -8
+  made = _run(untrained, pair, flow, 0.5, bend=(0.0, -3.0)).image[0] * 255
+  inner = np.s_[8:-8, 12:-12]
+  np.testing.assert_allclose(made[inner], at(4, 3)[inner], atol=2.0)
+
+
 def test_untrained_it_is_symmetric_in_time(untrained):
   pair, flow = _frames()
   there = _run(untrained, pair, flow, 0.3).image
@@ -156,6 +175,7 @@ def test_sharp_frames_give_the_same_picture_with_less_work(scrambled):
   args = (
     jnp.array(pair[None], jnp.float32) / 255,
     jnp.array(flow[None]),
+    jnp.zeros((1, *flow.shape[1:])),
     jnp.array([0.4]),
     jnp.array([0.0]),
   )

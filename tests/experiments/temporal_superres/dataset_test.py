@@ -1,5 +1,6 @@
 """Examples: frames left out, or averaged, with the truth between."""
 
+import cv2
 import numpy as np
 import pytest
 
@@ -9,7 +10,8 @@ from speedflow.timewarp import light
 
 
 def _sampler(**fields):
-  return dataset.ExampleSampler(**({"crop": 32, "smallest": 1.0} | fields))
+  usual = {"crop": 32, "smallest": 1.0, "scenes": 0.0}
+  return dataset.ExampleSampler(**(usual | fields))
 
 
 def _draw(sampler, shot, count=8):
@@ -40,10 +42,11 @@ def test_the_same_numbers_give_the_same_example(make_shot):
 
 
 def test_every_example_fits_the_batch(make_shot):
-  for example in _draw(_sampler(blurred=0.5), make_shot()):
+  for example in _draw(_sampler(blurred=0.5, scenes=0.5), make_shot()):
     assert example["images"].shape == (2, 2, 32, 32, 3)
     assert example["truth"].shape == (2, 32, 32, 3)
     assert example["flow"].shape == (2, 2, 32, 32, 2)
+    assert example["bend"].shape == (2, 32, 32, 2)
     assert example["images"].dtype == example["truth"].dtype == np.uint8
 
 
@@ -79,3 +82,29 @@ def test_a_full_exposure_is_the_mean_light_of_eight_frames():
 def test_a_shutter_of_no_length_is_the_frame_itself():
   images = {0: np.full((4, 4, 3), 7, np.uint8)}
   np.testing.assert_array_equal(dataset.expose(images, 0, 0.0), images[0])
+
+
+def test_even_motion_is_not_bent(make_shot):
+  bends = [
+    np.abs(example["bend"].astype(np.float32)).mean()
+    for example in _draw(_sampler(blurred=0.0), make_shot(), 4)
+  ]
+  assert np.mean(bends) < 0.2
+
+
+def test_without_neighbours_nothing_is_bent(make_shot):
+  for example in _draw(_sampler(alone=1.0), make_shot(), 2):
+    assert not example["bend"].any()
+
+
+def test_calculated_scenes_are_blurred_and_their_truth_is_sharp(make_shot):
+  sampler = _sampler(scenes=1.0, blurred_scenes=1.0, unknown=0.0, crops=1)
+  blur, sharp = [], []
+  for example in _draw(sampler, make_shot(), 12):
+    assert 0.2 <= example["exposure"][0] <= 1
+    for into, image in (
+      (blur, example["images"][0, 0]),
+      (sharp, example["truth"][0]),
+    ):
+      into.append(cv2.Laplacian(image, cv2.CV_32F).var())
+  assert np.mean(blur) < np.mean(sharp)

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import nnx
 
 from configs import temporal_superres
 from experiments.temporal_superres import experiment
@@ -21,12 +22,13 @@ def loss_of():
     "images": jnp.array(np.stack([truth, truth], 2)),
     "truth": jnp.array(truth),
     "flow": jnp.zeros((1, 1, 2, _SIDE, _SIDE, 2)),
+    "bend": jnp.zeros((1, 1, _SIDE, _SIDE, 2)),
     "time": jnp.full((1, 1), 0.5),
     "exposure": jnp.zeros((1, 1)),
   }
 
   def loss(error):
-    def network(images, flow, time, exposure):
+    def network(images, flow, bend, time, exposure):
       doubt = jnp.full((1, _SIDE // 2, _SIDE // 2), 0.01)
       return superres.Synthesis(102 / 255 + error[None], doubt, flow)
 
@@ -58,3 +60,14 @@ def test_the_border_of_a_crop_does_not_count(loss_of):
   error = np.zeros((_SIDE, _SIDE, 3))
   error[:8] = error[:, -8:] = 0.5
   assert loss_of(error)[0] == loss_of(0 * error)[0]
+
+
+def test_training_may_start_from_weights(tmp_path):
+  first = experiment.Experiment(temporal_superres.get_config("smoke"))
+  net = first.init_model(nnx.Rngs(5))
+  first.export(net, tmp_path / "a.npz")
+  config = temporal_superres.get_config("smoke")
+  config.initial = str(tmp_path / "a.npz")
+  again = experiment.Experiment(config).init_model(nnx.Rngs(6))
+  kernels = [each.coarse.enter.kernel[...] for each in (net, again)]
+  np.testing.assert_allclose(*kernels, atol=1e-3)
