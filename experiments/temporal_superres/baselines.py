@@ -14,17 +14,12 @@ from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
 
 from speedflow.data import optical_flow
-from speedflow.inference import interpolator
-from speedflow.timewarp import light
+from speedflow.inference import interpolator, motion_blur
 
 Frames = Sequence[np.ndarray]
 
 # minterpolate looks two frames back and ahead.
 _CONTEXT = 2
-# Of the deblurring; chosen on the validation split.
-_ITERATIONS = 1
-_RELAXATION = np.float32(0.5)
-_STEPS = 9
 
 
 def nearest(inputs: Frames, times: Sequence[float]) -> list[np.ndarray]:
@@ -101,11 +96,7 @@ def cascade(
 
 
 def deblur(inputs: Frames, exposure: float) -> list[np.ndarray]:
-  """Undoes motion blur by relaxed iteration (Van Cittert, 1931).
-
-  The blur of each pixel is taken to be even along the flow, as far as the
-  shutter was open; the picture is corrected until, blurred so, it is the
-  input. In linear light.
+  """Undoes motion blur, see `motion_blur.undo`, along DIS flow.
 
   Args:
     inputs: uint8 RGB [h, w, 3] each.
@@ -115,14 +106,6 @@ def deblur(inputs: Frames, exposure: float) -> list[np.ndarray]:
   pictures = []
   for k, image in enumerate(inputs):
     other = k + 1 if k + 1 < len(inputs) else k - 1
-    path = estimator.between(image, inputs[other]) * exposure
-    blurred = light.to_linear(image)
-    sharp = blurred
-    for _ in range(_ITERATIONS):
-      again = sum(
-        optical_flow.warp(sharp, np.float32(place) * path)
-        for place in np.linspace(-0.5, 0.5, _STEPS)
-      )
-      sharp = np.clip(sharp + _RELAXATION * (blurred - again / _STEPS), 0, 1)
-    pictures.append(light.from_linear(sharp))
+    path = estimator.between(image, inputs[other]) * np.float32(exposure)
+    pictures.append(motion_blur.undo(image, path))
   return pictures

@@ -34,7 +34,7 @@ def scenes(count: int, seed: int = 0) -> list[procedural.ProceduralScene]:
 def compare(
   methods: dict[str, Callable[[protocol.Window], list[np.ndarray]]],
   exposure: float,
-  count: int = 12,
+  count: int,
 ) -> dict[str, float]:
   """Median distance, pixels, of bodies in 8x slowed video.
 

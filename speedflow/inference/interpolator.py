@@ -12,6 +12,7 @@ import numpy as np
 from flax import nnx
 
 from speedflow.data import optical_flow
+from speedflow.inference import motion_blur
 from speedflow.models import superres
 
 # Larger pictures are made in tiles of at most this side, pixels.
@@ -53,7 +54,9 @@ class FrameInterpolator:
   """Makes sharp pictures at any time between two frames.
 
   The frames before and after them, where there are any, tell how things
-  accelerate. The flow of consecutive frames is computed once.
+  accelerate. Blur of a known exposure is undone classically, along the motion,
+  before the network sees the frames. The flow of consecutive frames is computed
+  once.
 
   It is not safe to share between threads.
   """
@@ -94,6 +97,12 @@ class FrameInterpolator:
       return
     flow = self._flow.both_ways(first, second)
     curve = self._flow.curve(first, second, before, after)
+    if exposure:
+      pace = self._flow.pace(first, second, before, after)
+      first, second = (
+        motion_blur.undo(image, np.float32(exposure) * way)
+        for image, way in zip((first, second), pace, strict=True)
+      )
     shutter = np.array([math.nan if exposure is None else exposure], np.float32)
     images = np.stack([first, second])
     for time in times:
@@ -241,6 +250,27 @@ class _FlowOfPairs:
       on = self.both_ways(second, after.image)
       late = optical_flow.Outer(on, after.distance)
     return optical_flow.Curve(self.both_ways(first, second), early, late)
+
+  def pace(
+    self,
+    first: np.ndarray,
+    second: np.ndarray,
+    before: Neighbour | None,
+    after: Neighbour | None,
+  ) -> list[np.ndarray]:
+    """How far each pixel of two frames moves in an interval, at its own time.
+
+    It is the mean of how far it came and how far it goes.
+    """
+    ahead, back = self.both_ways(first, second)
+    paces = [ahead, -back]
+    if before is not None:
+      came = -self.both_ways(before.image, first)[1]
+      paces[0] = (ahead + came / np.float32(before.distance)) / 2
+    if after is not None:
+      goes = self.both_ways(second, after.image)[0]
+      paces[1] = (goes / np.float32(after.distance) - back) / 2
+    return paces
 
 
 def _eight_bits(image: np.ndarray) -> np.ndarray:

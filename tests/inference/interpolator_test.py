@@ -97,6 +97,19 @@ def test_a_fall_is_not_even(untrained):
   assert near < off
 
 
+def test_blur_is_undone_along_the_motion(untrained):
+  wide = [_sliding(64, 96, right).astype(float) for right in range(-4, 13)]
+  frames = [
+    np.rint(np.mean(wide[k : k + 9], 0)).astype(np.uint8) for k in (0, 8)
+  ]
+  inner = np.s_[:, 16:-16]
+  left, undone = (
+    np.abs(untrained.window(frames, [0.5], exposure)[0] - wide[8])[inner].mean()
+    for exposure in (None, 1.0)
+  )
+  assert undone < 0.9 * left
+
+
 def test_the_flow_of_a_pair_is_computed_once(monkeypatch):
   counted = []
   search = optical_flow.FlowEstimator.both_ways

@@ -1,0 +1,159 @@
+"""What frames beside the two, and undoing blur first, are worth: PSNR alone.
+
+  python -m experiments.temporal_superres.ideas --records=records/clips \
+    --out=experiments/temporal_superres/ideas.json
+
+Runs on the validation split, on which these things were chosen.
+"""
+
+import argparse
+import pathlib
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from experiments.temporal_superres import baselines, evaluate, protocol
+from speedflow.data.records import RecordSource
+from speedflow.evaluation import frames
+from speedflow.inference import interpolator, superres_weights
+from speedflow.training import run_record
+
+_Method = Callable[[protocol.Window], list[np.ndarray]]
+
+_SETTINGS = (
+  *("sharp 4x", "sharp 8x", "sharp 4x, busy, 320 x 240"),
+  *("blurred 8x, exposure 0.5", "blurred 8x, exposure 1"),
+)
+_SCENES = 6
+
+
+def _sharp_methods(
+  machine: interpolator.FrameInterpolator,
+) -> dict[str, _Method]:
+  """By the frames that are seen; one interval."""
+
+  def classical(before: bool, after: bool) -> _Method:
+    return lambda window: interpolator.classical(
+      window.inputs, window.times, _seen(window, before, after), curved=True
+    )
+
+  def ours(before: bool, after: bool) -> _Method:
+    return lambda window: machine.window(
+      window.inputs,
+      window.times,
+      window.exposure,
+      _seen(window, before, after),
+    )
+
+  ways = {
+    "two frames": (False, False),
+    "and the one before": (True, False),
+    "and the one after": (False, True),
+    "four frames": (True, True),
+  }
+  return {
+    f"{name}, {way}": make(*which)
+    for name, make in (("DIS", classical), ("ours", ours))
+    for way, which in ways.items()
+  }
+
+
+def _blurred_methods(
+  machine: interpolator.FrameInterpolator,
+) -> dict[str, _Method]:
+  """By what is done about the blur."""
+
+  def ours(window: protocol.Window, exposure: float | None) -> list[np.ndarray]:
+    return machine.window(window.inputs, window.times, exposure, window.outer)
+
+  return {
+    "deblur + DIS": lambda window: baselines.cascade(
+      window.inputs, window.times, window.exposure
+    ),
+    "ours, told it is sharp": lambda window: ours(window, 0.0),
+    "ours, told nothing": lambda window: ours(window, None),
+    "ours, told 0.5": lambda window: ours(window, 0.5),
+    "ours, told the exposure": lambda window: ours(window, window.exposure),
+  }
+
+
+def _seen(
+  window: protocol.Window, before: bool, after: bool
+) -> interpolator.Outer:
+  first, last = window.outer
+  return first if before else None, last if after else None
+
+
+def windows(
+  paths: list[pathlib.Path], every: int
+) -> Iterator[tuple[str, protocol.Window]]:
+  """Yields windows of each n-th shot, and calculated ones, with settings."""
+  cuts = evaluate.settings()
+  images = []
+  for number, shot in enumerate(protocol.read_shots(paths)):
+    images.append(shot.image(0))
+    footage = protocol.Footage(shot)
+    for setting in _SETTINGS:
+      # There are few blurred ones.
+      if number % every == 0 or setting.startswith("blurred"):
+        window = cuts[setting](footage)
+        if window is not None:
+          yield setting, window
+  for number, scene in enumerate(protocol.scenes(images, _SCENES)):
+    for exposure in (0.0, 0.5, 1.0):
+      kind = f"blurred 8x, exposure {exposure:g}" if exposure else "sharp 8x"
+      name = f"procedural, {kind}"
+      yield name, protocol.scene_window(scene, exposure, f"scene {number}")
+
+
+def main() -> None:
+  """Runs the comparison."""
+  parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+  parser.add_argument("--records", type=pathlib.Path, required=True)
+  parser.add_argument("--split", default="val")
+  parser.add_argument(
+    "--every", type=int, default=3, help="sharp windows of each n-th shot"
+  )
+  parser.add_argument("--out", type=pathlib.Path, required=True)
+  args = parser.parse_args()
+  started = time.time()
+  paths = protocol.shards(args.records, args.split)
+  machine = interpolator.FrameInterpolator(superres_weights.load())
+  sharp, blurred = _sharp_methods(machine), _blurred_methods(machine)
+  scores: dict[str, dict[str, list[float]]] = {}
+  for setting, window in windows(paths, args.every):
+    columns = scores.setdefault(setting, {})
+    for name, method in (blurred if window.exposure else sharp).items():
+      made = map(frames.psnr, method(window), window.truths)
+      columns.setdefault(name, []).append(float(np.mean(list(made))))
+    print(setting, window.shot, flush=True)
+  results: dict[str, dict[str, Any]] = {
+    setting: {
+      "windows": len(next(iter(columns.values()))),
+      "psnr": {
+        name: round(float(np.mean(x)), 4) for name, x in columns.items()
+      },
+    }
+    for setting, columns in scores.items()
+  }
+  report = {
+    **run_record.circumstances(),
+    "split": args.split,
+    "every": args.every,
+    "data_fingerprint": RecordSource(paths).fingerprint(),
+    "seconds": round(time.time() - started),
+    "settings": results,
+  }
+  lines = [
+    f"| {setting} (n = {found['windows']}) | {name} | {psnr:.2f} |"
+    for setting, found in results.items()
+    for name, psnr in found["psnr"].items()
+  ]
+  header = ["| input | method | PSNR dB |", "|---|---|---|"]
+  run_record.write_results(args.out, report, "\n".join([*header, *lines, ""]))
+
+
+if __name__ == "__main__":
+  main()
