@@ -222,7 +222,7 @@ class SpeedEstimator:
         to_speed.append(float(labels.step_to_speed(0.0, kept.fps)))
         numbers.append(number)
     answers: list[tuple[float, float] | None] = [None] * len(clips)
-    likelihood = self._likelihood(maps)
+    likelihood = self.likelihood(maps)
     for number, shift, seen in zip(numbers, to_speed, likelihood, strict=True):
       values = self._centres + shift
       mean, spread = belief.moments(seen, values, belief.everyday(values))
@@ -333,6 +333,8 @@ class SpeedEstimator:
     self, images: Sequence[np.ndarray], times: np.ndarray
   ) -> list[_Look]:
     """Consecutive frames without a cut, at each of `STRIDES` that tells."""
+    if telling.drawn(images):
+      return []
     kept = labels.true_frames(images, times)
     images = [images[i] for i in kept.indices]
     times = times[kept.indices]
@@ -344,7 +346,7 @@ class SpeedEstimator:
       maps = mapper.along(images[::stride])
       windows = {
         start: maps[start : start + WINDOW]
-        for start in _window_starts(len(maps))
+        for start in window_starts(len(maps))
       }
       starts = [s for s, w in windows.items() if telling.tells_speed(w)]
       if not starts:
@@ -352,7 +354,7 @@ class SpeedEstimator:
           # A drifting pattern, aliased, would tell something at last.
           break
         continue
-      seen = self._likelihood([windows[start] for start in starts])
+      seen = self.likelihood([windows[start] for start in starts])
       to_speed = labels.step_to_speed(-np.log2(stride), kept.fps)
       ends = np.minimum(np.array(starts) + WINDOW, len(maps))
       looks.append(
@@ -364,8 +366,16 @@ class SpeedEstimator:
       )
     return looks
 
-  def _likelihood(self, windows: Sequence[np.ndarray]) -> np.ndarray:
-    """Likelihoods of log2 step [n, bins] of [<= WINDOW, 12, 16, 8]."""
+  def likelihood(self, windows: Sequence[np.ndarray]) -> np.ndarray:
+    """What windows say of the step from frame to frame, each for itself.
+
+    Args:
+      windows: motion maps, float16 [t <= `WINDOW`, 12, 16, 8] each.
+
+    Returns:
+      Likelihoods of the network's bins of log2 step, float64 [n, bins], up to
+      a factor for each row.
+    """
     return belief.likelihood(
       self._probability(windows), self._label_frequency, _FREQUENCY_POWER
     )
@@ -399,8 +409,8 @@ class SpeedEstimator:
         f"it is too short, {duration_s:.2g} s; at least {motion.MIN_MAPS + 2} "
         "frames without a cut are wanted"
         if short
-        else "nothing moves in it as filmed things do, or each shot is too "
-        "short"
+        else "nothing moves in it as filmed things do, it is drawn, or each "
+        "shot is too short"
       )
       return _unknown(answer, reason, duration_s)
     values = np.array([w.log2_speed for w in windows])
@@ -557,8 +567,8 @@ def _pieces(
     yield piece
 
 
-def _window_starts(maps: int) -> list[int]:
-  """Where windows begin, so that together they cover all maps."""
+def window_starts(maps: int) -> list[int]:
+  """Where windows begin, so that together they cover so many maps."""
   last = max(0, maps - WINDOW)
   starts = list(range(0, last + 1, HOP))
   if starts[-1] < last:

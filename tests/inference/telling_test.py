@@ -1,3 +1,4 @@
+import cv2
 import numpy as np
 import pytest
 
@@ -60,3 +61,39 @@ def test_a_pattern_that_drifts_evenly_does_not(step):
   maps = _maps(frames)
   assert telling.moves(maps)
   assert not telling.tells_speed(maps)
+
+
+def _cartoon(ground=None):
+  """Flat shapes, one of which jumps; on a ground of its own."""
+  frames = []
+  for number in range(CLIP):
+    frame = np.full(motion.FRAME_SIZE, 180, np.uint8)
+    if ground is not None:
+      frame[:] = ground
+    frame[72:] = 90
+    centre = (20 + 4 * number, 60 - round(30 * abs(np.sin(number / 4))))
+    cv2.circle(frame, centre, 12, 30, -1, cv2.LINE_AA)
+    frames.append(frame)
+  return frames
+
+
+def test_flat_shapes_are_drawn():
+  frames = _cartoon()
+  assert telling.tells_speed(_maps(frames))
+  assert telling.drawn(frames)
+
+
+def test_shapes_on_a_textured_ground_may_be_filmed():
+  rng = np.random.default_rng(3)
+  assert not telling.drawn(_cartoon(rng.integers(60, 120, (96, 128), np.uint8)))
+
+
+def test_bars_and_night_are_not_drawn():
+  rng = np.random.default_rng(4)
+  filmed = _blob(50 + 30 * np.sin(np.arange(CLIP) / 3))
+  for frame in filmed:
+    # A picture filmed upright, between wide bars.
+    frame[:, :45], frame[:, -45:] = 0, 0
+  assert not telling.drawn(filmed)
+  night = rng.integers(0, 4, (CLIP, *motion.FRAME_SIZE), np.uint8)
+  assert not telling.drawn(list(night))

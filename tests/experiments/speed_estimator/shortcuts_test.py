@@ -7,6 +7,7 @@ from experiments.speed_estimator import shortcuts
 from speedflow.data import motion
 from speedflow.data.records import RecordSource
 from speedflow.data.schema import ShotRecord
+from speedflow.inference import telling
 from speedflow.timewarp.augment import Appearance
 
 
@@ -45,3 +46,11 @@ def test_the_plaid_moves_evenly():
   changes = np.abs(np.diff(plaid, axis=0)).mean((1, 2, 3))
   assert changes.min() > 1
   assert np.ptp(changes) < 0.3
+
+
+def test_what_is_drawn_is_flat_and_what_a_microscope_sees_is_not():
+  for make, flat in ((shortcuts._animation, True), (shortcuts._cells, False)):
+    frames = make(4, 0)
+    assert frames.shape == (4, 96, 128, 3)
+    assert telling.drawn([frame[..., 1] for frame in frames]) == flat
+    assert np.any(frames[0] != frames[1])
