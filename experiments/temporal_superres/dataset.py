@@ -20,6 +20,7 @@ import numpy as np
 from speedflow.data import optical_flow, pipeline, procedural
 from speedflow.data.records import RecordSource
 from speedflow.data.schema import ShotRecord
+from speedflow.inference import motion_blur
 from speedflow.timewarp import light, resample
 
 BLUR_FACTOR = 8
@@ -78,7 +79,8 @@ class ExampleSampler:
       rng: source of randomness.
 
     Returns:
-      images: uint8 [n, 2, s, s, 3]; truth: uint8 [n, s, s, 3]; flow: float16
+      images: uint8 [n, 2, s, s, 3], of which `motion_blur.undo` took what it
+      can where the exposure is told; truth: uint8 [n, s, s, 3]; flow: float16
       [n, 2, s, s, 2], as `optical_flow.at_time`; bend: float16 [n, s, s, 2],
       as `optical_flow.Curve.at`; time: float32 [n], 0..1; exposure: float32
       [n], nan where it is not told.
@@ -219,12 +221,16 @@ class ExampleSampler:
       for near, far in ((0, -1), (1, 2))
     )
     bend = optical_flow.Curve(both, early, late).at(take.time)
+    pair = [frames[0], frames[1]]
+    told = rng.random() >= self.unknown
+    if exposure and told:
+      ways = np.float32(exposure) * optical_flow.paces(both, early, late)
+      pair = [motion_blur.undo(*each) for each in zip(pair, ways, strict=True)]
     inner = slice(_MARGIN, _MARGIN + self.crop)
-    time, pair = take.time, [frames[0], frames[1]]
+    time = take.time
     both = optical_flow.at_time(both, time)
     if rng.random() < 0.5:
       pair, both, time = pair[::-1], both[::-1], 1 - time
-    told = rng.random() >= self.unknown
     return {
       "images": np.stack(pair)[:, inner, inner],
       "truth": take.truth[inner, inner],

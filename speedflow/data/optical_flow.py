@@ -168,6 +168,28 @@ class Curve:
     return np.float32(time * (1 - time) / 2) * total / trust
 
 
+def paces(
+  flow: np.ndarray, before: Outer | None, after: Outer | None
+) -> np.ndarray:
+  """How far each pixel of two pictures moves in an interval, at its own time.
+
+  Args:
+    flow: float32 [2, h, w, 2] of `FlowEstimator.both_ways`.
+    before: of the picture before the first; None if there is none.
+    after: of the picture after the second.
+
+  Returns:
+    float32 [2, h, w, 2], pixels: of both pictures, the mean of how far it came
+    and how far it goes.
+  """
+  found = np.stack([flow[0], -flow[1]])
+  if before is not None:
+    found[0] = (found[0] - before.flow[0] / np.float32(before.distance)) / 2
+  if after is not None:
+    found[1] = (found[1] + after.flow[0] / np.float32(after.distance)) / 2
+  return found
+
+
 def _acceleration(flow: np.ndarray, outer: Outer) -> np.ndarray:
   """Pixels per interval squared, times trust; trust: float32 [h, w, 3]."""
   away, back = outer.flow

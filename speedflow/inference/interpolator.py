@@ -96,9 +96,10 @@ class FrameInterpolator:
     if not times:
       return
     flow = self._flow.both_ways(first, second)
-    curve = self._flow.curve(first, second, before, after)
+    beside = self._flow.beside(first, second, before, after)
+    curve = optical_flow.Curve(flow, *beside)
     if exposure:
-      pace = self._flow.pace(first, second, before, after)
+      pace = optical_flow.paces(flow, *beside)
       first, second = (
         motion_blur.undo(image, np.float32(exposure) * way)
         for image, way in zip((first, second), pace, strict=True)
@@ -234,14 +235,14 @@ class _FlowOfPairs:
     self._held.append((first, second, flow))
     return flow
 
-  def curve(
+  def beside(
     self,
     first: np.ndarray,
     second: np.ndarray,
     before: Neighbour | None,
     after: Neighbour | None,
-  ) -> optical_flow.Curve:
-    """How motion between two frames is bent, as others beside them tell."""
+  ) -> tuple[optical_flow.Outer | None, optical_flow.Outer | None]:
+    """The flow from two frames to those beside them, where there are any."""
     early = late = None
     if before is not None:
       back = self.both_ways(before.image, first)[::-1]
@@ -249,28 +250,7 @@ class _FlowOfPairs:
     if after is not None:
       on = self.both_ways(second, after.image)
       late = optical_flow.Outer(on, after.distance)
-    return optical_flow.Curve(self.both_ways(first, second), early, late)
-
-  def pace(
-    self,
-    first: np.ndarray,
-    second: np.ndarray,
-    before: Neighbour | None,
-    after: Neighbour | None,
-  ) -> list[np.ndarray]:
-    """How far each pixel of two frames moves in an interval, at its own time.
-
-    It is the mean of how far it came and how far it goes.
-    """
-    ahead, back = self.both_ways(first, second)
-    paces = [ahead, -back]
-    if before is not None:
-      came = -self.both_ways(before.image, first)[1]
-      paces[0] = (ahead + came / np.float32(before.distance)) / 2
-    if after is not None:
-      goes = self.both_ways(second, after.image)[0]
-      paces[1] = (goes / np.float32(after.distance) - back) / 2
-    return paces
+    return early, late
 
 
 def _eight_bits(image: np.ndarray) -> np.ndarray:
@@ -296,7 +276,10 @@ def classical(
 
   def make(first, second, parts, before, after):
     flow = pairs.both_ways(first, second)
-    curve = pairs.curve(first, second, before, after) if curved else None
+    curve = None
+    if curved:
+      beside = pairs.beside(first, second, before, after)
+      curve = optical_flow.Curve(flow, *beside)
     for time in parts:
       yield optical_flow.interpolate(first, second, flow, time, curve)
 
