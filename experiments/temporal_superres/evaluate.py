@@ -184,6 +184,7 @@ def compare(
   compared: Mapping[str, Method],
   log: Callable[[str], None],
   every: int = 1,
+  wanted: Sequence[str] = (),
 ) -> dict[str, list[dict[str, Any]]]:
   """Figures of every method on every window, by setting.
 
@@ -192,6 +193,7 @@ def compare(
     compared: the methods.
     log: is told the PSNR of each window.
     every: sharp windows are of each n-th shot only, and scenes as few.
+    wanted: the settings; if none are named, all, and the scenes.
   """
   flow = optical_flow.FlowEstimator()
   rows: dict[str, list[dict[str, Any]]] = collections.defaultdict(list)
@@ -202,7 +204,11 @@ def compare(
     scores = [f"{name} {x['psnr']:.2f}" for name, x in row["scores"].items()]
     log(f"{setting}, {window.shot}: {', '.join(scores)}")
 
-  cuts = settings()
+  cuts = {
+    name: cut
+    for name, cut in settings().items()
+    if name in wanted or not wanted
+  }
   images: list[np.ndarray] = []
   for number, shot in enumerate(protocol.read_shots(paths)):
     images.append(shot.image(0))
@@ -214,7 +220,7 @@ def compare(
       window = cut(footage)
       if window is not None:
         add(setting, window)
-  count = math.ceil(SCENES / every)
+  count = 0 if wanted else math.ceil(SCENES / every)
   for number, scene in enumerate(protocol.scenes(images, count)):
     for exposure in (0.0, *EXPOSURES):
       window = protocol.scene_window(scene, exposure, f"scene {number}")
@@ -305,10 +311,14 @@ def _extremes(results: Mapping[str, Any], count: int = 4) -> list[str]:
     return row["scores"]["ours"]["psnr"] - row["scores"]["DIS"]["psnr"]
 
   rows = sorted(results["sharp 2x"]["windows"], key=gain)
-  names = ("blend", "minterpolate", "DIS", "ours")
+  names = [
+    name
+    for name in ("blend", "minterpolate", "DIS", "ours")
+    if name in rows[0]["scores"]
+  ]
   lines = [
     f"| sharp 2x, least and most helped | {' | '.join(names)} |",
-    "|---|---|---|---|---|",
+    "|---" * (len(names) + 1) + "|",
   ]
   for row in [*rows[:count], *rows[-count:]]:
     scores = [f"{row['scores'][name]['psnr']:.2f}" for name in names]
@@ -328,14 +338,24 @@ def main() -> None:
     default=1,
     help="sharp windows of each n-th shot only, and as few scenes",
   )
+  parser.add_argument(
+    "--settings", nargs="*", default=[], help="these alone, without scenes"
+  )
+  parser.add_argument(
+    "--methods", nargs="*", default=[], help="these alone, besides DIS"
+  )
   parser.add_argument("--out", type=pathlib.Path, required=True)
   args = parser.parse_args()
   started = time.time()
   paths = protocol.shards(args.records, args.split)
   machine = interpolator.FrameInterpolator(superres_weights.load(args.weights))
-  compared = methods(machine)
+  compared = {
+    name: method
+    for name, method in methods(machine).items()
+    if name in ("DIS", *args.methods) or not args.methods
+  }
   log = functools.partial(print, flush=True)
-  rows = compare(paths, compared, log, args.every)
+  rows = compare(paths, compared, log, args.every, args.settings)
   results = {
     name: {"summary": summarise(windows), "windows": windows}
     for name, windows in rows.items()
@@ -344,10 +364,14 @@ def main() -> None:
     name: method for name, method in compared.items() if "deblur" not in name
   }
   count = math.ceil(SCENES / args.every)
-  places = {
-    "sharp": positions.compare(sharp, 0.0, count),
-    "exposure 0.75": positions.compare(compared, 0.75, count),
-  }
+  places = (
+    {}
+    if args.settings
+    else {
+      "sharp": positions.compare(sharp, 0.0, count),
+      "exposure 0.75": positions.compare(compared, 0.75, count),
+    }
+  )
   report = {
     **run_record.circumstances(),
     "split": args.split,
