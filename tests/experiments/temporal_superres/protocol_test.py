@@ -110,6 +110,59 @@ def test_the_busiest_stretch_of_a_shot_is_found(make_shot):
   assert protocol.blurred_window(footage, 0.5) is None
 
 
+def test_a_window_has_the_frames_beside_it_where_the_shot_has_them(make_shot):
+  footage = protocol.Footage(make_shot(2, 14))
+  window = protocol.sharp_window(footage, 4, 1)
+  first = next(
+    k
+    for k in range(14)
+    if np.array_equal(footage.frames([k], 192)[0], window.inputs[0])
+  )
+  for side, number in zip(window.outer, (first - 4, first + 8), strict=True):
+    if 0 <= number < 14:
+      np.testing.assert_array_equal(side, footage.frames([number], 192)[0])
+    else:
+      assert side is None
+  assert any(side is not None for side in window.outer)
+
+
+def test_beside_a_blurred_window_is_blur_too(make_shot):
+  footage = protocol.Footage(make_shot(1, 80, "slowmo"))
+  window = protocol.blurred_window(footage, 1.0)
+  sides = [side for side in window.outer if side is not None]
+  assert sides
+  for side in sides:
+    detail = [
+      cv2.Laplacian(image, cv2.CV_32F).var()
+      for image in (side, window.truths[0])
+    ]
+    assert detail[0] < detail[1]
+
+
+def test_the_table_is_of_the_methods_that_were_compared():
+  figures = {
+    "ssim": 0.9,
+    "tof": 1.0,
+    "hallucination": 0.0,
+    "ms_per_frame": 1.0,
+  }
+  rows = [
+    {
+      "shot": f"shot {k}",
+      "group": str(k),
+      "scores": {
+        name: {"psnr": 30.0 + k + gain} | figures
+        for name, gain in (("DIS", 0), ("ours", 0.5))
+      },
+    }
+    for k in range(3)
+  ]
+  results = {"sharp 2x": {"summary": evaluate.summarise(rows), "windows": rows}}
+  table = evaluate.table(results)
+  assert "| ours | 31.50 | +0.50 (+0.50 to +0.50) | - |" in table
+  assert "| shot 2 | 32.00 | 32.50 |" in table
+
+
 def test_a_split_without_records_is_refused(tmp_path):
   with pytest.raises(SpeedflowError, match="no records of the split"):
     protocol.shards(tmp_path, "val")
