@@ -87,6 +87,9 @@ def get_config(variant: str = "tiny") -> ml_collections.ConfigDict:
   config.data = ml_collections.ConfigDict()
   # Folder of tracks.
   config.data.records = "records/tracks"
+  # A CSV of weights by record, such as `speedflow attribute` writes; "" draws
+  # all of them alike.
+  config.data.selection = ""
   # How often each kind of source is drawn from, relative to the others.
   config.data.mix = ml_collections.ConfigDict()
   config.data.mix.mover = 0.5

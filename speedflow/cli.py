@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import speedflow
 from speedflow import errors
+from speedflow.attribution import attribute_command
 from speedflow.data import beam_runner
 from speedflow.inference import (
   detect_command,
@@ -132,6 +133,16 @@ def _parser() -> argparse.ArgumentParser:
   )
   generate_command.add_arguments(generate)
   generate.set_defaults(run=_generate)
+
+  attribute = commands.add_parser(
+    "attribute",
+    help="which training clips taught the generator a motion?",
+    description="Ranks the clips that a generator was trained on by what they "
+    "taught it of the motion of some queries, for and against, and selects "
+    "what to train on. Killed and run again, it goes on where it was.",
+  )
+  attribute_command.add_arguments(attribute)
+  attribute.set_defaults(run=_attribute)
 
   mine = commands.add_parser(
     "mine",
@@ -334,6 +345,11 @@ def _superres(args: argparse.Namespace) -> int:
 def _generate(args: argparse.Namespace) -> int:
   with _progress(1) as begin:
     return generate_command.run(args, begin(args.out))
+
+
+def _attribute(args: argparse.Namespace) -> int:
+  with _progress(1) as begin:
+    return attribute_command.run(args, begin(args.out))
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ import ml_collections
 import numpy as np
 
 from experiments.speed_generator import movers
-from speedflow.data import pipeline, tracks
+from speedflow.data import pipeline, selection, tracks
 from speedflow.data.procedural import ProceduralScene
 from speedflow.data.records import RecordSource, split_shards
 from speedflow.timewarp import labels
@@ -148,6 +148,10 @@ class FollowedSource:
   def __repr__(self) -> str:
     return f"FollowedSource({self._records!r})"
 
+  def ids(self) -> list[str]:
+    """The id of each record."""
+    return [tracks.record_id(record) for record in self._records]
+
   def fingerprint(self) -> str:
     """A digest of the records."""
     return self._records.fingerprint()
@@ -232,16 +236,22 @@ def training_batches(
     process_count: number of processes.
   """
   sources: list[pipeline.Source] = []
-  for kind in data.mix:
-    if not data.mix[kind]:
+  weights: list[float] = []
+  for kind, weight in data.mix.items():
+    if not weight:
       continue
     if kind == "shots":
-      paths = shards(pathlib.Path(data.records), "train")
-      sources.append(FollowedSource(paths))
+      source = FollowedSource(shards(pathlib.Path(data.records), "train"))
+      parts: list[tuple[pipeline.Source, float]] = [(source, 1.0)]
+      if data.selection:
+        parts = selection.parts(source, source.ids(), data.selection)
     else:
-      sources.append(WorldSource(kind))
+      parts = [(WorldSource(kind), 1.0)]
+    for part, share in parts:
+      sources.append(part)
+      weights.append(weight * share)
   return pipeline.batches(
-    pipeline.mix(sources, [w for w in data.mix.values() if w], seed=seed),
+    pipeline.mix(sources, weights, seed=seed),
     [ClipSampler(clip_spec(data))],
     batch_size=batch_size,
     seed=seed,

@@ -101,10 +101,26 @@ class TrackRecord:
         ),
       )
     except (KeyError, IndexError, TypeError, ValueError, cv2.error) as error:
-      raise SpeedflowError(
-        f"not a record of tracks ({error!r}); wanted a folder written by "
-        "`python -m experiments.speed_generator.tracks`: build it again"
-      ) from error
+      raise _not_tracks(error) from error
+
+
+def record_id(record: bytes) -> str:
+  """The id of an encoded `TrackRecord`, whose picture stays unread.
+
+  Raises:
+    SpeedflowError: when the record holds something else.
+  """
+  try:
+    return str(example.decode(record)["id"][0], "utf-8")
+  except (KeyError, IndexError, TypeError, ValueError) as error:
+    raise _not_tracks(error) from error
+
+
+def _not_tracks(error: Exception) -> SpeedflowError:
+  return SpeedflowError(
+    f"not a record of tracks ({error!r}); wanted a folder written by "
+    "`python -m experiments.speed_generator.tracks`: build it again"
+  )
 
 
 def grid_points() -> np.ndarray:

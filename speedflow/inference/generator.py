@@ -78,6 +78,11 @@ class SpeedGenerator:
     )
     self._graph, self._state = nnx.split(model)
 
+  @property
+  def model(self) -> generator_lib.Generator:
+    """The network."""
+    return nnx.merge(self._graph, self._state)
+
   def generate(
     self,
     image: Picture,

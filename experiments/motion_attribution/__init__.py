@@ -1,0 +1,1 @@
+"""Which training clips taught a motion: proof on motions that are known."""

@@ -1,0 +1,1 @@
+"""Which training clips taught a motion (Motive, arXiv 2601.08828)."""
