@@ -21,7 +21,7 @@ from configs import speed_generator
 
 # width, depth, heads, batch, steps, learning rate
 _VARIANTS = {
-  "tiny": (64, 2, 4, 16, 800, 2e-3),
+  "tiny": (64, 2, 4, 16, 600, 2e-3),
   "base": (160, 6, 5, 32, 2_000, 1e-3),
   "large": (384, 8, 8, 64, 5_000, 5e-4),
 }

@@ -80,8 +80,8 @@ class SpeedGenerator:
 
   @property
   def model(self) -> generator_lib.Generator:
-    """The network."""
-    return nnx.merge(self._graph, self._state)
+    """The network; a new one, which may be changed."""
+    return nnx.merge(self._graph, jax.tree.map(lambda x: x, self._state))
 
   def generate(
     self,

@@ -1,3 +1,7 @@
+import collections
+import dataclasses
+
+import ml_collections
 import numpy as np
 import pytest
 
@@ -82,3 +86,31 @@ def test_held_out_clips_are_the_same_at_every_call(drifting, tmp_path):
 def test_missing_records_are_refused(tmp_path):
   with pytest.raises(SpeedflowError, match="no tracks of the split 'val'"):
     dataset.shards(tmp_path, "val")
+
+
+def test_training_draws_the_clips_that_are_selected(drifting, tmp_path):
+  path = tmp_path / "clips-train.tfrecord-00000-of-00001"
+  with RecordWriter(path) as writer:
+    for name, shade in (("a", 10), ("b", 100), ("c", 250)):
+      image = np.full((64, 64, 3), shade, np.uint8)
+      record = dataclasses.replace(drifting, id=name, image=image)
+      writer.write(record.encode())
+  chosen = tmp_path / "selection.csv"
+  chosen.write_text("id,weight\na,3\nb,0\nc,1\n")
+  data = ml_collections.ConfigDict(
+    {
+      "records": str(tmp_path),
+      "selection": str(chosen),
+      "mix": {"shots": 1.0},
+      **{"knots": 4, "low": -4.0, "high": 2.0, "ramps": 0.0},
+      **{"workers": 0, "threads": 1},
+    }
+  )
+  batches = iter(
+    dataset.training_batches(
+      data, batch_size=8, seed=0, process_index=0, process_count=1
+    )
+  )
+  shades = np.stack([next(batches)["image"][:, 0, 0, 0] for _ in range(4)])
+  counts = collections.Counter(shades.ravel().tolist())
+  assert counts == {10: 24, 250: 8}
