@@ -150,19 +150,27 @@ class Study:
     self, seed: int, mask: features.Mask = "min_max"
   ) -> "Attributed":
     """Features of all clips and queries, by the base of a seed."""
+    path = self.workdir / f"features-{mask}-{seed}.npz"
     maker = self.base(seed)
     feature_maker = FeatureMaker(maker, Settings.of(maker, mask))
-    started = time.process_time()
-    of_clips = feature_maker.features(self.clips)
-    spent = time.process_time() - started
-    return Attributed(
-      clips=of_clips,
-      queries={
-        family: feature_maker.features(clips)
-        for family, clips in self.queries.items()
-      },
-      seconds_per_clip=spent / len(self.clips),
-    )
+    if not path.exists():
+      feature_maker.features(self.clips[:8])  # Compiles.
+      started = time.process_time()
+      of_clips = feature_maker.features(self.clips)
+      spent = time.process_time() - started
+      with atomic.atomic_path(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, **of_clips._asdict(), seconds=spent)
+    with np.load(path) as kept:
+      return Attributed(
+        clips=features.Features(
+          **{n: kept[n] for n in features.Features._fields}
+        ),
+        queries={
+          family: feature_maker.features(clips)
+          for family, clips in self.queries.items()
+        },
+        seconds_per_clip=float(kept["seconds"]) / len(self.clips),
+      )
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
