@@ -214,44 +214,80 @@ class FeatureMaker:
 
   def project(self, batch: Mapping[str, np.ndarray]) -> jax.Array:
     """Projected gradients of a batch of `stack`, float32 [b, d]."""
-    return self._projected(self._params, dict(batch))
+    return _project(
+      self._graph,
+      self._params,
+      self._rest,
+      self._noise,
+      self.settings.time,
+      dict(batch),
+      projection=Projection(self.settings.dimensions, self.settings.seed),
+      by_length=self.settings.by_length,
+    )
 
   def gradient(self, batch: Mapping[str, np.ndarray]) -> nnx.State:
     """The whole gradient of the first clip of a batch of `stack`."""
-    return self._gradient(
-      self._params, {name: value[0] for name, value in batch.items()}
+    return _gradient(
+      self._params,
+      self._graph,
+      self._rest,
+      self._noise,
+      self.settings.time,
+      {name: value[0] for name, value in batch.items()},
+      by_length=self.settings.by_length,
     )
 
-  @functools.cached_property
-  def _projected(self):
-    projection = Projection(self.settings.dimensions, self.settings.seed)
 
-    def one(params: nnx.State, clip: dict[str, jax.Array]) -> jax.Array:
-      return projection(jax.grad(self._loss)(params, clip))
+def _loss(
+  params: nnx.State,
+  graph: nnx.GraphDef,
+  rest: nnx.State,
+  noise: jax.Array,
+  time: jax.Array,
+  clip: dict[str, jax.Array],
+  by_length: bool,
+) -> jax.Array:
+  """The loss of one clip, a scalar."""
+  model = nnx.merge(graph, params, rest)
+  one = {name: value[None] for name, value in clip.items()}
+  yes = jnp.ones(1, bool)
+  error = generator.velocity_error(
+    model,
+    one,
+    noise=noise[None],
+    time=jnp.full(1, time),
+    has_image=yes,
+    has_speed=yes,
+    weight=one["weight"],
+  )
+  # The error is a mean over all moments, those beyond the end among them.
+  total = error[0] * len(noise)
+  return total / clip["length"] if by_length else total
 
-    return jax.jit(jax.vmap(one, (None, 0)))
 
-  @functools.cached_property
-  def _gradient(self):
-    return jax.jit(jax.grad(self._loss))
+# Compiled once for all generators of the same sizes.
+_gradient = jax.jit(jax.grad(_loss), static_argnames="by_length")
 
-  def _loss(self, params: nnx.State, clip: dict[str, jax.Array]) -> jax.Array:
-    """The loss of one clip, a scalar."""
-    model = nnx.merge(self._graph, params, self._rest)
-    one = {name: value[None] for name, value in clip.items()}
-    yes = jnp.ones(1, bool)
-    error = generator.velocity_error(
-      model,
-      one,
-      noise=jnp.asarray(self._noise)[None],
-      time=jnp.full(1, self.settings.time),
-      has_image=yes,
-      has_speed=yes,
-      weight=one["weight"],
+
+@functools.partial(jax.jit, static_argnames=("projection", "by_length"))
+def _project(
+  graph: nnx.GraphDef,
+  params: nnx.State,
+  rest: nnx.State,
+  noise: jax.Array,
+  time: jax.Array,
+  batch: dict[str, jax.Array],
+  *,
+  projection: Projection,
+  by_length: bool,
+) -> jax.Array:
+  def one(clip: dict[str, jax.Array]) -> jax.Array:
+    gradient = jax.grad(_loss)(
+      params, graph, rest, noise, time, clip, by_length
     )
-    # The error is a mean over all knots, moments beyond the end among them.
-    total = error[0] * self._knots
-    return total / clip["length"] if self.settings.by_length else total
+    return projection(gradient)
+
+  return jax.vmap(one)(batch)
 
 
 def stack(clips: Sequence[Clip], settings: Settings) -> dict[str, np.ndarray]:
