@@ -16,8 +16,8 @@ from speedflow.inference import generator_warp
 from speedflow.inference import page as page_lib
 
 # Of the clips that are shown, pixels.
-_SIZE = 112
-_FPS = 15
+_SIZE = 96
+_FPS = 10
 _LONGEST_S = 2.0
 
 _LEAD = (
@@ -35,8 +35,8 @@ worst.</p>"""
 
 _STYLE = """
 .teach { display: grid; grid-template-columns: 150px 1fr; gap: 8px 24px; }
-.teach video { width: 112px; height: 112px; display: block; }
-.teach figure { margin: 0; width: 112px; }
+.teach video { width: 96px; height: 96px; display: block; }
+.teach figure { margin: 0; width: 96px; }
 .teach figcaption { display: block; font-size: 12px; overflow-wrap: anywhere; }
 .row { display: flex; gap: 12px; flex-wrap: wrap; }
 .teach h4 { margin: 0 0 4px; font-size: 13px; font-weight: 500; }
