@@ -29,6 +29,7 @@ from speedflow.inference import (
   detect,
   detector,
   estimator,
+  picture,
   sound_speed,
   verdict,
 )
@@ -121,11 +122,11 @@ class OncePerPicture:
     self._look = look
     self._seen: dict[tuple[str, Any], Any] = {}
 
-  def detect(self, path: str | os.PathLike[str], /, **given: Any) -> Any:
+  def detect(self, video: picture.Picture, /, **given: Any) -> Any:
     """What is seen in the picture of a file."""
-    key = _picture_digest(path), given.get("changes_s")
+    key = _picture_digest(video.path), given.get("changes_s")
     if key not in self._seen:
-      self._seen[key] = self._look(path, **given)
+      self._seen[key] = self._look(video, **given)
     return self._seen[key]
 
   estimate = detect

@@ -18,7 +18,7 @@ import os
 import pathlib
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -95,17 +95,26 @@ def evaluate(split: str) -> dict[str, Any]:
 
 
 def changed_cases(sounds: Sequence[protocol.Sound]) -> list[protocol.Case]:
-  """Several changes of each sound, of ratios spread evenly in log."""
+  """Several changes of each sound."""
   rng = np.random.default_rng(_SEED)
-  found = []
-  for sound in sounds:
-    for number in range(_CHANGES_PER_SOUND):
-      place = (number + rng.random()) / _CHANGES_PER_SOUND
-      octaves = protocol.LARGEST_LOG2_RATIO * (2 * place - 1)
-      case = protocol.with_change(sound, rng, log2_ratio=octaves)
-      if case is not None and abs(octaves) >= np.log2(1.2):
-        found.append(case)
-  return found
+  return [
+    case for s in sounds for case in changes_of(s, rng, _CHANGES_PER_SOUND)
+  ]
+
+
+def changes_of(
+  sound: protocol.Sound, rng: np.random.Generator, count: int
+) -> Iterator[protocol.Case]:
+  """So many changes of a sound, of ratios spread evenly in log.
+
+  Those by less than 1.2 are left out, and those that a sound is too short for.
+  """
+  for number in range(count):
+    place = (number + rng.random()) / count
+    octaves = protocol.LARGEST_LOG2_RATIO * (2 * place - 1)
+    case = protocol.with_change(sound, rng, log2_ratio=octaves)
+    if case is not None and abs(octaves) >= np.log2(1.2):
+      yield case
 
 
 def unchanged_cases(

@@ -25,6 +25,9 @@ from experiments.sound_speed import protocol
 from speedflow.atomic import atomic_path
 from speedflow.sound import changes, evidence, scorer, spectra
 
+CALCULATED = 40
+"""Calculated sounds beside the real ones."""
+
 _HIDDEN = 24
 _BATCH = 64
 _LEARNING_RATE = 3e-3
@@ -38,7 +41,6 @@ _FAR_S = 0.4
 _KEPT = 0.15
 _KEPT_HARD = 0.3
 _HARD = ("cut", "low-pass")
-_CALCULATED = 40
 # Width of the target about the true shift, bands.
 _TARGET_WIDTH = 1.0
 
@@ -195,7 +197,7 @@ def main(argv: Sequence[str] | None = None) -> int:
   parser.add_argument("--seed", type=int, default=0)
   args = parser.parse_args(argv)
   originals = protocol.sounds("train")
-  originals += protocol.scenes(_CALCULATED, args.seed)
+  originals += protocol.scenes(CALCULATED, args.seed)
   training = examples(
     protocol.training_cases(originals, args.seed, args.rounds),
     _KEPT,

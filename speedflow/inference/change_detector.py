@@ -13,16 +13,14 @@ from concurrent import futures
 from fractions import Fraction
 from typing import NamedTuple
 
-import cv2
 import jax
 import numpy as np
 import scipy.ndimage
 import scipy.signal
 from flax import nnx
 
-from speedflow import media
 from speedflow.data import motion, shots
-from speedflow.inference import change_weights, memory_frames
+from speedflow.inference import change_weights, memory_frames, picture
 from speedflow.models import change_net
 from speedflow.timewarp import labels
 
@@ -144,14 +142,19 @@ class ChangeDetector:
 
   def detect(
     self,
-    source: str | os.PathLike[str] | np.ndarray | Sequence[np.ndarray],
+    source: str
+    | os.PathLike[str]
+    | picture.Picture
+    | np.ndarray
+    | Sequence[np.ndarray],
     fps: float | Fraction | None = None,
     on_progress: Callable[[float], None] | None = None,
   ) -> PictureChanges:
     """Finds the changes of one video, reading it once.
 
     Args:
-      source: a file, or frames, uint8 [t, h, w, 3] or [t, h, w].
+      source: a file, or what is already decoded of it; or frames, uint8
+        [t, h, w, 3] or [t, h, w].
       fps: frames per second at which frames are played; 30 if not given. A
         file says it by itself.
       on_progress: called now and then with the share that is done, 0..1.
@@ -163,13 +166,13 @@ class ChangeDetector:
       SpeedflowError: the file cannot be read, or these are no frames.
     """
     advance = on_progress or (lambda done: None)
-    if not isinstance(source, str | os.PathLike):
-      frames = memory_frames.as_frames(source, fps, motion.to_flow_size)
-      found = self._detect(frames, 0.0, advance)
+    if isinstance(source, str | os.PathLike):
+      source = picture.Picture(source)
+    if isinstance(source, picture.Picture):
+      found = self._detect(source.frames(), source.info.duration_s, advance)
     else:
-      size = motion.FRAME_SIZE[::-1]
-      with media.VideoReader(source, size=size) as reader:
-        found = self._detect(reader, reader.info.duration_s, advance)
+      frames = memory_frames.as_frames(source, fps, motion.to_flow_size)
+      found = self._detect(picture.small_frames(frames), 0.0, advance)
     advance(1.0)
     return found
 
@@ -222,7 +225,7 @@ class ChangeDetector:
 
   def _detect(
     self,
-    frames: Iterable[media.Frame],
+    frames: Iterable[shots.Numbered],
     expected_s: float,
     on_progress: Callable[[float], None],
   ) -> PictureChanges:
@@ -244,7 +247,7 @@ class ChangeDetector:
 
     # Decoding goes on while the flow of earlier pieces is computed.
     with futures.ThreadPoolExecutor(max_workers=2) as pool:
-      for piece in _pieces(shots.number_shots(frames), self._reach):
+      for piece in _pieces(frames, self._reach):
         pending.append((piece, pool.submit(self._look, piece)))
         while len(pending) > 3:
           collect()
@@ -390,7 +393,7 @@ def _pieces(numbered: Iterable[shots.Numbered], reach: int) -> Iterator[_Piece]:
         yield _Piece(images, np.array(times), first, end, begins, False)
         images, times = images[-2 * reach :], times[-2 * reach :]
         begins = False
-      images.append(cv2.cvtColor(frame.image, cv2.COLOR_RGB2GRAY))
+      images.append(frame.image)
       times.append(float(frame.time))
     first = 0 if begins else reach
     yield _Piece(images, np.array(times), first, len(images), begins, True)

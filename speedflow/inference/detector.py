@@ -3,8 +3,10 @@
 import dataclasses
 import itertools
 import os
+import tempfile
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from concurrent import futures
+from typing import NamedTuple, Protocol
 
 from speedflow import media
 from speedflow.errors import SpeedflowError
@@ -12,6 +14,7 @@ from speedflow.inference import change_detector as change_detector_lib
 from speedflow.inference import detect as detect_lib
 from speedflow.inference import estimate as estimate_lib
 from speedflow.inference import estimator as estimator_lib
+from speedflow.inference import picture
 from speedflow.inference import sound_speed as sound_speed_lib
 from speedflow.inference import verdict as verdict_lib
 from speedflow.sound import changes as sound_changes
@@ -31,7 +34,7 @@ class Eye(Protocol):
 
   def detect(
     self,
-    path: str | os.PathLike[str],
+    video: picture.Picture,
     /,
     *,
     on_progress: Callable[[float], None],
@@ -45,7 +48,7 @@ class Estimator(Protocol):
 
   def estimate(
     self,
-    path: str | os.PathLike[str],
+    video: picture.Picture,
     /,
     *,
     on_progress: Callable[[float], None],
@@ -53,6 +56,20 @@ class Estimator(Protocol):
   ) -> estimate_lib.Estimate:
     """See `estimator.SpeedEstimator.estimate`."""
     ...
+
+
+class _Heard(NamedTuple):
+  """What the sound says.
+
+  Attributes:
+    changes: of its speed.
+    sound: as a whole.
+    stretched: probability that it was stretched at its old pitch, or None.
+  """
+
+  changes: tuple[sound_changes.SoundChange, ...]
+  sound: detect_lib.Sound
+  stretched: float | None
 
 
 class Detector:
@@ -113,29 +130,39 @@ class Detector:
       The evidence, and the answer, which lacks the verdict.
     """
     advance = on_progress or (lambda done: None)
-    seen = self._eye.detect(
-      path, on_progress=lambda done: advance(_DETECTING * done)
-    )
-    heard = _listen(path)
-    pairs = join_changes(seen.changes, heard.changes if heard else ())
-    first_s, last_s = float(seen.time_s[0]), float(seen.time_s[-1])
-    # Sound may go on when the picture is over.
-    within = [pair for pair in pairs if first_s < joined(pair).time_s <= last_s]
-    changes_s = tuple(joined(pair).time_s for pair in within)
-    estimate = self._estimator.estimate(
-      path,
-      on_progress=lambda done: advance(_DETECTING + (1 - _DETECTING) * done),
-      changes_s=changes_s,
-    )
-    status: detect_lib.SoundStatus = heard.status if heard else "missing"
-    sound = self._sound(path, status)
+    with (
+      tempfile.TemporaryFile() as kept,
+      # The ear listens while the eye looks.
+      futures.ThreadPoolExecutor(max_workers=1) as pool,
+    ):
+      video = picture.Picture(path, kept)
+      listening = pool.submit(self._listen, path)
+      seen = self._eye.detect(
+        video, on_progress=lambda done: advance(_DETECTING * done)
+      )
+      heard = listening.result()
+      pairs = join_changes(
+        seen.changes, within_shots(heard.changes, seen.cuts_s)
+      )
+      first_s, last_s = float(seen.time_s[0]), float(seen.time_s[-1])
+      # Sound may go on when the picture is over.
+      within = [
+        pair for pair in pairs if first_s < joined(pair).time_s <= last_s
+      ]
+      changes_s = tuple(joined(pair).time_s for pair in within)
+      estimate = self._estimator.estimate(
+        video,
+        on_progress=lambda done: advance(_DETECTING + (1 - _DETECTING) * done),
+        changes_s=changes_s,
+      )
+    sound = heard.sound
     edges = [first_s, *changes_s, first_s + (estimate.duration_s or 0.0)]
     stretches = []
     for start_s, end_s in itertools.pairwise(edges):
       speeds: dict[detect_lib.Sense, detect_lib.Reading | None] = {
         "picture": _speed_at(estimate, (start_s + end_s) / 2 - first_s),
         "sound": (
-          self._sound(path, status, start_s, end_s) if within else sound
+          self._sound(path, sound.status, start_s, end_s) if within else sound
         ).reading,
       }
       told = {sense: given for sense, given in speeds.items() if given}
@@ -144,7 +171,7 @@ class Detector:
       tuple(within),
       tuple(stretches),
       hears=sound.status == "ok",
-      stretched=_stretched(path) if sound.status == "ok" else None,
+      stretched=heard.stretched,
     )
     return evidence, detect_lib.Detection(
       os.fspath(path),
@@ -155,6 +182,16 @@ class Detector:
       stretches=tuple(stretches),
       cuts_s=seen.cuts_s,
     )
+
+  def _listen(self, path: str | os.PathLike[str]) -> "_Heard":
+    """All that the sound says by itself."""
+    found = _sound_changes(path)
+    if found is None:
+      return _Heard((), detect_lib.Sound("missing"), None)
+    stretched = None
+    if found.status == "ok":
+      stretched = stretch.stretched_probability(media.audio_blocks(path))
+    return _Heard(found.changes, self._sound(path, found.status), stretched)
 
   def _sound(
     self,
@@ -226,6 +263,25 @@ def join_changes(
   return sorted(pairs, key=lambda pair: joined(pair).time_s)
 
 
+def within_shots(
+  sound: Sequence[sound_changes.SoundChange], cuts_s: Sequence[float]
+) -> list[sound_changes.SoundChange]:
+  """The changes of the sound that are not where the picture is cut.
+
+  A cut to another place passes for a change of speed by sound alone in half
+  the cases, and what plays at another speed after a cut is another shot.
+
+  Args:
+    sound: changes that the sound tells.
+    cuts_s: times of the first frames after cuts.
+  """
+  return [
+    change
+    for change in sound
+    if all(abs(change.time_s - cut_s) > TOLERANCE_S for cut_s in cuts_s)
+  ]
+
+
 def joined(
   found: dict[detect_lib.Sense, verdict_lib.Found],
 ) -> detect_lib.Change:
@@ -243,11 +299,6 @@ def joined(
     best.ratio_high,
     tuple(found),
   )
-
-
-def _stretched(path: str | os.PathLike[str]) -> float | None:
-  """Probability that the sound was stretched at its old pitch."""
-  return stretch.stretched_probability(media.audio_blocks(path))
 
 
 def _speed_at(
@@ -273,7 +324,7 @@ def _of_no_sound(sound: detect_lib.Sound | None) -> list[str]:
   return []
 
 
-def _listen(
+def _sound_changes(
   path: str | os.PathLike[str],
 ) -> sound_changes.SoundChanges | None:
   """What changes in the sound; None where there is none to be heard."""

@@ -17,14 +17,19 @@ from concurrent import futures
 from fractions import Fraction
 from typing import NamedTuple
 
-import cv2
 import jax
 import numpy as np
 from flax import nnx
 
 from speedflow import media
 from speedflow.data import motion, shots
-from speedflow.inference import belief, memory_frames, telling, weights
+from speedflow.inference import (
+  belief,
+  memory_frames,
+  picture,
+  telling,
+  weights,
+)
 from speedflow.inference.estimate import (
   WIDEST,
   Estimate,
@@ -158,7 +163,11 @@ class SpeedEstimator:
 
   def estimate(
     self,
-    source: str | os.PathLike[str] | np.ndarray | Sequence[np.ndarray],
+    source: str
+    | os.PathLike[str]
+    | picture.Picture
+    | np.ndarray
+    | Sequence[np.ndarray],
     fps: float | Fraction | None = None,
     on_progress: Callable[[float], None] | None = None,
     changes_s: Sequence[float] | None = None,
@@ -166,7 +175,8 @@ class SpeedEstimator:
     """Estimates one video.
 
     Args:
-      source: a file, or frames, uint8 [t, h, w, 3] or [t, h, w].
+      source: a file, or what is already decoded of it; or frames, uint8
+        [t, h, w, 3] or [t, h, w].
       fps: frames per second at which frames are played; 30 if not given. A
         file says it by itself.
       on_progress: called now and then with the share that is done, 0..1.
@@ -182,6 +192,8 @@ class SpeedEstimator:
       SpeedflowError: the file cannot be read, or these are no frames.
     """
     if isinstance(source, str | os.PathLike):
+      source = picture.Picture(source)
+    if isinstance(source, picture.Picture):
       return self._estimate_file(
         source, on_progress or (lambda done: None), changes_s
       )
@@ -189,7 +201,8 @@ class SpeedEstimator:
     frames: list[media.Frame] = []
     if len(source):
       frames += memory_frames.as_frames(source, fps, motion.to_flow_size)
-    found = self._windows(_Timed(frames), True, changes_s or ())
+    timed = _Timed(picture.small_frames(frames))
+    found = self._windows(timed, True, changes_s or ())
     duration_s = len(frames) / float(rate)
     return self._summarise("", found, duration_s, float(rate), changes_s)
 
@@ -256,22 +269,20 @@ class SpeedEstimator:
 
   def _estimate_file(
     self,
-    path: str | os.PathLike[str],
+    video: picture.Picture,
     on_progress: Callable[[float], None],
     changes_s: Sequence[float] | None,
   ) -> Estimate:
-    size = motion.FRAME_SIZE[::-1]
-    with media.VideoReader(path, size=size) as reader:
-      expected_s = reader.info.duration_s
-      frames = _Timed(_reporting(reader, expected_s, on_progress))
-      dense = expected_s <= _DENSE_S
-      found = self._windows(frames, dense, changes_s or ())
-      fps = float(reader.info.fps)
+    expected_s = video.info.duration_s
+    frames = _Timed(_reporting(video.frames(), expected_s, on_progress))
+    found = self._windows(frames, expected_s <= _DENSE_S, changes_s or ())
+    fps = float(video.info.fps)
     on_progress(1.0)
     duration_s = float(frames.last - frames.first) + 1 / fps
     if changes_s is not None:
       changes_s = [time_s - float(frames.first) for time_s in changes_s]
-    return self._summarise(os.fspath(path), found, duration_s, fps, changes_s)
+    file = os.fspath(video.path)
+    return self._summarise(file, found, duration_s, fps, changes_s)
 
   def _windows(
     self, timed: "_Timed", dense: bool, changes_s: Sequence[float]
@@ -283,9 +294,7 @@ class SpeedEstimator:
     with futures.ThreadPoolExecutor(max_workers=2) as pool:
       for piece in _pieces(timed, dense, changes_s):
         times = np.array([float(frame.time - timed.first) for frame in piece])
-        images = [
-          cv2.cvtColor(frame.image, cv2.COLOR_RGB2GRAY) for frame in piece
-        ]
+        images = [frame.image for frame in piece]
         pending.append(pool.submit(self._estimate_piece, images, times))
         while len(pending) > 3:
           found.extend(pending.pop(0).result())
@@ -517,41 +526,42 @@ def _unknown(answer: Estimate, reason: str, duration_s: float) -> Estimate:
 class _Timed:
   """Passes frames on, and knows the times of the first and the last."""
 
-  def __init__(self, frames: Iterable[media.Frame]):
+  def __init__(self, frames: Iterable[shots.Numbered]):
     self._frames = frames
     self.first = self.last = Fraction(0)
 
-  def __iter__(self) -> Iterator[media.Frame]:
-    for number, frame in enumerate(self._frames):
+  def __iter__(self) -> Iterator[shots.Numbered]:
+    for number, numbered in enumerate(self._frames):
       if not number:
-        self.first = frame.time
-      self.last = frame.time
-      yield frame
+        self.first = numbered.frame.time
+      self.last = numbered.frame.time
+      yield numbered
 
 
 def _reporting(
-  reader: media.VideoReader,
+  frames: Iterable[shots.Numbered],
   expected_s: float,
   on_progress: Callable[[float], None],
-) -> Iterator[media.Frame]:
+) -> Iterator[shots.Numbered]:
   """Passes frames on and tells how far they are, about once a second."""
   start: Fraction | None = None
-  for number, frame in enumerate(reader):
+  for number, numbered in enumerate(frames):
+    time = numbered.frame.time
     if start is None:
-      start = frame.time
+      start = time
     if expected_s and not number % 32:
-      on_progress(min(float(frame.time - start) / expected_s, 0.99))
-    yield frame
+      on_progress(min(float(time - start) / expected_s, 0.99))
+    yield numbered
 
 
 def _pieces(
-  frames: Iterable[media.Frame], dense: bool, changes_s: Sequence[float]
+  frames: Iterable[shots.Numbered], dense: bool, changes_s: Sequence[float]
 ) -> Iterator[list[media.Frame]]:
   """Consecutive frames of one speed and shot; a quarter unless `dense`."""
   longest = _PIECE if dense else _SAMPLED_FRAMES
   piece: list[media.Frame] = []
   place, skipped = (0, 0), 0
-  for numbered in shots.number_shots(frames):
+  for numbered in frames:
     speed = bisect.bisect(changes_s, float(numbered.frame.time))
     before, place = place, (numbered.shot, speed)
     if piece and (place != before or len(piece) == longest):

@@ -86,7 +86,9 @@ class Candidates:
 
 
 def find_changes(
-  blocks: Iterable[media.Audio], least_probability: float = LEAST_PROBABILITY
+  blocks: Iterable[media.Audio],
+  least_probability: float = LEAST_PROBABILITY,
+  parameters: scorer.Parameters | None = None,
 ) -> SoundChanges:
   """Finds where the speed of sound changes.
 
@@ -95,8 +97,9 @@ def find_changes(
   Args:
     blocks: consecutive blocks of one rate, as `media.audio_blocks` gives them.
     least_probability: of the changes that are returned.
+    parameters: of the scorer; the shipped ones if not given.
   """
-  parameters = scorer.load()
+  parameters = parameters or scorer.load()
   heard = _Heard()
   found: list[tuple[bool, SoundChange]] = []
   for part in candidates(heard.listen(blocks)):

@@ -65,3 +65,9 @@ def test_sound_gives_time_and_ratio_and_both_senses_the_probability():
   assert (change.time_s, change.ratio) == (1.0, 2.0)
   assert change.seen_by == ("picture", "sound")
   assert change.probability == pytest.approx(0.98)
+
+
+def test_what_is_heard_at_a_cut_is_no_change():
+  heard = [_found(1.0), _found(3.0), _found(5.0)]
+  assert detector.within_shots(heard, (3.1,)) == [heard[0], heard[2]]
+  assert detector.within_shots(heard, ()) == heard
