@@ -86,25 +86,25 @@ def evaluate(
     )
     sure = np.array([max(f.probabilities.values()) for f in found])
     systems[name] = {
-      "accuracy": _rate(right, task, groups),
-      "accuracy_whole": _rate(right, task & ~spliced, groups),
-      "accuracy_spliced": _rate(right, task & spliced, groups),
-      "accuracy_where_decided": _rate(
+      "accuracy": rate(right, task, groups),
+      "accuracy_whole": rate(right, task & ~spliced, groups),
+      "accuracy_spliced": rate(right, task & spliced, groups),
+      "accuracy_where_decided": rate(
         right,
         task & np.array([f.verdict != "uncertain" for f in found]),
         groups,
       ),
       # Of the untouched ones, with sound and without.
-      "accused": _rate(
+      "accused": rate(
         np.array([f.verdict not in ("untouched", "uncertain") for f in found]),
         task & np.array([t == "untouched" for t in truth]),
         groups,
       ),
-      "decided": _rate(
+      "decided": rate(
         np.array([f.verdict != "uncertain" for f in found]), task, groups
       ),
       "by_kind": {
-        kind: _rate(right, asked & (np.array(kinds) == kind), groups)
+        kind: rate(right, asked & (np.array(kinds) == kind), groups)
         for kind in forgeries.KINDS
       },
       "mean_probability_of_the_likeliest": float(sure[task].mean()),
@@ -200,7 +200,7 @@ def main(argv: Sequence[str] | None = None) -> int:
   return 0
 
 
-def _rate(
+def rate(
   right: np.ndarray, members: np.ndarray, groups: np.ndarray
 ) -> tuple[float, float, float] | None:
   """Share of right ones among members, with its interval."""

@@ -115,7 +115,7 @@ def forge(
   images = [shot.image(i) for i in range(count)]
   height, width = (n - n % 2 for n in images[0].shape[:2])
   images = [image[:height, :width] for image in images]
-  for spliced in (False, True)[: 1 + (len(images) >= MIN_SPLICED_FRAMES)]:
+  for spliced in spliced_too(len(images)):
     for number, (name, kind) in enumerate(KINDS.items()):
       plan, fps, change = _plan(len(images), shot.fps, kind.factor, spliced)
       plan = dataclasses.replace(plan, exposure=exposure)
@@ -139,6 +139,18 @@ def forge(
         Forgery(name, spliced, shot.id, shot.scene_group, changed, used),
         path,
       )
+
+
+def seconds(shot: ShotRecord, kind: str, spliced: bool) -> float:
+  """How long the file of a kind of a clip is, without making it."""
+  frames = min(shot.num_frames, MAX_FRAMES)
+  plan, fps, _ = _plan(frames, shot.fps, KINDS[kind].factor, spliced)
+  return float(plan.length / fps)
+
+
+def spliced_too(frames: int) -> tuple[bool, ...]:
+  """Whether to splice, for each set of files that a clip gives."""
+  return (False, True)[: 1 + (frames >= MIN_SPLICED_FRAMES)]
 
 
 def _plan(

@@ -68,6 +68,14 @@ def _pitch(sound, start_s, end_s):
   return power.argmax() * sound.rate / len(piece) / _HZ
 
 
+def test_the_length_of_a_file_is_known_before_it_is_made(made):
+  for kind, spliced in made:
+    _, _, times, _ = made[kind, spliced]
+    shown_s = times[-1] + times[1] - times[0]
+    known_s = forgeries.seconds(_shot(), kind, spliced)
+    assert known_s == pytest.approx(shown_s, abs=0.01)
+
+
 @pytest.mark.parametrize("kind", forgeries.KINDS)
 def test_whole_file_plays_at_the_factor(made, kind):
   forgery, brightness, times, sound = made[kind, False]
