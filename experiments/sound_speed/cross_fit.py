@@ -121,15 +121,24 @@ def listen(
 
 def cross_fit(
   sounds: Sequence[protocol.Sound],
+  calculated: Sequence[protocol.Sound],
   *,
   rounds: int,
   epochs: int,
   seed: int,
   count: int = _PARTS,
 ) -> Heard:
-  """Judges every sound by a scorer that has seen none of its scene."""
+  """Judges every sound by a scorer that has seen none of its scene.
+
+  Args:
+    sounds: to be judged.
+    calculated: sounds that every scorer learns from, beside others of these.
+    rounds: how often each sound is changed to learn from it.
+    epochs: of each fit.
+    seed: of all that is random.
+    count: parts into which the sounds are divided.
+  """
   divided = parts(sounds, count)
-  calculated = protocol.scenes(fit_scorer.CALCULATED, seed)
   moments = [
     fit_scorer.examples(
       protocol.training_cases(own, seed + k, rounds), 1.0, 1.0
@@ -216,7 +225,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(f"cross_fit: {error}", file=sys.stderr)
     return 2
   heard = cross_fit(
-    sounds, rounds=args.rounds, epochs=args.epochs, seed=args.seed
+    sounds,
+    protocol.scenes(fit_scorer.CALCULATED, args.seed),
+    rounds=args.rounds,
+    epochs=args.epochs,
+    seed=args.seed,
   )
   table = pathlib.Path(os.environ["SPEEDFLOW_DATA"]) / "clips.csv"
   results = {
