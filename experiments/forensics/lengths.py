@@ -1,11 +1,12 @@
-r"""How often verdicts are right, by how long the files are.
+r"""How often verdicts are right, by how long the clips are.
 
   python -m experiments.forensics.lengths \
     experiments/forensics/results/test.json --split test \
     --out experiments/forensics/results/test_lengths.json
 
 Needs no more than what `evaluate` wrote, which names every failure, and the
-clips, which say how many files there are and how long each is.
+clips, which say how many files there are. A file counts by how long its clip
+is untouched, so that each kind is as frequent at every length.
 """
 
 import argparse
@@ -24,7 +25,7 @@ from speedflow.data.records import split_shards
 from speedflow.data.schema import ShotRecord
 from speedflow.training import run_record
 
-SECONDS = (0.0, 1.5, 2.5, 4.0, float("inf"))
+SECONDS = (0.0, 2.0, 3.0, 4.0, float("inf"))
 """Bounds of the lengths that are told apart."""
 
 
@@ -36,7 +37,7 @@ class File(NamedTuple):
     kind: one of `forgeries.TASK`.
     spliced: whether only its second half is changed.
     scene_group: of the shot.
-    seconds: its length.
+    seconds: length of the clip as it is.
   """
 
   clip: str
@@ -54,7 +55,7 @@ def files(shots: Iterable[ShotRecord]) -> list[File]:
       kind,
       spliced,
       shot.scene_group,
-      forgeries.seconds(shot, kind, spliced),
+      forgeries.seconds(shot, "untouched", spliced),
     )
     for shot in shots
     for spliced in forgeries.spliced_too(

@@ -30,9 +30,9 @@ def test_each_length_has_its_own_share_of_right_verdicts():
   ]
   found = lengths.by_length(_results([("a", "sped up 2x")]), made)
   rows = found["picture and sound"]
-  assert [(row["from_s"], row["files"]) for row in rows] == [(0.0, 2), (2.5, 2)]
+  assert [(row["from_s"], row["files"]) for row in rows] == [(0.0, 2), (3.0, 2)]
   assert [row["accuracy"][0] for row in rows] == [0.5, 1.0]
-  assert "| 2.5 to 4 | 2 | 100% (100%-100%) |" in lengths.table(found)
+  assert "| 3 to 4 | 2 | 100% (100%-100%) |" in lengths.table(found)
 
 
 def test_who_is_not_asked_is_not_counted():
