@@ -356,12 +356,10 @@ def fine_tuned(study: Study) -> dict[str, Any]:
   for name, chosen_by in _SELECTIONS.items():
     measured = []
     for seed in study.seeds:
-      if name == "before":
-        maker, share = study.base(seed), 1.0
-      else:
-        chosen = chosen_by(study, seed)
-        maker = study.tuned(name, chosen, seed)
-        share = float(np.mean(study.group[chosen] == "gravity"))
+      chosen = chosen_by(study, seed)
+      before = name == "before"
+      maker = study.base(seed) if before else study.tuned(name, chosen, seed)
+      share = float(np.mean(study.group[chosen] == "gravity"))
       scenes = families.seeds("gravity", study.split, study.first)
       falls = physics.measure(maker, scenes)
       measured.append(
