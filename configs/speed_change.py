@@ -35,6 +35,8 @@ def get_config(variant: str = "tiny") -> ml_collections.ConfigDict:
 
   config = default_training()
   config.experiment = "speed_change"
+  # Weights to begin with: a name, or a file that `eval --export` wrote.
+  config.initial = ""
   config.num_steps = steps
   config.batch_size = records
   config.compute_dtype = "bfloat16" if large else "float32"
@@ -81,6 +83,7 @@ def get_config(variant: str = "tiny") -> ml_collections.ConfigDict:
   config.data.sampler.noise = 0.1
   config.data.sampler.events = 0.08
   config.data.sampler.held = 0.1
+  config.data.sampler.often_fast = True
   config.data.sampler.busy = 0.5
   config.data.sampler.lively = 0.8
   return config

@@ -69,6 +69,7 @@ class WindowSampler:
     noise: largest standard deviation of noise on the flow, pixels.
     events: chance of each kind of event that is no change.
     held: chance that a change is made by showing frames longer.
+    often_fast: whether most steady windows play fast, see `plans.sample`.
     busy: chance that a steady window is where the motion changes most.
     lively: chance that a window in which hardly anything moves, from which
       little is to be learnt, is drawn again.
@@ -81,6 +82,7 @@ class WindowSampler:
   noise: float = 0.1
   events: float = 0.08
   held: float = 0.1
+  often_fast: bool = True
   busy: float = 0.5
   lively: float = 0.8
 
@@ -124,7 +126,11 @@ class WindowSampler:
     held = changes and rng.random() < self.held
     for _ in range(_ATTEMPTS):
       plan = plans.sample(
-        rng, record.num_frames, self.maps, changes=changes and not held
+        rng,
+        record.num_frames,
+        self.maps,
+        changes=changes and not held,
+        often_fast=self.often_fast,
       )
       if plan is None or rng.random() > self.lively:
         break
@@ -133,8 +139,7 @@ class WindowSampler:
       if fastest(record.maps[1][first:last]) > _LIVELY:
         break
     if plan is None:  # Too short for two speeds.
-      length = min(self.maps, record.num_frames - 1)
-      return steady(record.maps[1][:length])
+      return steady(record.maps[1][: self.maps])
     if not changes and rng.random() < self.busy:
       plan = self._busiest(record, plan, rng)
     window = play(record, plan)

@@ -33,8 +33,12 @@ class Experiment:
     )
 
   def init_model(self, rngs: nnx.Rngs) -> change_net.ChangeNet:
-    """Builds the network."""
-    return change_net.ChangeNet(self._net, rngs)
+    """Builds the network, from other weights where `config.initial` is set."""
+    model = change_net.ChangeNet(self._net, rngs)
+    if self._config.initial:
+      trained, _ = change_weights.load(self._config.initial)
+      nnx.update(model, nnx.state(trained, nnx.Param))
+    return model
 
   def loss(
     self,

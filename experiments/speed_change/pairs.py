@@ -53,8 +53,11 @@ class PairRecord(motion.MotionRecord):
 
   @property
   def num_frames(self) -> int:
-    """Frames of the shot."""
-    return len(self.maps[1]) + 1
+    """Frames of the shot that maps of every stride reach.
+
+    A shutter that stays open needs frames beyond the last one.
+    """
+    return min(stride + len(maps) for stride, maps in self.maps.items())
 
   def features(self) -> dict[str, example.Value]:
     """Returns the stored features by name, each a list or an array."""

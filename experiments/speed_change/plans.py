@@ -60,6 +60,7 @@ def sample(
   changes: bool = True,
   ramps: float = 0.25,
   exact: bool = False,
+  often_fast: bool = False,
 ) -> ChangePlan | None:
   """Draws a window.
 
@@ -73,6 +74,9 @@ def sample(
     changes: whether the speed changes.
     ramps: share of ramps among the changes.
     exact: no window is shorter than `maps`.
+    often_fast: three of four windows without a change play fast, not half of
+      them, and are shortened where the shot has too few frames for that. What
+      plays fast is most like a change.
 
   Returns:
     The window; None when the shot is too short for what was drawn.
@@ -94,7 +98,9 @@ def sample(
     length = int(rng.integers(shortest, longest, endpoint=True))
   if not changes:
     steady = slow
-    if rng.integers(2):
+    if rng.integers(2) or (often_fast and rng.integers(2)):
+      if often_fast:
+        length = min(length, max(int((frames - 2) / fast), MIN_MAPS))
       steady = fast if fast * length <= frames - 2 else round(mean)
       steady = min(steady, (frames - 2) / length)
     curve: tuple[float, ...] = (float(max(steady, 1.0)),) * (length + 1)

@@ -124,6 +124,16 @@ def test_a_shot_too_short_for_two_speeds_plays_as_it_is(record):
   assert batch["length"].min() >= plans.MIN_MAPS
 
 
+def test_an_open_shutter_needs_frames_beyond_the_last(record):
+  # As `pairs.describe` leaves them: a shutter open for all of the stride.
+  maps = {s: m[: len(m) + 1 - s] for s, m in record.maps.items()}
+  exposed = pairs.PairRecord(**(vars(record) | {"maps": maps}))
+  assert exposed.num_frames == record.num_frames - pairs.MAX_SPEED + 1
+  sampler = dataset.WindowSampler(maps=48, events=0, busy=1.0)
+  for seed in range(60):  # Never beyond the maps that there are.
+    sampler(exposed.encode(), np.random.default_rng(seed))
+
+
 def test_events_and_disguise_keep_everything_finite(record):
   sampler = dataset.WindowSampler(maps=48, events=1.0, held=0.3)
   for seed in range(20):

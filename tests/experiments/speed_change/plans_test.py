@@ -57,6 +57,25 @@ def test_without_a_change_the_speed_is_one():
     assert plan.change == 0
 
 
+def test_windows_without_a_change_can_be_made_to_play_fast():
+  for often_fast, least, most in ((False, 0.2, 0.45), (True, 0.6, 0.85)):
+    rng = np.random.default_rng(0)
+    drawn = [
+      plans.sample(
+        rng,
+        200,
+        48,
+        ratios=(4.0, 8.0),
+        changes=False,
+        often_fast=often_fast,
+      )
+      for _ in range(300)
+    ]
+    assert all(plan.clip.indices[-1] < 200 for plan in drawn)
+    fast = np.mean([plan.clip.factors[0] >= 4 for plan in drawn])
+    assert least < fast < most
+
+
 def test_exact_windows_have_one_length_or_are_none():
   for seed in range(30):
     plan = plans.sample(np.random.default_rng(seed), 70, 40, exact=True)
