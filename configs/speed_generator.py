@@ -9,7 +9,7 @@ Without, `--config.data.mix.shots=0` trains on calculated worlds alone.
 | variant | parameters | points x moments | hardware | time |
 |---|---|---|---|---|
 | smoke | 0.02 M | 16 x 16 x 8 | anything | seconds |
-| tiny | 4 M | 16 x 16 x 16 | 1 CPU core | about an hour |
+| tiny | 3 M | 16 x 16 x 16 | 1 CPU core | about an hour |
 | base | 130 M | 16 x 16 x 16 | one GPU | a day |
 | large | 900 M | 16 x 16 x 32 | TPU v5e-64 and up | days |
 """
@@ -18,12 +18,12 @@ import ml_collections
 
 from speedflow.training.config import default_training
 
-# knots, chunk, width, depth, heads, batch, steps, learning rate
+# knots, chunk, width, sight, depth, heads, batch, steps, learning rate
 _VARIANTS = {
-  "smoke": (8, 4, 16, 1, 2, 4, 2, 1e-3),
-  "tiny": (16, 16, 160, 6, 5, 8, 6_000, 1e-3),
-  "base": (16, 4, 768, 12, 12, 256, 200_000, 3e-4),
-  "large": (32, 4, 1536, 24, 24, 1024, 400_000, 1e-4),
+  "smoke": (8, 4, 16, 1, 1, 2, 4, 2, 1e-3),
+  "tiny": (16, 16, 128, 3, 3, 4, 32, 2_000, 1e-3),
+  "base": (16, 4, 768, 4, 12, 12, 256, 200_000, 3e-4),
+  "large": (32, 4, 1536, 4, 24, 24, 1024, 400_000, 1e-4),
 }
 
 
@@ -31,7 +31,9 @@ def get_config(variant: str = "tiny") -> ml_collections.ConfigDict:
   """Returns the configuration of one variant."""
   if variant not in _VARIANTS:
     raise ValueError(f"variant {variant!r} is none of {', '.join(_VARIANTS)}")
-  knots, chunk, width, depth, heads, batch, steps, rate = _VARIANTS[variant]
+  knots, chunk, width, sight, depth, heads, batch, steps, rate = _VARIANTS[
+    variant
+  ]
   big = variant in ("base", "large")
 
   config = default_training()
@@ -59,6 +61,8 @@ def get_config(variant: str = "tiny") -> ml_collections.ConfigDict:
   config.model.patch = 2
   config.model.chunk = chunk
   config.model.width = width
+  # Convolutions over the tokens' places that look at the picture.
+  config.model.sight = sight
   config.model.depth = depth
   config.model.heads = heads
   config.model.mlp = 4

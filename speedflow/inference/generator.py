@@ -263,12 +263,13 @@ class SpeedGenerator:
       part = slice(index * together, (index + 1) * together)
       point = jnp.asarray(noise[part])
       told = jnp.asarray(log2_step[part])
+      seen = _look(self._graph, self._state, jnp.asarray(small[part]))
       for step, (time, then) in enumerate(itertools.pairwise(times)):
         point = _advance(
           self._graph,
           self._state,
           point,
-          jnp.asarray(small[part]),
+          seen,
           told,
           jnp.float32(time),
           jnp.float32(then - time),
@@ -340,12 +341,20 @@ def _during(
   return np.stack(found)
 
 
+@jax.jit
+def _look(
+  graph: nnx.GraphDef, state: nnx.State, image: jax.Array
+) -> jax.Array:
+  """What the network sees in first frames, uint8 [b, s, s, 3]."""
+  return nnx.merge(graph, state).look(image)
+
+
 @functools.partial(jax.jit, static_argnames=("guidance", "image_guidance"))
 def _advance(
   graph: nnx.GraphDef,
   state: nnx.State,
   point: jax.Array,
-  image: jax.Array,
+  seen: jax.Array,
   log2_step: jax.Array,
   time: jax.Array,
   duration: jax.Array,
@@ -358,10 +367,10 @@ def _advance(
   rows = len(point)
 
   def predict(has_image: bool, has_speed: bool) -> jax.Array:
-    return model(
+    return model.flow(
       point,
       jnp.full(rows, time),
-      image,
+      seen,
       jnp.full(rows, has_image),
       log2_step,
       jnp.full(rows, has_speed),

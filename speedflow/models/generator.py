@@ -6,10 +6,11 @@ generative image dynamics (Li et al., CVPR 2024). Ways are told in units that
 grow with the world time since the first frame, so that a motion is the same
 numbers at every speed.
 
-DiT blocks with adaLN-Zero (arXiv 2212.09748), factorised: the patches of one
-moment attend to one another, then each patch attends to itself over time. A
-token holds a few neighbouring points at a few moments, for ways are smooth;
-what convolutions see of the picture there is added to it. The speed is given as
+What the picture shows is seen by convolutions, once for a clip, and added to
+the tokens that the flow works on: DiT blocks with adaLN-Zero (arXiv
+2212.09748), factorised: the patches of one moment attend to one another, then
+each patch attends to itself over time. A token holds a few neighbouring points
+at a few moments, for ways are smooth. The speed is given as
 a number: the clip's mean log2 step joins the time embedding, and each moment
 has its own step and the world time since the first frame, so that speeds may
 change within a clip.
@@ -60,6 +61,7 @@ class GeneratorConfig:
     patch: points along each side of a token.
     chunk: moments that one token holds.
     width: features of a token.
+    sight: convolutions over the tokens' places that look at the picture.
     depth: number of blocks.
     heads: of attention; width / heads must be a multiple of 4.
     mlp: hidden features of a block's MLP, as a multiple of the width.
@@ -82,6 +84,7 @@ class GeneratorConfig:
   patch: int = 2
   chunk: int = 4
   width: int = 96
+  sight: int = 3
   depth: int = 6
   heads: int = 4
   mlp: int = 4
@@ -197,14 +200,14 @@ def fourier(octaves: jax.Array) -> jax.Array:
 
 
 def _places(across: int) -> jax.Array:
-  """Features of each token's place in the picture, float32 [n, 10]."""
+  """Features of each token's place in the picture, float32 [a, a, 10]."""
   axis = (jnp.arange(across) + 0.5) / across * 2 - 1
   y, x = jnp.meshgrid(axis, axis, indexing="ij")
   features = [x, y]
   for rate in (0.5, 1.0):
     for wave in (jnp.sin, jnp.cos):
       features += [wave(jnp.pi * rate * x), wave(jnp.pi * rate * y)]
-  return jnp.stack(features, -1).reshape(across**2, _PLACE)
+  return jnp.stack(features, -1)
 
 
 def world_time(log2_step: jax.Array) -> jax.Array:
@@ -233,10 +236,15 @@ class _Embedding(nnx.Module):
 class _Look(nnx.Module):
   """Convolutions from a picture to what is at each token's place.
 
-  Outlines are found from few examples so; patches of pixels take many.
+  First what is there is seen, then what is around, and on which side of the
+  picture: things that move are told by their outlines, and where they are going
+  by what they have before them. Convolutions learn that from a few thousand
+  clips. The result has unit variance, as the embedded noise has; otherwise it
+  would be drowned, and nothing be learnt from it.
   """
 
   def __init__(self, config: GeneratorConfig, rngs: nnx.Rngs):
+    dtype = config.dtype
     channels = 3
     halve: list[nnx.Conv] = []
     refine: list[nnx.Conv] = []
@@ -247,14 +255,21 @@ class _Look(nnx.Module):
         (refine, features, 1),
       ):
         layers.append(
-          nnx.Conv(
-            given, features, (3, 3), stride, dtype=config.dtype, rngs=rngs
-          )
+          nnx.Conv(given, features, (3, 3), stride, dtype=dtype, rngs=rngs)
         )
       channels = features
     self.halve, self.refine = nnx.List(halve), nnx.List(refine)
-    self.out = nnx.Linear(channels, config.width, dtype=config.dtype, rngs=rngs)
-    self.dtype = config.dtype
+    width = config.width
+    self.gather = nnx.Linear(channels, width, dtype=dtype, rngs=rngs)
+    self.place = nnx.Linear(_PLACE, width, dtype=dtype, rngs=rngs)
+    self.around = nnx.List(
+      [
+        nnx.Conv(width, width, (5, 5), dtype=dtype, rngs=rngs)
+        for _ in range(config.sight)
+      ]
+    )
+    self.norm = nnx.LayerNorm(width, dtype=dtype, rngs=rngs)
+    self.dtype = dtype
 
   def __call__(self, image: jax.Array) -> jax.Array:
     """Maps uint8 [b, s, s, 3] to [b, n, width]."""
@@ -262,7 +277,11 @@ class _Look(nnx.Module):
     for halve, refine in zip(self.halve, self.refine, strict=True):
       x = nnx.silu(halve(x))
       x = x + nnx.silu(refine(x))
-    return self.out(x.reshape(len(x), -1, x.shape[-1]))
+    across = x.shape[1]
+    x = self.gather(x) + self.place(_places(across).astype(self.dtype))
+    for layer in self.around:
+      x = x + nnx.silu(layer(x))
+    return self.norm(x).reshape(len(x), across**2, -1)
 
 
 class _Attention(nnx.Module):
@@ -350,7 +369,8 @@ class Generator(nnx.Module):
     width, dtype = config.width, config.dtype
     numbers = config.chunk * config.patch**2 * config.channels
     self.embed = nnx.Linear(numbers, width, dtype=dtype, rngs=rngs)
-    self.embed_image = _Look(config, rngs)
+    self.look = _Look(config, rngs)
+    # Rotary positions are relative; which way is out is not.
     self.embed_place = nnx.Linear(_PLACE, width, dtype=dtype, rngs=rngs)
     self.embed_time = _Embedding(_FEATURES, width, dtype, rngs)
     # Which conditions there are.
@@ -381,13 +401,39 @@ class Generator(nnx.Module):
     log2_step: jax.Array,
     has_speed: jax.Array,
   ) -> jax.Array:
+    """Predicts the velocity of the flow from the first frame itself.
+
+    Args:
+      noisy: see `flow`.
+      time: see `flow`.
+      image: uint8 [b, s, s, 3], the first frame.
+      has_image: see `flow`.
+      log2_step: see `flow`.
+      has_speed: see `flow`.
+
+    Returns:
+      float32 [b, t, g, g, channels].
+    """
+    return self.flow(
+      noisy, time, self.look(image), has_image, log2_step, has_speed
+    )
+
+  def flow(
+    self,
+    noisy: jax.Array,
+    time: jax.Array,
+    picture: jax.Array,
+    has_image: jax.Array,
+    log2_step: jax.Array,
+    has_speed: jax.Array,
+  ) -> jax.Array:
     """Predicts the velocity of the flow.
 
     Args:
       noisy: float [b, t, g, g, channels], points of the flow between noise
         and ways as `encode` gives them; t is a multiple of `chunk`.
       time: float [b], of the flow, 0 (noise) .. 1 (ways).
-      image: uint8 [b, s, s, 3], the first frame.
+      picture: float [b, n, width], what `look` sees in the first frame.
       has_image: bool [b], whether it may be used.
       log2_step: float [b, t], log2 of 30 x seconds of the world that lead
         from each moment's predecessor to it.
@@ -410,10 +456,9 @@ class Generator(nnx.Module):
       rows, chunks, *noisy.shape[2:4], -1
     )
     x = self.embed(to_patches(seen, config.patch).astype(config.dtype))
-    # Rotary positions are relative; which way is out is not.
     across = config.grid // config.patch
-    x += self.embed_place(_places(across).astype(config.dtype))
-    picture = self.embed_image(image)
+    places = _places(across).reshape(across**2, _PLACE)
+    x += self.embed_place(places.astype(config.dtype))
     x += jnp.where(has_image[:, None, None], picture, 0.0)[:, None]
 
     condition = self._condition(time, has_image, log2_step, has_speed)
