@@ -240,6 +240,41 @@ def variety(
   }
 
 
+def tearing(
+  generator: inference.SpeedGenerator,
+  held: Sequence[dataset.Filmable],
+  steps: int,
+) -> dict[str, float]:
+  """What share of neighbouring points part, see `measure.torn`.
+
+  Returns:
+    At 1x and 4x, as generated, without `generator_bodies`, and of the real
+    motion of the same pictures (at 1x, for they last no longer).
+  """
+  spec = dataset.ClipSpec(generator.facts.knots, 0.0, 0.0, ramps=0.0)
+  real = dataset.held_out(held, spec, seed=3)
+
+  def made(speed: float, together: bool) -> float:
+    return measure.torn(
+      generator.ways(
+        real["image"],
+        np.full_like(real["log2_step"], np.log2(speed)),
+        range(len(held)),
+        steps=steps,
+        together=together,
+      )[:, 1:]
+    )
+
+  return {
+    "real_1x": measure.torn(real["ways"]),
+    **{
+      f"{name}_{speed:g}x": made(speed, together)
+      for speed in (1.0, 4.0)
+      for name, together in (("generated", True), ("apart", False))
+    },
+  }
+
+
 def _rms(values: np.ndarray) -> float:
   return float(np.sqrt(np.square(values).mean()))
 
@@ -284,6 +319,10 @@ def evaluate(args: argparse.Namespace) -> dict[str, Any]:
     "movers": lambda: obey(generator),
     "movers_untold": lambda: obey(generator, guidance=0.0),
     "movers_unblurred": lambda: obey(generator, exposure=0.0),
+    "movers_apart": lambda: obey(generator, together=False),
+    "movers_foreseen": lambda: {
+      "share": measure.foreseen(generator, 8 * scenes)
+    },
     "movers_ramps": lambda: mover_ramps(generator, scenes, steps),
     "flow": lambda: flow_obedience(clips),
     "flow_untold": lambda: flow_obedience(
@@ -291,6 +330,9 @@ def evaluate(args: argparse.Namespace) -> dict[str, Any]:
     ),
     "flow_unblurred": lambda: flow_obedience(
       at_all_speeds(generator, images, steps, exposure=0.0)
+    ),
+    "flow_apart": lambda: flow_obedience(
+      at_all_speeds(generator, images, steps, together=False)
     ),
     "flow_ramps": lambda: real_ramps(generator, images, steps),
     "estimator": lambda: estimator_obedience(clips),
@@ -300,6 +342,9 @@ def evaluate(args: argparse.Namespace) -> dict[str, Any]:
       dataset.spread(tracked, 16 * args.pictures),
       dataset.spread(held, 2 * args.pictures),
       steps,
+    ),
+    "tearing": lambda: tearing(
+      generator, dataset.spread(held, 2 * args.pictures), steps
     ),
     "cost": lambda: cost(generator, steps),
   }
@@ -367,7 +412,7 @@ def table(result: dict[str, Any]) -> str:
         f"| {name} | {part['clips']} | {part['correlation_of_mean']:.2f} | "
         f"{part['median_correlation']:.2f} |"
       )
-  for name in ("quality", "variety", "cost"):
+  for name in ("movers_foreseen", "quality", "variety", "tearing", "cost"):
     lines += ["", f"| {name} | |", "|---|---|"]
     lines += [f"| {key} | {value:.4g} |" for key, value in result[name].items()]
   return "\n".join(lines) + "\n"

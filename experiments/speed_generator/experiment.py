@@ -95,8 +95,8 @@ class Experiment:
     Returns:
       loss_mover, loss_physics, and loss_shots where there are records: at
       fixed noise and times; speed_loss_ratio: the movers' loss with the speed
-      told / not told; factor_error and spearman of requested and measured
-      speed on held-out mover scenes.
+      told / not told; on held-out mover scenes: foreseen (see `measure`),
+      factor_error and spearman of requested and measured speed.
     """
     fields = self._config.eval
     metrics = {}
@@ -109,8 +109,10 @@ class Experiment:
       if kind == "mover":
         untold = _fixed_loss(model, batch, told=False)
         metrics["speed_loss_ratio"] = metrics["loss_mover"] / untold
+    made = inference.SpeedGenerator(model, self._facts())
+    metrics["foreseen"] = measure.foreseen(made, fields.scenes)
     obeyed = measure.movers_obey(
-      inference.SpeedGenerator(model, self._facts()),
+      made,
       scenes=fields.scenes,
       speeds=tuple(fields.speeds),
       steps=fields.steps,

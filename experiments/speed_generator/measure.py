@@ -57,6 +57,47 @@ def compare(requested: np.ndarray, measured: np.ndarray) -> Obedience:
   )
 
 
+def foreseen(generator: inference.SpeedGenerator, scenes: int) -> float:
+  """How much of the movers' motion the picture alone tells the network.
+
+  One step of the sampler from pure noise gives the motion to be expected.
+
+  Args:
+    generator: what to measure.
+    scenes: how many; none of them trained on.
+
+  Returns:
+    1 - squared error / squared motion: 0 if it says that nothing moves, 1 if
+    it foresees all.
+  """
+  knots = generator.facts.knots
+  clips = dataset.held_out(
+    [dataset.World("mover", number) for number in range(scenes)],
+    dataset.ClipSpec(knots, 0.0, 0.0, ramps=0.0),
+    seed=0,
+  )
+  expected = generator.ways(
+    clips["image"], clips["log2_step"], range(scenes), steps=1, together=False
+  )[:, 1:]
+  error = np.square(expected - clips["ways"]).sum()
+  return float(1 - error / np.square(clips["ways"]).sum())
+
+
+def torn(ways: np.ndarray) -> float:
+  """How much of a picture its ways tear apart.
+
+  Args:
+    ways: float [..., g, g, 2], in sides of the picture.
+
+  Returns:
+    The share of neighbouring points that part by more than the gap between
+    them. At the outlines of bodies they must.
+  """
+  gap = 1 / ways.shape[-2]
+  parts = [np.linalg.norm(np.diff(ways, axis=a), axis=-1) for a in (-3, -2)]
+  return float(np.mean([(part > gap).mean() for part in parts]))
+
+
 def movers_obey(
   generator: inference.SpeedGenerator,
   *,
@@ -65,6 +106,7 @@ def movers_obey(
   steps: int,
   guidance: float = 1.0,
   exposure: float = 0.5,
+  together: bool = True,
 ) -> Obedience:
   """Generates held-out mover scenes and reads their true speed off.
 
@@ -75,6 +117,7 @@ def movers_obey(
     steps: of the sampler.
     guidance: of the speed.
     exposure: open-shutter time / frame interval.
+    together: whether points of one body are brought into line.
   """
   filmed = [dataset.World("mover", number).scene() for number in range(scenes)]
   images = np.stack([scene.frame(0.0) for scene in filmed])
@@ -84,6 +127,7 @@ def movers_obey(
     np.tile(np.log2(wanted)[:, None], (1, FRAMES)),
     guidance=guidance,
     exposure=exposure,
+    together=together,
     steps=steps,
     # One noise for all speeds of a scene.
     seeds=np.arange(scenes).repeat(len(speeds)).tolist(),

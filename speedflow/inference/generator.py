@@ -16,7 +16,7 @@ from flax import nnx
 
 from speedflow import media
 from speedflow.errors import SpeedflowError
-from speedflow.inference import generator_warp
+from speedflow.inference import generator_bodies, generator_warp
 from speedflow.models import generator as generator_lib
 from speedflow.models import generator_flow
 from speedflow.timewarp import labels
@@ -158,6 +158,7 @@ class SpeedGenerator:
     image_guidance: float = 1.0,
     steps: int = 30,
     exposure: float = 0.5,
+    together: bool = True,
     on_progress: Callable[[float], None] = lambda done: None,
   ) -> np.ndarray:
     """Makes many clips; rows with the same seed start from the same noise.
@@ -171,6 +172,7 @@ class SpeedGenerator:
       image_guidance: see `generate`.
       steps: of the sampler.
       exposure: see `generate`.
+      together: see `ways`.
       on_progress: called with the share that is done.
 
     Returns:
@@ -191,6 +193,7 @@ class SpeedGenerator:
       guidance=guidance,
       image_guidance=image_guidance,
       steps=steps,
+      together=together,
       on_progress=lambda done: on_progress(0.8 * done),
     )
     clips = []
@@ -222,6 +225,7 @@ class SpeedGenerator:
     guidance: float = 1.0,
     image_guidance: float = 1.0,
     steps: int = 30,
+    together: bool = True,
     on_progress: Callable[[float], None] = lambda done: None,
   ) -> np.ndarray:
     """Samples where the points of pictures go.
@@ -234,6 +238,8 @@ class SpeedGenerator:
       guidance: see `generate`.
       image_guidance: see `generate`.
       steps: of the sampler.
+      together: whether points of one body are brought into line, see
+        `generator_bodies`.
       on_progress: called with the share that is done.
 
     Returns:
@@ -241,8 +247,8 @@ class SpeedGenerator:
       the first frame; at first, all are where they were.
     """
     config, rows = self.config, len(images)
-    together = min(_BATCH, rows)
-    padding = -rows % together
+    at_once = min(_BATCH, rows)
+    padding = -rows % at_once
     side = config.image, config.image
     small = np.stack(
       [cv2.resize(i, side, interpolation=cv2.INTER_AREA) for i in images]
@@ -258,9 +264,9 @@ class SpeedGenerator:
     )
     times = generator_flow.schedule(steps, self.facts.time_shift)
     parts = []
-    batches = len(small) // together
+    batches = len(small) // at_once
     for index in range(batches):
-      part = slice(index * together, (index + 1) * together)
+      part = slice(index * at_once, (index + 1) * at_once)
       point = jnp.asarray(noise[part])
       told = jnp.asarray(log2_step[part])
       seen = _look(self._graph, self._state, jnp.asarray(small[part]))
@@ -277,6 +283,9 @@ class SpeedGenerator:
           image_guidance=float(image_guidance),
         )
         on_progress((index + (step + 1) / steps) / batches)
+      if together:
+        kept = generator_bodies.keep_together(np.asarray(point))
+        point = jnp.asarray(kept)
       parts.append(np.array(generator_lib.decode(config, point, told)))
     ways = np.concatenate(parts)[:rows]
     return np.concatenate([np.zeros_like(ways[:, :1]), ways], 1)
@@ -342,9 +351,7 @@ def _during(
 
 
 @jax.jit
-def _look(
-  graph: nnx.GraphDef, state: nnx.State, image: jax.Array
-) -> jax.Array:
+def _look(graph: nnx.GraphDef, state: nnx.State, image: jax.Array) -> jax.Array:
   """What the network sees in first frames, uint8 [b, s, s, 3]."""
   return nnx.merge(graph, state).look(image)
 

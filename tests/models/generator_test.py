@@ -146,6 +146,24 @@ def test_the_same_thing_elsewhere_is_told_apart():
   assert float(jnp.abs(velocity[:2, :2] - velocity[2:, 2:]).max()) > 1e-4
 
 
+def test_the_picture_is_not_drowned_by_the_noise(fresh):
+  """Before training, tokens differ by the picture, not by the noise alone."""
+  rng = np.random.default_rng(0)
+  colours = rng.integers(0, 256, (16, 1, 1, 3))
+  images = np.clip(colours + rng.integers(-40, 40, (16, 16, 16, 3)), 0, 255)
+  seen = fresh.look(jnp.asarray(images, jnp.uint8))
+  noise = jnp.asarray(rng.normal(size=(16, 4, 16)), jnp.float32)
+  drowned = fresh.embed(noise)
+  assert seen.var(0).mean() > 0.03 * drowned.var(0).mean()
+
+
+def test_looking_once_for_all_steps_changes_nothing():
+  model, given = build(), inputs()
+  seen = {**given, "picture": model.look(given["image"])}
+  del seen["image"]
+  np.testing.assert_array_equal(model.flow(**seen), model(**given))
+
+
 def test_a_token_holds_the_points_and_moments_of_its_place():
   """Without blocks, one noisy number reaches its own token alone."""
   model = build(depth=0)
@@ -214,6 +232,8 @@ def test_impossible_sizes_are_refused():
     build(width=18)
   with pytest.raises(ValueError, match="4 points in patches of 3 do not fit"):
     build(patch=3)
+  with pytest.raises(ValueError, match="4 pixels that is halved twice or mo"):
+    build(image=4)
   with pytest.raises(ValueError, match="speed is 'words'; wanted 'fourier'"):
     build(speed="words")
 

@@ -5,6 +5,7 @@ import sys
 import jax
 import numpy as np
 import pytest
+from flax import nnx
 
 from experiments.speed_generator import measure
 from speedflow.inference import generator_weights
@@ -69,8 +70,6 @@ def test_all_variants_have_a_consistent_shape(variant):
 
 
 def _state(made):
-  from flax import nnx
-
   return nnx.state(made.init_model(nnx.Rngs(0)), nnx.Param)
 
 
@@ -105,3 +104,33 @@ def test_obedience_is_scored_as_it_is_defined():
   blind = measure.compare(requested, np.full(4, np.nan))
   assert blind.spearman == 0.0
   assert blind.visible == 0.0
+
+
+def test_torn_is_what_parts_by_more_than_a_gap():
+  ways = np.zeros((3, 4, 4, 2))
+  assert measure.torn(ways + 0.5) == 0
+  ways[:, :, 2:, 1] = 0.2  # The right half goes down, by less than a gap.
+  assert measure.torn(ways) == 0
+  ways[:, :, 2:, 1] = 0.3
+  # 4 of 12 pairs side by side, none of 12 above one another.
+  assert measure.torn(ways) == pytest.approx(1 / 6)
+
+
+def test_fierce_clips_do_not_drown_the_others():
+  """Twice the motion of a clip is four times the error, but no more loss."""
+  made = experiment_lib.load_experiment(config_lib.load_config(SMOKE))
+  model = made.init_model(nnx.Rngs(0))  # It says that nothing moves.
+  knots, grid = model.config.chunk, model.config.grid
+
+  def loss(motion):
+    batch = {
+      "image": np.zeros((1, 64, 64, 3), np.uint8),
+      "ways": np.full((1, knots, grid, grid, 2), motion, np.float32),
+      "log2_step": np.full((1, knots), 2.0, np.float32),
+    }
+    found, _ = made.loss(model, batch, jax.random.key(0))
+    return float(found)
+
+  still, calm, fierce, fiercer = map(loss, (0.0, 0.1, 1.0, 2.0))
+  assert still < calm < fierce
+  assert fiercer < 1.2 * fierce
