@@ -375,7 +375,10 @@ def evaluate(args: argparse.Namespace) -> dict[str, Any]:
     },
   }
   if args.parts:
-    parts = {name: parts[name] for name in args.parts.split(",")}
+    wanted = args.parts.split(",")
+    if unknown := set(wanted) - parts.keys():
+      raise SystemExit(f"no part {min(unknown)!r}; wanted some of {[*parts]}")
+    parts = {name: parts[name] for name in wanted}
   for name, part in progress.track(parts.items(), "measuring"):
     result[name] = part()
   return result

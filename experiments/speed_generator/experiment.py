@@ -159,9 +159,9 @@ def _calm(
 ) -> jax.Array:
   """How much each clip counts, float32 [b]: 1 if nothing moves.
 
-  Squared errors grow with the square of the motion. Half of the squared motion
-  of filmed clips is in a tenth of them, and none can be foreseen where a
-  camera is shaken or follows; the rest must not be drowned by it.
+  Squared errors grow with the square of the motion. Most of the squared motion
+  of filmed clips is in a quarter of them, and cannot be foreseen where a camera
+  is shaken or follows; the rest must not be drowned by it.
   """
   ways = generator.encode(net, batch["ways"], batch["log2_step"])
   typical = net.deviation**2
