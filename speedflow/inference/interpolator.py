@@ -13,7 +13,7 @@ from flax import nnx
 
 from speedflow.data import optical_flow
 from speedflow.inference import motion_blur
-from speedflow.models import superres
+from speedflow.models import superres, superres_refiner
 
 # Larger pictures are made in tiles of at most this side, pixels.
 _TILE = 1024
@@ -31,6 +31,20 @@ class Neighbour(NamedTuple):
 
   image: np.ndarray
   distance: float = 1.0
+
+
+class Refinement(NamedTuple):
+  """Detail that is to be made up.
+
+  Attributes:
+    refiner: the network that does it.
+    steps: of Euler's method; see `superres_refiner.refine`.
+    seed: of the noise that decides which of many details.
+  """
+
+  refiner: superres_refiner.SuperResRefiner
+  steps: int
+  seed: int = 0
 
 
 Outer = tuple[np.ndarray | None, np.ndarray | None]
@@ -61,18 +75,38 @@ class FrameInterpolator:
   It is not safe to share between threads.
   """
 
-  def __init__(self, model: superres.SuperResNet, tile: int = _TILE):
+  def __init__(
+    self,
+    model: superres.SuperResNet,
+    tile: int = _TILE,
+    refinement: Refinement | None = None,
+  ):
     """Wraps a trained network.
 
     Args:
       model: the network, in evaluation mode.
       tile: side of the largest picture made in one piece, pixels.
+      refinement: makes detail up; None: nothing does.
     """
-    margin = _round_up(superres.REACH)
+    reach = superres.REACH
+    self._seed: int | None = None
+    options = {}
+    if refinement is not None and refinement.steps:
+      reach += refinement.steps * superres_refiner.REACH
+      self._seed = refinement.seed
+      graph, state = nnx.split(refinement.refiner)
+      options = {
+        "refiner": graph,
+        "refiner_state": state,
+        "steps": refinement.steps,
+      }
+    margin = _round_up(reach)
     self._margin, self._inner = margin, max(tile - 2 * margin, superres.GRID)
     self._tile = tile
     self._flow = _FlowOfPairs(optical_flow.FlowEstimator(thorough=True))
-    self._synthesise = functools.partial(_synthesise, *nnx.split(model))
+    self._synthesise = functools.partial(
+      _synthesise, *nnx.split(model), **options
+    )
 
   def between(
     self,
@@ -145,6 +179,9 @@ class FrameInterpolator:
 
     return _along(inputs, times, outer, make)
 
+  def _noise(self, size: tuple[int, int]) -> np.ndarray | None:
+    return None if self._seed is None else _noise_field(self._seed, *size)
+
   def _whole(
     self,
     images: np.ndarray,
@@ -162,6 +199,7 @@ class FrameInterpolator:
     images = np.pad(images, pad, "edge")
     flow = np.pad(flow, pad, "edge")
     bend = np.pad(bend, pad[1:], "edge")
+    noise = self._noise(images.shape[1:3])
     image = np.empty(images.shape[1:], images.dtype)
     uncertainty = np.empty(
       (image.shape[0] // 2, image.shape[1] // 2), np.float32
@@ -175,7 +213,8 @@ class FrameInterpolator:
           bend[part[1:]],
           time,
           exposure,
-          not exposure.any(),
+          None if noise is None else noise[part[1:]],
+          sharp=not exposure.any(),
         )
         inner = (
           slice(top - above, end - above),
@@ -192,7 +231,16 @@ class FrameInterpolator:
     )
 
 
-@functools.partial(jax.jit, static_argnums=(0, 7))
+@functools.lru_cache(maxsize=1)
+def _noise_field(seed: int, height: int, width: int) -> np.ndarray:
+  """Of a whole picture, so that it does not depend on its tiles."""
+  rng = np.random.default_rng(seed)
+  return rng.standard_normal((height, width), np.float32)
+
+
+@functools.partial(
+  jax.jit, static_argnames=("graph", "sharp", "refiner", "steps")
+)
 def _synthesise(
   graph: nnx.GraphDef[superres.SuperResNet],
   state: nnx.State,
@@ -201,19 +249,32 @@ def _synthesise(
   bend: jax.Array,
   time: jax.Array,
   exposure: jax.Array,
+  noise: jax.Array | None,
+  *,
   sharp: bool,
+  refiner: nnx.GraphDef[superres_refiner.SuperResRefiner] | None = None,
+  refiner_state: nnx.State | None = None,
+  steps: int = 0,
 ) -> tuple[jax.Array, jax.Array]:
   """One program for each size, whatever the parameters."""
   white = jnp.iinfo(images.dtype).max
+  frames = images.astype(jnp.float32)[None] / white
   made = nnx.merge(graph, state)(
-    images.astype(jnp.float32)[None] / white,
-    flow[None],
-    bend[None],
-    time,
-    exposure,
-    sharp=sharp,
+    frames, flow[None], bend[None], time, exposure, sharp=sharp
   )
-  pixels = jnp.rint(jnp.clip(made.image[0], 0, 1) * white)
+  image = made.image
+  if refiner is not None:
+    assert refiner_state is not None and noise is not None
+    image = superres_refiner.refine(
+      nnx.merge(refiner, refiner_state),
+      frames,
+      made,
+      time,
+      exposure,
+      noise[None, ..., None],
+      steps,
+    )
+  pixels = jnp.rint(jnp.clip(image[0], 0, 1) * white)
   return pixels.astype(images.dtype), made.uncertainty[0] * 255
 
 

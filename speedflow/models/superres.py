@@ -133,10 +133,10 @@ def warp_sharply(image: jax.Array, flow: jax.Array) -> jax.Array:
     float [b, h, w, 3].
   """
   height, width = image.shape[1:3]
-  luma = image @ _LUMA[:, None]
-  padded = jnp.pad(luma, ((0, 0), (1, 1), (1, 1), (0, 0)), "edge")
-  across = padded[:, 1:-1, :-2] + padded[:, 1:-1, 2:] - 2 * luma
-  down = padded[:, :-2, 1:-1] + padded[:, 2:, 1:-1] - 2 * luma
+  gray = luma(image)
+  padded = jnp.pad(gray, ((0, 0), (1, 1), (1, 1), (0, 0)), "edge")
+  across = padded[:, 1:-1, :-2] + padded[:, 1:-1, 2:] - 2 * gray
+  down = padded[:, :-2, 1:-1] + padded[:, 2:, 1:-1] - 2 * gray
   fetched = warp(jnp.concatenate([image, across, down], -1), flow)
   x = jnp.clip(jnp.arange(width) + flow[..., 0], 0, width - 1)
   y = jnp.clip(jnp.arange(height)[:, None] + flow[..., 1], 0, height - 1)
@@ -157,11 +157,11 @@ class SuperResNet(nnx.Module):
       rngs: for the initial parameters.
     """
     self.config = config
-    self.coarse = _Pyramid(38, config.coarse, config.dtype, rngs)
+    self.coarse = Pyramid(38, config.coarse, config.dtype, rngs)
     self.flow = _head(config.coarse[0], 4, rngs)
     hidden = config.coarse[0] // 4
     inputs = 4 * (7 + 2 * len(_ALONG)) + 10 + _PATHS + 3 + hidden
-    self.fine = _Pyramid(inputs, config.fine, config.dtype, rngs)
+    self.fine = Pyramid(inputs, config.fine, config.dtype, rngs)
     # For each of 2 x 2 pixels: weights of the pixels of both frames at the end
     # of every path, then of those around and along.
     outputs = 2 * _PATHS + len(_AROUND) + 2 * len(_ALONG)
@@ -206,8 +206,8 @@ class SuperResNet(nnx.Module):
     ahead = (flow[:, 0] - flow[:, 1]) / 2
     aside = bend[:, None]
     moved = jnp.stack([-t * ahead, (1 - t) * ahead], 1) + aside
-    bent = _pool(bend) / _BEND_UNIT
-    disagreement = _pool(_pool(flow[:, 0] + flow[:, 1]))
+    bent = pool(bend) / _BEND_UNIT
+    disagreement = pool(pool(flow[:, 0] + flow[:, 1]))
     moved, hidden = self._refine(images, moved, bent, disagreement, scalars)
     others = [
       # The flow of one frame alone, in both directions: where things overlap,
@@ -228,8 +228,8 @@ class SuperResNet(nnx.Module):
     scalars: jax.Array,
   ) -> tuple[jax.Array, jax.Array]:
     """Better flow [b, 2, h, w, 2], and features [b, h/2, w/2, c]."""
-    halves = [_pool(images[:, i]) for i in range(2)]
-    flows = [_pool(moved[:, i]) for i in range(2)]
+    halves = [pool(images[:, i]) for i in range(2)]
+    flows = [pool(moved[:, i]) for i in range(2)]
     fetched = [
       warp(half, flow / 2) for half, flow in zip(halves, flows, strict=True)
     ]
@@ -237,13 +237,13 @@ class SuperResNet(nnx.Module):
     x = [
       space_to_depth(_contrast(fetched[0] + fetched[1])),
       space_to_depth(difference) * _DIFFERENCE,
-      *(_pool(flow) / _FLOW_UNIT for flow in flows),
+      *(pool(flow) / _FLOW_UNIT for flow in flows),
       disagreement / _FLOW_UNIT,
-      _pool(bent),
-      _pool(jnp.abs(difference)) * _DIFFERENCE,
+      pool(bent),
+      pool(jnp.abs(difference)) * _DIFFERENCE,
     ]
     features = self.coarse(_with_scalars(x, scalars))
-    change = _enlarge(self.flow(features), 4) * _FLOW_UNIT
+    change = enlarge(self.flow(features), 4) * _FLOW_UNIT
     moved = moved + jnp.stack([change[..., :2], change[..., 2:]], 1)
     return moved, depth_to_space(features)
 
@@ -277,16 +277,14 @@ class SuperResNet(nnx.Module):
       for i in range(2)
       for place in _ALONG
     ]
-    edges = [far @ _LUMA[:, None] for far in along]
+    edges = [luma(far) for far in along]
     x = [
       space_to_depth(_contrast(centres[0] + centres[1])),
       space_to_depth(
-        jnp.concatenate(
-          [difference, jnp.abs(difference) @ _LUMA[:, None], *edges], -1
-        )
+        jnp.concatenate([difference, luma(jnp.abs(difference)), *edges], -1)
       )
       * _DIFFERENCE,
-      _pool(path) / _FLOW_UNIT,
+      pool(path) / _FLOW_UNIT,
       bent,
       doubts * _DIFFERENCE,
       hidden,
@@ -295,14 +293,14 @@ class SuperResNet(nnx.Module):
 
     # The last correction of the flow, and the uncertainty.
     detail = self.detail(features)
-    change = _enlarge(detail[..., :4], 2)
+    change = enlarge(detail[..., :4], 2)
     moved = moved + jnp.stack([change[..., :2], change[..., 2:]], 1)
     uncertainty = jnp.exp(detail[..., 4] - 4.0)
 
     weights = depth_to_space(self.weights(features))
     share = jnp.log(jnp.maximum(jnp.stack([1 - time, time], -1), 1e-4))
     prior = jnp.tile(share, (1, _PATHS))[:, None, None]
-    prior -= jnp.repeat(_enlarge(doubts, 2), 2, -1) / _TRUSTED
+    prior -= jnp.repeat(enlarge(doubts, 2), 2, -1) / _TRUSTED
     shares = jax.nn.softmax(weights[..., : 2 * _PATHS] + prior, -1)
     fetched = [warp_sharply(images[:, i], moved[:, i]) for i in range(2)]
     fused = _weighted([*fetched, *itertools.chain(*rest)], shares)
@@ -317,7 +315,7 @@ class SuperResNet(nnx.Module):
     return Synthesis(image, uncertainty, moved)
 
 
-class _Pyramid(nnx.Module):
+class Pyramid(nnx.Module):
   """A small U-Net; the first size is that of its input."""
 
   def __init__(
@@ -378,7 +376,7 @@ def _weighted(images: Sequence[jax.Array], weights: jax.Array) -> jax.Array:
 
 def _doubt(first: jax.Array, second: jax.Array) -> jax.Array:
   """Mean difference around each place, [b, h, w, 3] -> [b, h / 2, w / 2]."""
-  difference = jnp.abs(_pool(first) - _pool(second)).mean(-1, keepdims=True)
+  difference = jnp.abs(pool(first) - pool(second)).mean(-1, keepdims=True)
   padded = jnp.pad(difference, ((0, 0), (2, 2), (2, 2), (0, 0)), "edge")
   around = nnx.avg_pool(padded, (5, 5))
   return jax.lax.stop_gradient(around[..., 0])
@@ -416,7 +414,12 @@ def depth_to_space(x: jax.Array) -> jax.Array:
   return x.reshape(b, 2 * h, 2 * w, c // 4)
 
 
-def _pool(x: jax.Array) -> jax.Array:
+def luma(x: jax.Array) -> jax.Array:
+  """[b, h, w, 3] -> [b, h, w, 1]."""
+  return x @ _LUMA[:, None]
+
+
+def pool(x: jax.Array) -> jax.Array:
   """[b, h, w, c] -> [b, h / 2, w / 2, c], means of 2 x 2."""
   b, h, w, c = x.shape
   return x.reshape(b, h // 2, 2, w // 2, 2, c).mean((2, 4))
@@ -424,10 +427,10 @@ def _pool(x: jax.Array) -> jax.Array:
 
 def _contrast(x: jax.Array) -> jax.Array:
   """What differs from the wider surroundings, of a sum of two images."""
-  return 2 * (x - _enlarge(_pool(_pool(_pool(x))), 8))
+  return 2 * (x - enlarge(pool(pool(pool(x))), 8))
 
 
-def _enlarge(x: jax.Array, factor: int) -> jax.Array:
+def enlarge(x: jax.Array, factor: int) -> jax.Array:
   """Bilinear, in both directions."""
   b, h, w, c = x.shape
   return jax.image.resize(x, (b, factor * h, factor * w, c), "bilinear")
