@@ -50,9 +50,13 @@ class Experiment:
     fields = self._config.loss
     rows = batch["image"].shape[0]
     keys = jax.random.split(rng, 4)
-    time = generator_flow.sample_times(
-      keys[0], rows, fields.times, fields.time_shift
-    )
+    weight = None
+    if self._net.causal:
+      time, weight = self._chunk_times(keys[0], rows)
+    else:
+      time = generator_flow.sample_times(
+        keys[0], rows, fields.times, fields.time_shift
+      )
     error = generator.velocity_error(
       model,
       batch,
@@ -60,8 +64,41 @@ class Experiment:
       time=time,
       has_image=jax.random.uniform(keys[2], (rows,)) >= fields.drop_image,
       has_speed=jax.random.uniform(keys[3], (rows,)) >= fields.drop_speed,
+      weight=weight,
     )
     return (_calm(self._net, batch) * error).mean(), {}
+
+  def _chunk_times(
+    self, rng: jax.Array, rows: int
+  ) -> tuple[jax.Array, jax.Array]:
+    """Draws times [b, c] of the chunks, and how moments count [b, t, 1, 1].
+
+    Where the history is noisy, chunks have times of their own, half of them
+    anywhere between noise and ways, as a history is. Where it is clean, one
+    chunk is learnt, and those before it are as they should be.
+    """
+    fields, net = self._config.loss, self._net
+    shape = rows, self._spec.knots // net.chunk
+    keys = jax.random.split(rng, 4)
+    near_noise = generator_flow.sample_times(
+      keys[0], shape[0] * shape[1], fields.times, fields.time_shift
+    ).reshape(shape)
+    anywhere = jax.random.uniform(keys[1], shape)
+    time = jnp.where(
+      jax.random.bernoulli(keys[2], 0.5, shape), anywhere, near_noise
+    )
+    # What the network gives out has the same error at all times.
+    weight = jnp.square(
+      net.deviation
+      / generator_flow.scales(time, jnp.float32(net.deviation)).out
+    )
+    if fields.history == "clean":
+      chunk = jnp.arange(shape[1])
+      learnt = jax.random.randint(keys[3], (rows, 1), 0, shape[1])
+      time = jnp.where(chunk < learnt, 1.0, time)
+      weight = jnp.where(chunk == learnt, shape[1] * weight, 0.0)
+    moments = generator.of_moments(net, weight)
+    return time, moments[..., None, None]
 
   def dataset(
     self, split: str, *, seed: int, process_index: int, process_count: int

@@ -83,6 +83,11 @@ class SpeedGenerator:
     """The network; a new one, which may be changed."""
     return nnx.merge(self._graph, jax.tree.map(lambda x: x, self._state))
 
+  @property
+  def network(self) -> tuple[nnx.GraphDef, nnx.State]:
+    """The trained network, as `nnx.merge` wants it."""
+    return self._graph, self._state
+
   def generate(
     self,
     image: Picture,
@@ -123,7 +128,7 @@ class SpeedGenerator:
     Raises:
       SpeedflowError: a picture that cannot be read, or a number out of range.
     """
-    _positive("fps", fps)
+    check_positive("fps", fps)
     if speed_curve is None:
       length = self.facts.knots + 1 if frames is None else frames
       speeds = np.full(max(length, 0), float(speed))
@@ -136,7 +141,7 @@ class SpeedGenerator:
           "one speed for each frame"
         )
     for value in speeds:
-      _positive("speed", value)
+      check_positive("speed", value)
     return self.generate_batch(
       first_frame(image, size)[None],
       labels.speed_to_step(np.log2(speeds), float(fps))[None],
@@ -202,7 +207,7 @@ class SpeedGenerator:
       clips.append(
         np.stack(
           [
-            warper.frame(_during(knots[number], ways[number], *shutter))
+            warper.frame(during(knots[number], ways[number], *shutter))
             for shutter in _shutters(times[number], seconds[number], exposure)
           ]
         )
@@ -318,8 +323,7 @@ class SpeedGenerator:
       )
     if not 1 <= steps <= 1000:
       raise SpeedflowError(f"steps are {steps}; wanted 1 to 1000, such as 30")
-    if not 0 <= exposure <= 1:
-      raise SpeedflowError(f"exposure is {exposure:g}; wanted 0 to 1")
+    check_exposure(exposure)
     for name, value in (("", guidance), ("image ", image_guidance)):
       if not 0 <= value <= 20:
         raise SpeedflowError(
@@ -336,10 +340,17 @@ def _shutters(
     yield time - exposure * step / 2, time + exposure * step / 2
 
 
-def _during(
+def during(
   knots: np.ndarray, ways: np.ndarray, opens: float, closes: float
 ) -> np.ndarray:
-  """Ways [2, g, g, 2] when the shutter opens and when it closes."""
+  """Ways [2, g, g, 2] when the shutter opens and when it closes.
+
+  Args:
+    knots: increasing world times, seconds, [t].
+    ways: at these times, float [t, g, g, 2].
+    opens: seconds.
+    closes: seconds.
+  """
   found = []
   for time in (opens, closes):
     after = int(np.clip(np.searchsorted(knots, time), 1, len(knots) - 1))
@@ -374,7 +385,7 @@ def _advance(
   rows = len(point)
 
   def predict(has_image: bool, has_speed: bool) -> jax.Array:
-    return model.flow(
+    velocity, _ = model.flow(
       point,
       jnp.full(rows, time),
       seen,
@@ -382,6 +393,7 @@ def _advance(
       log2_step,
       jnp.full(rows, has_speed),
     )
+    return velocity
 
   # What has no weight is not computed.
   zero = jnp.zeros_like(point)
@@ -448,6 +460,13 @@ def _repeat_last(rows: np.ndarray, count: int) -> np.ndarray:
   return np.concatenate([rows, np.repeat(rows[-1:], count, 0)])
 
 
-def _positive(name: str, value: float | Fraction) -> None:
+def check_exposure(exposure: float) -> None:
+  """Raises a SpeedflowError unless a shutter can be open so long."""
+  if not 0 <= exposure <= 1:
+    raise SpeedflowError(f"exposure is {exposure:g}; wanted 0 to 1")
+
+
+def check_positive(name: str, value: float | Fraction) -> None:
+  """Raises a SpeedflowError that names the number unless it is positive."""
   if not (value > 0 and math.isfinite(value)):
     raise SpeedflowError(f"{name} is {value}; wanted a positive number")

@@ -79,6 +79,7 @@ def attention(
   key: jax.Array,
   value: jax.Array,
   implementation: Implementation = "",
+  mask: jax.Array | None = None,
 ) -> jax.Array:
   """Softmax attention over the third axis from the right.
 
@@ -88,6 +89,7 @@ def attention(
     value: float [..., m, heads, features].
     implementation: "" is cuDNN's on GPUs in bfloat16 or float16, einsum on
       CPUs, where cuDNN is not and sequences are short, and XLA's elsewhere.
+    mask: bool [n, m], which keys each query sees, one at least; all when None.
 
   Returns:
     float [..., n, heads, features], in the dtype of the query.
@@ -97,7 +99,10 @@ def attention(
     logits = jnp.einsum(
       "...nhd,...mhd->...hnm", query / math.sqrt(query.shape[-1]), key
     )
-    weights = jax.nn.softmax(logits.astype(jnp.float32)).astype(query.dtype)
+    logits = logits.astype(jnp.float32)
+    if mask is not None:
+      logits = jnp.where(mask, logits, -jnp.inf)
+    weights = jax.nn.softmax(logits).astype(query.dtype)
     return jnp.einsum("...hnm,...mhd->...nhd", weights, value)
   if not implementation:
     half = query.dtype in (jnp.bfloat16, jnp.float16)
@@ -107,6 +112,10 @@ def attention(
     x.reshape(-1, *x.shape[-3:]) for x in (query, key, value)
   )
   mixed = jax.nn.dot_product_attention(
-    query, key, value, implementation=implementation
+    query,
+    key,
+    value,
+    mask=None if mask is None else mask[None, None],
+    implementation=implementation,
   )
   return mixed.reshape(*lead, *mixed.shape[-3:])

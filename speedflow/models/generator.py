@@ -14,10 +14,16 @@ at a few moments, for ways are smooth. The speed is given as
 a number: the clip's mean log2 step joins the time embedding, and each moment
 has its own step and the world time since the first frame, so that speeds may
 change within a clip.
+
+A causal network looks at no later chunk, and each chunk has its own time of the
+flow (diffusion forcing, Chen et al., arXiv 2407.01392). So it goes on and on:
+what it made is kept as keys and values (`Memory`), and the next chunk is made
+from noise beside it, at whatever speed is wanted then.
 """
 
 import dataclasses
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -68,6 +74,8 @@ class GeneratorConfig:
     speed: how the speed is told: "fourier" (a continuous number), "buckets"
       (the nearest of some log-spaced speeds, as in the paper), or "none".
     frame_speed: whether each moment's own step is told, too.
+    causal: whether chunks look at earlier ones alone; then only steps that
+      are each moment's own can be told.
     buckets: number of log-spaced speeds.
     low: log2 step of the first bucket.
     high: log2 step of the last bucket.
@@ -90,6 +98,7 @@ class GeneratorConfig:
   mlp: int = 4
   speed: str = "fourier"
   frame_speed: bool = True
+  causal: bool = False
   buckets: int = 8
   low: float = -4.0
   high: float = 3.0
@@ -115,6 +124,12 @@ class GeneratorConfig:
       raise ValueError(
         f"speed is {self.speed!r}; wanted 'fourier', 'buckets' or 'none'"
       )
+    mean = self.speed == "buckets" or not self.frame_speed
+    if self.causal and self.speed != "none" and mean:
+      raise ValueError(
+        "a causal network cannot know the mean speed of a clip that goes on; "
+        "wanted speed 'fourier' with frame_speed, or 'none'"
+      )
 
   @property
   def halvings(self) -> int:
@@ -123,29 +138,39 @@ class GeneratorConfig:
 
 
 def encode(
-  config: GeneratorConfig, ways: jax.Array, log2_step: jax.Array
+  config: GeneratorConfig,
+  ways: jax.Array,
+  log2_step: jax.Array,
+  since_s: jax.Array | float = 0.0,
 ) -> jax.Array:
   """Ways in sides of the picture [b, t, g, g, c] -> in units of the network.
 
   Args:
     config: of the network.
     ways: displacement since the first frame.
-    log2_step: float [b, t], see `Generator.__call__`.
+    log2_step: float [b, t], see `Generator.flow`.
+    since_s: seconds of the world before the first of these steps, float [b],
+      as the network was told them.
   """
-  encoded = ways / _unit(config, log2_step)
+  encoded = ways / _unit(config, log2_step, since_s)
   return jnp.clip(encoded, -_FURTHEST, _FURTHEST)
 
 
 def decode(
-  config: GeneratorConfig, encoded: jax.Array, log2_step: jax.Array
+  config: GeneratorConfig,
+  encoded: jax.Array,
+  log2_step: jax.Array,
+  since_s: jax.Array | float = 0.0,
 ) -> jax.Array:
   """The inverse of `encode`."""
-  return encoded * _unit(config, log2_step)
+  return encoded * _unit(config, log2_step, since_s)
 
 
-def _unit(config: GeneratorConfig, log2_step: jax.Array) -> jax.Array:
+def _unit(
+  config: GeneratorConfig, log2_step: jax.Array, since_s: jax.Array | float
+) -> jax.Array:
   """How far things typically go, sides of the picture [b, t, 1, 1, 1]."""
-  seconds = world_time(told_step(config, log2_step))
+  seconds = world_time(told_step(config, log2_step), since_s)
   return (config.velocity * (seconds + _BLUR_S))[..., None, None, None]
 
 
@@ -211,9 +236,40 @@ def _places(across: int) -> jax.Array:
   return jnp.stack(features, -1)
 
 
-def world_time(log2_step: jax.Array) -> jax.Array:
-  """Seconds of the world from the first frame to each moment, [b, t]."""
-  return jnp.cumsum(jnp.exp2(log2_step), -1) / _REFERENCE_FPS
+def world_time(
+  log2_step: jax.Array, since_s: jax.Array | float = 0.0
+) -> jax.Array:
+  """Seconds of the world from the first frame to each moment, [b, t].
+
+  Args:
+    log2_step: float [b, t].
+    since_s: seconds before the first of these steps, float [b].
+  """
+  seconds = jnp.cumsum(jnp.exp2(log2_step), -1) / _REFERENCE_FPS
+  return jnp.asarray(since_s)[..., None] + seconds
+
+
+def of_moments(config: GeneratorConfig, time: jax.Array) -> jax.Array:
+  """Times of clips [b] as they are; of chunks [b, c], as [b, t]."""
+  return time if time.ndim == 1 else jnp.repeat(time, config.chunk, 1)
+
+
+class Memory(NamedTuple):
+  """What a causal network keeps of the chunks before.
+
+  Attributes:
+    keys: of each block's attention in time, float [b, n, w, heads, features]
+      for the last w chunks; zeros where there were fewer.
+    values: the same.
+    chunks: how many there were, int32.
+    seconds: world time that the network was told since the first frame, float32
+      [b].
+  """
+
+  keys: tuple[jax.Array, ...]
+  values: tuple[jax.Array, ...]
+  chunks: jax.Array
+  seconds: jax.Array
 
 
 def _modulate(x: jax.Array, shift: jax.Array, scale: jax.Array) -> jax.Array:
@@ -290,6 +346,10 @@ class _Look(nnx.Module):
     return self.norm(x).reshape(len(x), across**2, -1)
 
 
+# Keys and values.
+Past = tuple[jax.Array, jax.Array]
+
+
 class _Attention(nnx.Module):
   """Self-attention of a set of tokens with rotary positions."""
 
@@ -303,15 +363,33 @@ class _Attention(nnx.Module):
       config.width, config.width, dtype=config.dtype, rngs=rngs
     )
 
-  def __call__(self, x: jax.Array, angles: jax.Array) -> jax.Array:
-    """Maps [b, g, n, width] to the same; angles [n, features / 2]."""
+  def __call__(
+    self,
+    x: jax.Array,
+    angles: jax.Array,
+    past: Past | None = None,
+    mask: jax.Array | None = None,
+  ) -> tuple[jax.Array, Past]:
+    """Looks at the tokens, and at some that are past.
+
+    Args:
+      x: float [b, g, n, width].
+      angles: float [n, features / 2].
+      past: keys and values of earlier tokens, [b, g, m, heads, features].
+      mask: bool [n, m + n], see `attention`.
+
+    Returns:
+      The same shape as x; all keys and values [b, g, m + n, heads, features].
+    """
     *lead, width = x.shape
     x = self.inside(x).reshape(*lead, 3, self.heads, width // self.heads)
     query, key, value = (x[..., i, :, :] for i in range(3))
-    mixed = attention(
-      rotate(query, angles), rotate(key, angles), value, self.implementation
-    )
-    return self.out(mixed.reshape(*lead, width))
+    query, key = rotate(query, angles), rotate(key, angles)
+    if past is not None:
+      key = jnp.concatenate([past[0], key], 2)
+      value = jnp.concatenate([past[1], value], 2)
+    mixed = attention(query, key, value, self.implementation, mask)
+    return self.out(mixed.reshape(*lead, width)), (key, value)
 
 
 class GeneratorBlock(nnx.Module):
@@ -347,18 +425,38 @@ class GeneratorBlock(nnx.Module):
     condition: jax.Array,
     space_angles: jax.Array,
     time_angles: jax.Array,
-  ) -> jax.Array:
-    """Maps [b, c, n, width] to the same; condition [b, c, width]."""
+    past: Past | None = None,
+    mask: jax.Array | None = None,
+  ) -> tuple[jax.Array, Past]:
+    """Works on some chunks.
+
+    Args:
+      x: float [b, c, n, width].
+      condition: float [b, c, width].
+      space_angles: float [n, features / 2].
+      time_angles: float [c, features / 2].
+      past: of the attention in time, of m chunks before.
+      mask: bool [c, m + c], which chunks each of these sees.
+
+    Returns:
+      The same shape as x; keys and values of all m + c chunks.
+    """
     parts = jnp.split(self.modulation(nnx.silu(condition)), 9, -1)
-    layers = (
-      lambda y: self.space(y, space_angles),
-      lambda y: self.time(y.swapaxes(1, 2), time_angles).swapaxes(1, 2),
-      lambda y: self.contract(nnx.gelu(self.expand(y))),
+
+    def prepare(layer: int, x: jax.Array) -> jax.Array:
+      return _modulate(self.norms[layer](x), *parts[3 * layer : 3 * layer + 2])
+
+    def add(layer: int, x: jax.Array, change: jax.Array) -> jax.Array:
+      return x + parts[3 * layer + 2][:, :, None] * change
+
+    mixed, _ = self.space(prepare(0, x), space_angles)
+    x = add(0, x, mixed)
+    mixed, past = self.time(
+      prepare(1, x).swapaxes(1, 2), time_angles, past, mask
     )
-    for index, (norm, layer) in enumerate(zip(self.norms, layers, strict=True)):
-      shift, scale, gate = parts[3 * index : 3 * index + 3]
-      x = x + gate[:, :, None] * layer(_modulate(norm(x), shift, scale))
-    return x
+    x = add(1, x, mixed.swapaxes(1, 2))
+    hidden = nnx.gelu(self.expand(prepare(2, x)))
+    return add(2, x, self.contract(hidden)), past
 
 
 class Generator(nnx.Module):
@@ -420,9 +518,10 @@ class Generator(nnx.Module):
     Returns:
       float32 [b, t, g, g, channels].
     """
-    return self.flow(
+    velocity, _ = self.flow(
       noisy, time, self.look(image), has_image, log2_step, has_speed
     )
+    return velocity
 
   def flow(
     self,
@@ -432,28 +531,33 @@ class Generator(nnx.Module):
     has_image: jax.Array,
     log2_step: jax.Array,
     has_speed: jax.Array,
-  ) -> jax.Array:
+    memory: Memory | None = None,
+  ) -> tuple[jax.Array, Memory]:
     """Predicts the velocity of the flow.
 
     Args:
       noisy: float [b, t, g, g, channels], points of the flow between noise
         and ways as `encode` gives them; t is a multiple of `chunk`.
-      time: float [b], of the flow, 0 (noise) .. 1 (ways).
+      time: of the flow, 0 (noise) .. 1 (ways), float [b], or [b, t / chunk] if
+        causal.
       picture: float [b, n, width], what `look` sees in the first frame.
       has_image: bool [b], whether it may be used.
       log2_step: float [b, t], log2 of 30 x seconds of the world that lead
         from each moment's predecessor to it.
       has_speed: bool [b], whether it may be used.
+      memory: of the chunks before these, where a causal network goes on.
 
     Returns:
-      float32 [b, t, g, g, channels].
+      float32 [b, t, g, g, channels]; the memory with these chunks in it, and
+      as many of the earlier ones fewer.
     """
     config = self.config
     rows, moments = noisy.shape[:2]
     chunks = moments // config.chunk
-    scales = generator_flow.scales(
-      time[:, None, None, None, None], jnp.float32(config.deviation)
-    )
+    if memory is None:
+      memory = self.remember_nothing(rows, 0)
+    times = of_moments(config, time).reshape(rows, -1, 1, 1, 1)
+    scales = generator_flow.scales(times, jnp.float32(config.deviation))
     # Neighbouring moments become channels.
     seen = (scales.inside * noisy).reshape(
       rows, chunks, config.chunk, *noisy.shape[2:]
@@ -467,22 +571,59 @@ class Generator(nnx.Module):
     x += self.embed_place(places.astype(config.dtype))
     x += jnp.where(has_image[:, None, None], picture, 0.0)[:, None]
 
-    condition = self._condition(time, has_image, log2_step, has_speed)
+    condition = self._condition(
+      time, has_image, log2_step, has_speed, memory.seconds
+    )
     features = config.width // config.heads
     space_angles = grid_angles(across, across, features)
-    time_angles = rotary_angles(jnp.arange(chunks), features, _LONGEST)
-    for block in self.blocks:
+    places = memory.chunks + jnp.arange(chunks)
+    time_angles = rotary_angles(places, features, _LONGEST)
+    mask = self._mask(memory, chunks) if config.causal else None
+    pasts = []
+    for block, key, value in zip(
+      self.blocks, memory.keys, memory.values, strict=True
+    ):
       run = GeneratorBlock.__call__
       if config.remat:
         run = nnx.remat(run)
-      x = run(block, x, condition, space_angles, time_angles)
+      x, new = run(
+        block, x, condition, space_angles, time_angles, (key, value), mask
+      )
+      pasts.append([kept[:, :, chunks:] for kept in new])
 
     shift, scale = jnp.split(self.modulation(nnx.silu(condition)), 2, -1)
     x = self.out(_modulate(self.norm(x), shift, scale).astype(jnp.float32))
     x = from_patches(x, config.patch, config.grid)
     x = x.reshape(*x.shape[:-1], config.chunk, config.channels)
     x = jnp.moveaxis(x, -2, 2).reshape(noisy.shape)
-    return scales.skip * noisy + scales.out * x
+    step = told_step(config, log2_step)
+    now = Memory(
+      keys=tuple(key for key, _ in pasts),
+      values=tuple(value for _, value in pasts),
+      chunks=memory.chunks + chunks,
+      seconds=world_time(step, memory.seconds)[:, -1],
+    )
+    return scales.skip * noisy + scales.out * x, now
+
+  def remember_nothing(self, rows: int, window: int) -> Memory:
+    """The memory before the first chunk, with room for some chunks."""
+    config = self.config
+    shape = (
+      rows,
+      (config.grid // config.patch) ** 2,
+      window,
+      config.heads,
+      config.width // config.heads,
+    )
+    empty = (jnp.zeros(shape, config.dtype),) * config.depth
+    return Memory(empty, empty, jnp.int32(0), jnp.zeros(rows))
+
+  def _mask(self, memory: Memory, chunks: int) -> jax.Array:
+    """Which chunks each new one sees, bool [c, window + c]."""
+    window = memory.keys[0].shape[2] if memory.keys else 0
+    known = jnp.arange(window) >= window - memory.chunks
+    past = jnp.broadcast_to(known, (chunks, window))
+    return jnp.concatenate([past, jnp.tri(chunks, dtype=bool)], 1)
 
   def _condition(
     self,
@@ -490,23 +631,26 @@ class Generator(nnx.Module):
     has_image: jax.Array,
     log2_step: jax.Array,
     has_speed: jax.Array,
+    since_s: jax.Array,
   ) -> jax.Array:
     """What the blocks are told of each chunk, [b, c, width]."""
     config = self.config
     rows, moments = log2_step.shape
     chunks = moments // config.chunk
     presence = jnp.stack([has_image, has_speed], -1).astype(config.dtype)
+    time = jnp.broadcast_to(time.reshape(rows, -1), (rows, chunks))
     condition = self.embed_time(fourier(4 * time).astype(config.dtype))
-    condition += self.embed_presence(presence)
-    condition = jnp.repeat(condition[:, None], chunks, 1)
+    condition += self.embed_presence(presence)[:, None]
     if config.speed == "none":
       return condition
     told = has_speed[:, None, None]
     step = told_step(config, log2_step)
-    mean = fourier(step.mean(1, keepdims=True)).astype(config.dtype)
+    # A causal network knows no speed that is to come.
+    groups = step.reshape(rows, chunks if config.causal else 1, -1)
+    mean = fourier(groups.mean(-1)).astype(config.dtype)
     condition += jnp.where(told, self.embed_speed(mean), 0.0)
     if config.speed == "fourier" and config.frame_speed:
-      elapsed = jnp.log2(world_time(step) + _BLUR_S)
+      elapsed = jnp.log2(world_time(step, since_s) + _BLUR_S)
       known = jnp.concatenate([fourier(step), fourier(elapsed)], -1)
       known = known.reshape(rows, chunks, -1).astype(config.dtype)
       condition += jnp.where(told, self.embed_chunk(known), 0.0)
@@ -530,7 +674,7 @@ def velocity_error(
     batch: image uint8 [b, s, s, 3], ways float [b, t, g, g, 2], log2_step
       float [b, t].
     noise: as the ways.
-    time: float [b], of the flow.
+    time: of the flow, float [b], or [b, t / chunk] if causal.
     has_image: bool [b], whether the first frame is given.
     has_speed: bool [b], whether the speed is told.
     weight: float [b, t, g, g], by which the errors of points count; all alike
@@ -541,7 +685,7 @@ def velocity_error(
   """
   ways = encode(model.config, batch["ways"], batch["log2_step"])
   predicted = model(
-    generator_flow.interpolate(ways, noise, time),
+    generator_flow.interpolate(ways, noise, of_moments(model.config, time)),
     time,
     batch["image"],
     has_image,

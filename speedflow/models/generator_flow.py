@@ -12,8 +12,8 @@ import numpy as np
 
 
 def interpolate(clip: jax.Array, noise: jax.Array, time: jax.Array):
-  """The point at a time, float [b, ...], for times [b]."""
-  time = time.reshape(-1, *[1] * (clip.ndim - 1))
+  """The point at a time, float [b, t, ...], for times [b] or [b, t]."""
+  time = time.reshape(*time.shape, *[1] * (clip.ndim - time.ndim))
   return (1 - time) * noise + time * clip
 
 

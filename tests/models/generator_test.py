@@ -114,7 +114,7 @@ def test_blocks_begin_as_the_identity(fresh):
   condition = jax.random.normal(jax.random.key(1), (1, 3, 16))
   angles = jnp.ones((4, 4)), jnp.ones((3, 4))
   run = nnx.jit(lambda block, *given: block(*given))
-  np.testing.assert_array_equal(run(block, x, condition, *angles), x)
+  np.testing.assert_array_equal(run(block, x, condition, *angles)[0], x)
 
 
 def test_a_new_network_gives_the_linear_optimum(fresh):
@@ -161,7 +161,7 @@ def test_looking_once_for_all_steps_changes_nothing():
   model, given = build(), inputs()
   seen = {**given, "picture": model.look(given["image"])}
   del seen["image"]
-  np.testing.assert_array_equal(model.flow(**seen), model(**given))
+  np.testing.assert_array_equal(model.flow(**seen)[0], model(**given))
 
 
 def test_a_token_holds_the_points_and_moments_of_its_place():
@@ -303,3 +303,108 @@ def test_only_the_errors_of_weighted_points_count():
   assert error(weight) == 0
   weight[0, 1, 2, 3] = 0.5
   np.testing.assert_allclose(error(weight), 0.5 * error(None), rtol=1e-6)
+
+
+def causal_inputs(model, moments=8):
+  given = inputs(rows=1, moments=moments)
+  rng = np.random.default_rng(1)
+  steps = jnp.asarray(rng.uniform(-2, 1, (1, moments)), "float32")
+  picture = nnx.jit(lambda model, image: model.look(image))(
+    model, given["image"]
+  )
+  time = jnp.asarray(rng.uniform(0.1, 0.9, (1, moments // 2)), "float32")
+  return {
+    "noisy": given["noisy"],
+    "time": time,
+    "picture": picture,
+    "has_image": given["has_image"],
+    "log2_step": steps,
+    "has_speed": given["has_speed"],
+  }
+
+
+@nnx.jit
+def flow(model, given, memory=None):
+  return model.flow(**given, memory=memory)
+
+
+@pytest.mark.parametrize("name", ["noisy", "time", "log2_step"])
+def test_a_causal_network_sees_no_later_chunk(name):
+  model = build(causal=True, depth=2)
+  given = causal_inputs(model)
+  middle = given[name].shape[1] // 2
+  later = given | {name: given[name].at[:, middle:].add(0.1)}
+  change = jnp.abs(flow(model, given)[0] - flow(model, later)[0])
+  assert float(change[:, :4].max()) == 0
+  assert float(change[:, 4:].max()) > 1e-4
+
+
+def test_a_causal_network_sees_earlier_chunks():
+  model = build(causal=True, depth=2)
+  given = causal_inputs(model)
+  other = given | {"noisy": given["noisy"].at[:, :2].add(1.0)}
+  change = jnp.abs(flow(model, given)[0] - flow(model, other)[0])
+  assert float(change[:, 6:].max()) > 1e-5
+
+
+def test_other_networks_see_all_chunks():
+  model = build(depth=2)
+  given = causal_inputs(model) | {"time": jnp.full(1, 0.4)}
+  later = given | {"noisy": given["noisy"].at[:, 4:].add(1.0)}
+  change = jnp.abs(flow(model, given)[0] - flow(model, later)[0])
+  assert float(change[:, :4].max()) > 1e-4
+
+
+@pytest.mark.parametrize("speed", ["fourier", "none"])
+def test_memory_gives_what_the_whole_clip_gives(speed):
+  model = build(causal=True, depth=2, speed=speed)
+  given = causal_inputs(model)
+  whole, _ = flow(model, given)
+  memory = model.remember_nothing(1, 3)
+  for chunk in range(4):
+    part = slice(2 * chunk, 2 * chunk + 2)
+    velocity, memory = flow(
+      model,
+      given
+      | {
+        "noisy": given["noisy"][:, part],
+        "log2_step": given["log2_step"][:, part],
+        "time": given["time"][:, chunk : chunk + 1],
+      },
+      memory,
+    )
+    np.testing.assert_allclose(velocity, whole[:, part], atol=2e-5)
+  assert int(memory.chunks) == 4
+  told = generator.told_step(model.config, given["log2_step"])
+  np.testing.assert_allclose(
+    memory.seconds, generator.world_time(told)[:, -1], rtol=1e-6
+  )
+
+
+def test_memory_keeps_the_last_chunks_alone():
+  model = build(causal=True)
+  given = causal_inputs(model, moments=2)
+  memories = [model.remember_nothing(1, 1) for _ in range(2)]
+  for index, shift in enumerate((0.0, 1.0)):
+    early = given | {"noisy": given["noisy"] + shift}
+    _, memory = flow(model, early, memories[index])
+    _, memories[index] = flow(model, given, memory)
+  np.testing.assert_array_equal(memories[0].keys[0], memories[1].keys[0])
+
+
+def test_ways_may_be_encoded_from_any_moment():
+  steps = jnp.array([[0.0, -1.0, 1.0, 0.5]])
+  ways = jax.random.normal(jax.random.key(0), (1, 4, 4, 4, 2)) / 100
+  whole = generator.encode(CONFIG, ways, steps)
+  since = generator.world_time(steps)[:, 1]
+  part = generator.encode(CONFIG, ways[:, 2:], steps[:, 2:], since)
+  np.testing.assert_allclose(part, whole[:, 2:], rtol=1e-5)
+  np.testing.assert_allclose(
+    generator.decode(CONFIG, part, steps[:, 2:], since), ways[:, 2:], rtol=1e-5
+  )
+
+
+def test_a_causal_network_is_not_told_what_it_cannot_know():
+  for told in ({"speed": "buckets"}, {"frame_speed": False}):
+    with pytest.raises(ValueError, match="mean speed of a clip that goes on"):
+      build(causal=True, **told)
