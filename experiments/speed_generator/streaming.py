@@ -180,10 +180,14 @@ def table(result: dict[str, Any]) -> str:
         lines.append(
           f"| {stretch + 1} | {speed:g} | {rows['way_error'][stretch]:.3f} / "
           f"{rows['way_length'][stretch]:.3f} | "
-          f"{rows['factor_error'][stretch]:.2f} | "
+          f"{_readable(rows['factor_error'][stretch])} | "
           f"{rows['contrast'][stretch]:.3f} |"
         )
   return "\n".join(lines) + "\n"
+
+
+def _readable(factor: float) -> str:
+  return "unseen" if factor >= 2**_MOST_OCTAVES else f"{factor:.2f}"
 
 
 def _model(text: str) -> tuple[str, pathlib.Path]:
