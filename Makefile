@@ -59,6 +59,7 @@ bench: clips  ## Measures the input pipeline, and what each command costs.
 	$(PY) -m bench.estimate --out build/bench/estimate.json
 	$(PY) -m bench.detect --out build/bench/detect.json
 	$(PY) -m bench.superres --out build/bench/superres.json
+	$(PY) -m bench.generator --out build/bench/generator.json
 
 clips: $(DEV)
 	@if test -n "$$SPEEDFLOW_DATA"; then \
