@@ -34,6 +34,7 @@ def other(tmp_path):
   return path
 
 
+@pytest.mark.slow
 def test_both_sides_have_as_many_parameters(tmp_path, other):
   out = tmp_path / "result.json"
   done = run(f"--out={out}", f"--torch-python={other}")
@@ -47,6 +48,7 @@ def test_both_sides_have_as_many_parameters(tmp_path, other):
   assert done.stdout.startswith("speedflow: 0.0")
 
 
+@pytest.mark.slow
 def test_a_python_without_pytorch_costs_one_line(tmp_path):
   broken = tmp_path / "python"
   broken.write_text(f"#!{sys.executable}\nraise ImportError('no torch')\n")
