@@ -10,9 +10,9 @@ the sizes here.
 | variant | parameters | hardware | time |
 |---|---|---|---|
 | smoke | 0.02 M, on movers | anything | seconds |
-| tiny | 0.5 M | 1 CPU core | a minute |
-| base | 4 M | 1 CPU core | ten minutes |
-| large | 25 M | one GPU | minutes |
+| tiny | 0.7 M | 1 CPU core | a minute |
+| base | 6 M | 1 CPU core | ten minutes |
+| large | 38 M | one GPU | minutes |
 """
 
 import ml_collections
