@@ -131,6 +131,7 @@ def attribute(
   if missing:
     return Answer(clips=0, made=made, missing=missing)
 
+  records = RecordSource(shards)
   table = store.load()
   asked_features = features.features(asked)
   ranking = scores.rank(table.features.unit, asked_features.unit, top)
@@ -142,7 +143,7 @@ def attribute(
     {
       **made_by,
       "weights": weights,
-      "records_sha256": RecordSource(shards).fingerprint(),
+      "records_sha256": records.fingerprint(),
       "clips": len(table.ids),
       "top": top,
       "queries": _per_query(asked, table, ranking),
@@ -152,7 +153,7 @@ def attribute(
   path = page.write(
     out / "index.html",
     asked[:_SHOWN_QUERIES],
-    RecordSource(shards),
+    records,
     ranking,
     _SHOWN,
   )

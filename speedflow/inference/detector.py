@@ -183,7 +183,7 @@ class Detector:
       cuts_s=seen.cuts_s,
     )
 
-  def _listen(self, path: str | os.PathLike[str]) -> "_Heard":
+  def _listen(self, path: str | os.PathLike[str]) -> _Heard:
     """All that the sound says by itself."""
     found = _sound_changes(path)
     if found is None:

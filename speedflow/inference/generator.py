@@ -208,7 +208,11 @@ class SpeedGenerator:
         np.stack(
           [
             warper.frame(during(knots[number], ways[number], *shutter))
-            for shutter in _shutters(times[number], seconds[number], exposure)
+            for shutter in itertools.chain(
+              # The first frame is as it was given.
+              [(0.0, 0.0)],
+              shutters(times[number, 1:], seconds[number, 1:], exposure),
+            )
           ]
         )
       )
@@ -254,10 +258,7 @@ class SpeedGenerator:
     config, rows = self.config, len(images)
     at_once = min(_BATCH, rows)
     padding = -rows % at_once
-    side = config.image, config.image
-    small = np.stack(
-      [cv2.resize(i, side, interpolation=cv2.INTER_AREA) for i in images]
-    )
+    small = small_pictures(config, images)
     small = _repeat_last(small, padding)
     log2_step = _repeat_last(log2_step.astype(np.float32), padding)
     shape = log2_step.shape[1], config.grid, config.grid, config.channels
@@ -331,12 +332,17 @@ class SpeedGenerator:
         )
 
 
-def _shutters(
+def shutters(
   times: np.ndarray, seconds: np.ndarray, exposure: float
 ) -> Iterator[tuple[float, float]]:
-  """When the shutter opens and closes; the first frame is as it was given."""
-  yield 0.0, 0.0
-  for time, step in zip(times[1:], seconds[1:], strict=True):
+  """When the shutter of each frame opens and closes.
+
+  Args:
+    times: of the frames, seconds, [t].
+    seconds: of the world that lead to each, [t].
+    exposure: open-shutter time / frame interval.
+  """
+  for time, step in zip(times, seconds, strict=True):
     yield time - exposure * step / 2, time + exposure * step / 2
 
 
@@ -458,6 +464,16 @@ def _read(path: str) -> np.ndarray:
 
 def _repeat_last(rows: np.ndarray, count: int) -> np.ndarray:
   return np.concatenate([rows, np.repeat(rows[-1:], count, 0)])
+
+
+def small_pictures(
+  config: generator_lib.GeneratorConfig, images: np.ndarray
+) -> np.ndarray:
+  """Pictures [n, h, w, 3] as the network looks at them, uint8 [n, s, s, 3]."""
+  side = config.image, config.image
+  return np.stack(
+    [cv2.resize(i, side, interpolation=cv2.INTER_AREA) for i in images]
+  )
 
 
 def check_exposure(exposure: float) -> None:

@@ -13,7 +13,6 @@ import functools
 from collections.abc import Sequence
 from fractions import Fraction
 
-import cv2
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -68,12 +67,11 @@ class WayStream:
     self._made = 0
     times = generator_flow.schedule(steps, generator.facts.time_shift)
     self._times = jnp.asarray(times, jnp.float32)
-    side = config.image, config.image
-    small = [cv2.resize(i, side, interpolation=cv2.INTER_AREA) for i in images]
+    small = inference.small_pictures(config, images)
     # With the chunk that is made, as many as training saw at once.
     window = generator.facts.knots // config.chunk - 1
     self._seen, self._memory = _begin(
-      *self._network, jnp.asarray(np.stack(small)), window=window
+      *self._network, jnp.asarray(small), window=window
     )
 
   def advance(self, log2_step: np.ndarray) -> np.ndarray:
@@ -168,13 +166,10 @@ class Stream:
       [self._last[None], self._ways.advance(log2_step[None])[0]]
     )
     self._time, self._last = float(knots[-1]), ways[-1]
-    open_s = self._exposure * seconds
     return np.stack(
       [
-        self._warper.frame(
-          inference.during(knots, ways, time - half, time + half)
-        )
-        for time, half in zip(knots[1:], open_s / 2, strict=True)
+        self._warper.frame(inference.during(knots, ways, *shutter))
+        for shutter in inference.shutters(knots[1:], seconds, self._exposure)
       ]
     )
 
