@@ -88,6 +88,8 @@ def get_config(variant: str = "tiny") -> ml_collections.ConfigDict:
   # Times of the flow: "logit_normal" or "uniform".
   config.loss.times = "logit_normal"
   config.loss.time_shift = -3.0
+  # How much less clips count the more moves in them: 0 for all alike.
+  config.loss.calm = 1.0
   # What a causal network learns beside: a "noisy" history, or a "clean" one.
   config.loss.history = "noisy"
   # Chances that the first frame, and the speed, are left out.
@@ -97,6 +99,8 @@ def get_config(variant: str = "tiny") -> ml_collections.ConfigDict:
   config.data = ml_collections.ConfigDict()
   # Folder of tracks.
   config.data.records = "records/tracks"
+  # Folder of tracks of mined shots, whose speeds are estimates.
+  config.data.mined = "records/mined"
   # A CSV of weights by record, such as `speedflow attribute` writes; "" draws
   # all of them alike.
   config.data.selection = ""
@@ -105,6 +109,7 @@ def get_config(variant: str = "tiny") -> ml_collections.ConfigDict:
   config.data.mix.mover = 0.6
   config.data.mix.physics = 0.1
   config.data.mix.shots = 0.3 if variant != "smoke" else 0.0
+  config.data.mix.mined = 0.0
   if variant == "stream":
     config.data.mix.physics = config.data.mix.shots = 0.0
   # Moments after the first frame at which ways are told.

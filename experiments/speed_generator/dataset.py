@@ -94,10 +94,18 @@ class Followed:
   def clip(
     self, spec: ClipSpec, rng: np.random.Generator
   ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """See `Filmable`; mirrored every second time."""
+    """See `Filmable`; mirrored every second time.
+
+    Where the shot's speed is an estimate, each drawing supposes another one,
+    as often as it is likely: so every speed that it may have had counts by its
+    probability, and a wide interval says little of each.
+    """
     record = tracks.TrackRecord.decode(self.encoded)
-    log2_step = sample_speeds(spec, rng, float(record.times_s[-1]))
-    ways = tracks.between(record.times_s, record.ways, world_times(log2_step))
+    times_s = record.times_s
+    if record.doubt:
+      times_s = times_s * np.exp2(rng.normal(0, record.doubt))
+    log2_step = sample_speeds(spec, rng, float(times_s[-1]))
+    ways = tracks.between(times_s, record.ways, world_times(log2_step))
     if rng.integers(2):
       return record.image[:, ::-1], ways[:, :, ::-1] * (-1, 1), log2_step
     return record.image, ways, log2_step
@@ -240,10 +248,11 @@ def training_batches(
   for kind, weight in data.mix.items():
     if not weight:
       continue
-    if kind == "shots":
-      source = FollowedSource(shards(pathlib.Path(data.records), "train"))
+    if kind in ("shots", "mined"):
+      folder = data.mined if kind == "mined" else data.records
+      source = FollowedSource(shards(pathlib.Path(folder), "train"))
       parts: list[tuple[pipeline.Source, float]] = [(source, 1.0)]
-      if data.selection:
+      if data.selection and kind == "shots":
         parts = selection.parts(source, source.ids(), data.selection)
     else:
       parts = [(WorldSource(kind), 1.0)]

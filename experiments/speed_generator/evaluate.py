@@ -1,7 +1,7 @@
 """Is the speed that was asked for the speed that one sees? All in one run.
 
-  python -m experiments.speed_generator.evaluate --weights=tiny \
-    --baseline told=A.npz --baseline untold=B.npz --split=test \
+  python -m experiments.speed_generator.evaluate --weights=tiny --split=test \
+    --baseline buckets=A.npz --baseline none=B.npz \
     --out=experiments/speed_generator/results.json
 
 Nothing here was trained on: mover scenes below seed `dataset.HELD_OUT`, and
@@ -28,6 +28,13 @@ from speedflow.inference import generator as inference
 from speedflow.training import run_record
 
 SPEEDS = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0)
+"""Each is the middle of a bucket, where speed is told in buckets."""
+
+BETWEEN = tuple(speed * 2**0.5 for speed in SPEEDS[:-1])
+"""As far from the middle of a bucket as can be."""
+
+# Parts that are listed figure by figure.
+_FIGURES = ("movers_foreseen", "quality", "variety", "tearing", "cost")
 
 
 def filmed_movers(scenes: int) -> measure.Obedience:
@@ -208,6 +215,13 @@ def variety(
   Distances are root mean squares, sides of the picture per second, of the
   motion at real time. Copies would be much nearer to training motion than
   other real motion is.
+
+  Returns:
+    Among others, energy scores (Gneiting and Raftery, "Strictly proper scoring
+    rules", 2007, equation 21): how far what is said of a picture is from what
+    happened in it, the less the better, and least in the mean if motions are as
+    likely as they are said to be. Of the generated motion; of saying that
+    nothing moves; and of saying what training clips do.
   """
   spec = dataset.ClipSpec(generator.facts.knots, 0.0, 0.0, ramps=0.0)
   known = dataset.held_out(train, spec, seed=2)
@@ -229,14 +243,19 @@ def variety(
       for seed in range(4)
     ]
   )
-  spread = np.stack([velocities(ways) for ways in made]).std(0)
+  said, true = np.stack([velocities(w) for w in made]), velocities(real["ways"])
+  usual = np.repeat(velocities(known["ways"])[:, None], len(held), 1)
   return {
+    "clips": len(held),
     "training_clips": len(train),
     "generated_to_training": nearest(made[0]),
     "real_to_training": nearest(real["ways"]),
-    "generated_rms": _rms(velocities(made[0])),
-    "real_rms": _rms(velocities(real["ways"])),
-    "deviation_over_seeds": _rms(spread),
+    "generated_rms": _rms(said[0]),
+    "real_rms": _rms(true),
+    "deviation_over_seeds": _rms(said.std(0)),
+    "energy_score": measure.energy_score(said, true),
+    "energy_score_still": measure.energy_score(np.zeros_like(said), true),
+    "energy_score_usual": measure.energy_score(usual, true),
   }
 
 
@@ -310,12 +329,19 @@ def evaluate(args: argparse.Namespace) -> dict[str, Any]:
   def clips() -> np.ndarray:
     return at_all_speeds(generator, images, steps)
 
-  def obey(judged: inference.SpeedGenerator, **options: Any) -> dict[str, Any]:
+  def obey(
+    judged: inference.SpeedGenerator,
+    speeds: Sequence[float] = SPEEDS,
+    **options: Any,
+  ) -> dict[str, Any]:
     return scores(
       measure.movers_obey(
-        judged, scenes=scenes, speeds=SPEEDS, steps=steps, **options
+        judged, scenes=scenes, speeds=speeds, steps=steps, **options
       )
     )
+
+  def foresees(judged: inference.SpeedGenerator) -> dict[str, float]:
+    return {"share": measure.foreseen(judged, 8 * scenes)}
 
   parts: dict[str, Callable[[], dict[str, Any]]] = {
     "movers_filmed": lambda: scores(filmed_movers(scenes)),
@@ -323,9 +349,8 @@ def evaluate(args: argparse.Namespace) -> dict[str, Any]:
     "movers_untold": lambda: obey(generator, guidance=0.0),
     "movers_unblurred": lambda: obey(generator, exposure=0.0),
     "movers_apart": lambda: obey(generator, together=False),
-    "movers_foreseen": lambda: {
-      "share": measure.foreseen(generator, 8 * scenes)
-    },
+    "movers_between": lambda: obey(generator, BETWEEN),
+    "movers_foreseen": lambda: foresees(generator),
     "movers_ramps": lambda: mover_ramps(generator, scenes, steps),
     "flow": lambda: flow_obedience(clips()),
     "flow_untold": lambda: flow_obedience(
@@ -354,6 +379,8 @@ def evaluate(args: argparse.Namespace) -> dict[str, Any]:
   for name, path in args.baseline:
     other = generator_weights.load_generator(path)
     parts[f"{name}: movers"] = functools.partial(obey, other)
+    parts[f"{name}: movers_between"] = functools.partial(obey, other, BETWEEN)
+    parts[f"{name}: movers_foreseen"] = functools.partial(foresees, other)
     parts[f"{name}: movers_ramps"] = functools.partial(
       mover_ramps, other, scenes, steps
     )
@@ -375,10 +402,11 @@ def evaluate(args: argparse.Namespace) -> dict[str, Any]:
     },
   }
   if args.parts:
-    wanted = args.parts.split(",")
-    if unknown := set(wanted) - parts.keys():
+    wanted = set(args.parts.split(","))
+    if unknown := wanted - parts.keys():
       raise SystemExit(f"no part {min(unknown)!r}; wanted some of {[*parts]}")
-    parts = {name: parts[name] for name in wanted}
+    # What is measured of the generator is measured of the baselines, too.
+    parts = {n: p for n, p in parts.items() if n.split(": ")[-1] in wanted}
   for name, part in progress.track(parts.items(), "measuring"):
     result[name] = part()
   return result
@@ -420,9 +448,9 @@ def table(result: dict[str, Any]) -> str:
         f"| {name} | {part['clips']} | {part['correlation_of_mean']:.2f} | "
         f"{part['median_correlation']:.2f} |"
       )
-  for name in ("movers_foreseen", "quality", "variety", "tearing", "cost"):
-    if name in result:
-      rows = result[name].items()
+  for name, part in result.items():
+    if name.split(": ")[-1] in _FIGURES:
+      rows = part.items()
       lines += ["", f"| {name} | |", "|---|---|"]
       lines += [f"| {key} | {value:.4g} |" for key, value in rows]
   return "\n".join(lines) + "\n"
@@ -443,7 +471,9 @@ def main(argv: Sequence[str] | None = None) -> int:
   parser.add_argument("--scenes", type=int, default=24)
   parser.add_argument("--pictures", type=int, default=24)
   parser.add_argument("--steps", type=int, default=30)
-  parser.add_argument("--parts", help="of the results, by name (default: all)")
+  parser.add_argument(
+    "--parts", help="of the results, by name, commas between (default: all)"
+  )
   parser.add_argument("--out", type=pathlib.Path, required=True)
   args = parser.parse_args(argv)
   result = evaluate(args)

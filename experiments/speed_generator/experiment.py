@@ -65,38 +65,36 @@ class Experiment:
       has_image=jax.random.uniform(keys[2], (rows,)) >= fields.drop_image,
       has_speed=jax.random.uniform(keys[3], (rows,)) >= fields.drop_speed,
       weight=weight,
+      true_history=self._net.causal and fields.history == "clean",
     )
-    return (_calm(self._net, batch) * error).mean(), {}
+    calm = _calm(self._net, batch) ** fields.calm
+    return (calm * error).mean(), {}
 
   def _chunk_times(
     self, rng: jax.Array, rows: int
   ) -> tuple[jax.Array, jax.Array]:
     """Draws times [b, c] of the chunks, and how moments count [b, t, 1, 1].
 
-    Where the history is noisy, chunks have times of their own, half of them
-    anywhere between noise and ways, as a history is. Where it is clean, one
-    chunk is learnt, and those before it are as they should be.
+    A clean history is there besides, so that all chunks are learnt near the
+    noise. Where the chunks are each other's history, half of them are anywhere
+    between noise and ways, as a history is.
     """
     fields, net = self._config.loss, self._net
     shape = rows, self._spec.knots // net.chunk
-    keys = jax.random.split(rng, 4)
-    near_noise = generator_flow.sample_times(
+    keys = jax.random.split(rng, 3)
+    time = generator_flow.sample_times(
       keys[0], shape[0] * shape[1], fields.times, fields.time_shift
     ).reshape(shape)
-    anywhere = jax.random.uniform(keys[1], shape)
-    time = jnp.where(
-      jax.random.bernoulli(keys[2], 0.5, shape), anywhere, near_noise
-    )
+    if fields.history == "noisy":
+      anywhere = jax.random.uniform(keys[1], shape)
+      time = jnp.where(
+        jax.random.bernoulli(keys[2], 0.5, shape), anywhere, time
+      )
     # What the network gives out has the same error at all times.
     weight = jnp.square(
       net.deviation
       / generator_flow.scales(time, jnp.float32(net.deviation)).out
     )
-    if fields.history == "clean":
-      chunk = jnp.arange(shape[1])
-      learnt = jax.random.randint(keys[3], (rows, 1), 0, shape[1])
-      time = jnp.where(chunk < learnt, 1.0, time)
-      weight = jnp.where(chunk == learnt, shape[1] * weight, 0.0)
     moments = generator.of_moments(net, weight)
     return time, moments[..., None, None]
 
@@ -138,7 +136,8 @@ class Experiment:
     fields = self._config.eval
     metrics = {}
     for kind, weight in self._config.data.mix.items():
-      if not weight:
+      # Estimates are to learn from, never to judge by.
+      if not weight or kind == "mined":
         continue
       sources = self._held_out(kind, fields.clips)
       batch = dataset_lib.held_out(sources, self._spec, seed=0)
@@ -168,9 +167,16 @@ class Experiment:
 
   def data_fingerprint(self) -> str:
     """A digest of the training records; calculated clips need none."""
-    if not self._config.data.mix.get("shots", 0):
+    data = self._config.data
+    paths = [
+      path
+      for kind, folder in (("shots", data.records), ("mined", data.mined))
+      if data.mix.get(kind, 0)
+      for path in dataset_lib.shards(pathlib.Path(folder), "train")
+    ]
+    if not paths:
       return hashlib.sha256(b"calculated").hexdigest()
-    return RecordSource(self._paths("train")).fingerprint()
+    return RecordSource(paths).fingerprint()
 
   def _facts(self) -> inference.Facts:
     spec = self._spec
@@ -183,12 +189,10 @@ class Experiment:
 
   def _held_out(self, kind: str, count: int) -> list[dataset_lib.Filmable]:
     if kind == "shots":
-      paths = self._paths(self._config.eval_split)
+      folder = pathlib.Path(self._config.data.records)
+      paths = dataset_lib.shards(folder, self._config.eval_split)
       return dataset_lib.spread(dataset_lib.FollowedSource(paths), count)
     return [dataset_lib.World(kind, seed) for seed in range(count)]
-
-  def _paths(self, split: str) -> list[pathlib.Path]:
-    return dataset_lib.shards(pathlib.Path(self._config.data.records), split)
 
 
 def _calm(

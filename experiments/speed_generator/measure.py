@@ -98,6 +98,26 @@ def torn(ways: np.ndarray) -> float:
   return float(np.mean([(part > gap).mean() for part in parts]))
 
 
+def energy_score(said: np.ndarray, true: np.ndarray) -> float:
+  """How well samples foretell what is true, the less the better.
+
+  Args:
+    said: float [m, n, f], m samples of each of n things.
+    true: float [n, f].
+
+  Returns:
+    The mean over things of the root-mean-square gap between samples and truth,
+    less half of the gap among different samples.
+  """
+
+  def gap(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    return np.sqrt(np.square(one - other).mean(-1))
+
+  count = len(said)
+  among = sum(gap(said, one).sum(0) for one in said) / (count * (count - 1))
+  return float((gap(said, true).mean(0) - among / 2).mean())
+
+
 def movers_obey(
   generator: inference.SpeedGenerator,
   *,

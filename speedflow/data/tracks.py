@@ -57,6 +57,8 @@ class TrackRecord:
     times_s: float32 [n], seconds of the world since then, increasing.
     ways: float16 [n, GRID, GRID, 2], x and y displacement of the points since
       then, in sides of the picture. Points that were lost go on as before.
+    doubt: standard deviation, octaves, of the speed that `times_s` rest on; 0
+      where it is known.
   """
 
   id: str
@@ -64,6 +66,7 @@ class TrackRecord:
   image: np.ndarray
   times_s: np.ndarray
   ways: np.ndarray
+  doubt: float = 0.0
 
   def encode(self) -> bytes:
     """Serialises the record as a `tf.train.Example`."""
@@ -75,6 +78,7 @@ class TrackRecord:
         "image/png": [cv2.imencode(".png", image)[1].tobytes()],
         "times_s": self.times_s,
         "ways": [self.ways.astype("<f2").tobytes()],
+        "doubt": np.array([self.doubt], np.float32),
       }
     )
 
@@ -99,6 +103,8 @@ class TrackRecord:
         ways=np.frombuffer(stored["ways"][0], "<f2").reshape(
           len(stored["times_s"]), GRID, GRID, 2
         ),
+        # Older records are all of known speeds.
+        doubt=float(stored.get("doubt", (0.0,))[0]),
       )
     except (KeyError, IndexError, TypeError, ValueError, cv2.error) as error:
       raise _not_tracks(error) from error
@@ -192,17 +198,19 @@ def _fetch(flow: np.ndarray, place: np.ndarray) -> np.ndarray:
 
 
 def track_shot(
-  shot: ShotRecord, rng: np.random.Generator
+  shot: ShotRecord, rng: np.random.Generator, doubt: float = 0.0
 ) -> Iterator[TrackRecord]:
-  """Follows several views of a shot of known speed from several frames.
+  """Follows several views of a shot from several frames.
 
-  Views in which hardly anything moves are left out.
+  Views in which hardly anything moves are left out, and so are shots whose
+  speed is not known, unless the doubt of the estimate is.
 
   Args:
     shot: the shot.
     rng: chooses frames and views.
+    doubt: standard deviation of the shot's speed, octaves, if it is estimated.
   """
-  if shot.label not in KNOWN or not shot.speed:
+  if not (shot.label in KNOWN or doubt) or not shot.speed:
     return
   reduce = 2 if min(shot.height, shot.width) >= 2 * SIZE else 1
   pictures = [shot.image(i, reduce=reduce) for i in range(shot.num_frames)]
@@ -228,6 +236,7 @@ def track_shot(
       step_s,
       id=f"{shot.id}@{first}",
       scene_group=shot.scene_group,
+      doubt=doubt,
     )
     seconds = float(record.times_s[-1])
     if np.sqrt(np.square(record.ways[-1]).sum(-1).mean()) >= _STILL * seconds:
@@ -294,6 +303,7 @@ def _track_view(
   *,
   id: str,
   scene_group: str = "",
+  doubt: float = 0.0,
 ) -> TrackRecord:
   """Follows a square part of a picture.
 
@@ -304,6 +314,7 @@ def _track_view(
     step_s: seconds of the world between frames.
     id: of the record.
     scene_group: of the record.
+    doubt: of the record.
   """
   left, top, side = square
   scale = flows[0].shape[1] / image.shape[0]
@@ -323,6 +334,7 @@ def _track_view(
     ),
     times_s=(chosen * step_s).astype(np.float32),
     ways=ways[chosen].astype(np.float16),
+    doubt=doubt,
   )
 
 

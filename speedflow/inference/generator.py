@@ -322,8 +322,7 @@ class SpeedGenerator:
         f"{2.0 ** log2_step.min():.3g}x at 30 frames per second is out of "
         f"range; ask for {slowest:.2g}x or more"
       )
-    if not 1 <= steps <= 1000:
-      raise SpeedflowError(f"steps are {steps}; wanted 1 to 1000, such as 30")
+    check_steps(steps)
     check_exposure(exposure)
     for name, value in (("", guidance), ("image ", image_guidance)):
       if not 0 <= value <= 20:
@@ -474,6 +473,12 @@ def small_pictures(
   return np.stack(
     [cv2.resize(i, side, interpolation=cv2.INTER_AREA) for i in images]
   )
+
+
+def check_steps(steps: int) -> None:
+  """Raises a SpeedflowError unless a sampler can take so many steps."""
+  if not 1 <= steps <= 1000:
+    raise SpeedflowError(f"steps are {steps}; wanted 1 to 1000, such as 10")
 
 
 def check_exposure(exposure: float) -> None:

@@ -58,8 +58,7 @@ class WayStream:
         "this generator makes whole clips, and cannot go on; train a causal "
         "one with configs/speed_generator.py:stream"
       )
-    if not 1 <= steps <= 1000:
-      raise SpeedflowError(f"steps are {steps}; wanted 1 to 1000, such as 10")
+    inference.check_steps(steps)
     self.chunk = config.chunk
     self._config = config
     self._network = generator.network

@@ -532,6 +532,7 @@ class Generator(nnx.Module):
     log2_step: jax.Array,
     has_speed: jax.Array,
     memory: Memory | None = None,
+    mask: jax.Array | None = None,
   ) -> tuple[jax.Array, Memory]:
     """Predicts the velocity of the flow.
 
@@ -546,6 +547,8 @@ class Generator(nnx.Module):
         from each moment's predecessor to it.
       has_speed: bool [b], whether it may be used.
       memory: of the chunks before these, where a causal network goes on.
+      mask: bool [c, window + c], which chunks each of these sees, of those in
+        the memory and of these; all before it, if None and causal.
 
     Returns:
       float32 [b, t, g, g, channels]; the memory with these chunks in it, and
@@ -578,7 +581,8 @@ class Generator(nnx.Module):
     space_angles = grid_angles(across, across, features)
     places = memory.chunks + jnp.arange(chunks)
     time_angles = rotary_angles(places, features, _LONGEST)
-    mask = self._mask(memory, chunks) if config.causal else None
+    if mask is None and config.causal:
+      mask = self._mask(memory, chunks)
     pasts = []
     for block, key, value in zip(
       self.blocks, memory.keys, memory.values, strict=True
@@ -604,6 +608,45 @@ class Generator(nnx.Module):
       seconds=world_time(step, memory.seconds)[:, -1],
     )
     return scales.skip * noisy + scales.out * x, now
+
+  def beside_the_truth(
+    self,
+    noisy: jax.Array,
+    time: jax.Array,
+    image: jax.Array,
+    has_image: jax.Array,
+    log2_step: jax.Array,
+    has_speed: jax.Array,
+    ways: jax.Array,
+  ) -> jax.Array:
+    """What a causal network predicts of each chunk after a true history.
+
+    Args:
+      noisy: see `flow`, and so are the others of this name.
+      time: float [b, t / chunk].
+      image: uint8 [b, s, s, 3].
+      has_image: bool [b].
+      log2_step: float [b, t].
+      has_speed: bool [b].
+      ways: as `encode` gives them, [b, t, g, g, channels].
+
+    Returns:
+      float32 [b, t, g, g, channels], all chunks at once.
+    """
+    rows, chunks = time.shape
+    given = self.look(image), has_image, log2_step, has_speed
+    nothing = self.remember_nothing(rows, chunks)
+    _, memory = self.flow(ways, jnp.ones(rows), *given, nothing)
+    # Back to the first frame, with all that is to come in the memory: of it,
+    # each chunk sees what is past.
+    memory = memory._replace(chunks=nothing.chunks, seconds=nothing.seconds)
+    past, itself = (
+      jnp.tri(chunks, k=-1, dtype=bool),
+      jnp.eye(chunks, dtype=bool),
+    )
+    mask = jnp.concatenate([past, itself], 1)
+    velocity, _ = self.flow(noisy, time, *given, memory, mask)
+    return velocity
 
   def remember_nothing(self, rows: int, window: int) -> Memory:
     """The memory before the first chunk, with room for some chunks."""
@@ -666,6 +709,7 @@ def velocity_error(
   has_image: jax.Array,
   has_speed: jax.Array,
   weight: jax.Array | None = None,
+  true_history: bool = False,
 ) -> jax.Array:
   """The squared error of the predicted velocity.
 
@@ -679,12 +723,13 @@ def velocity_error(
     has_speed: bool [b], whether the speed is told.
     weight: float [b, t, g, g], by which the errors of points count; all alike
       when None.
+    true_history: see `Generator.beside_the_truth`.
 
   Returns:
     float32 [b], the mean (weighted) error of each clip.
   """
   ways = encode(model.config, batch["ways"], batch["log2_step"])
-  predicted = model(
+  given = (
     generator_flow.interpolate(ways, noise, of_moments(model.config, time)),
     time,
     batch["image"],
@@ -692,6 +737,10 @@ def velocity_error(
     batch["log2_step"],
     has_speed,
   )
+  if true_history:
+    predicted = model.beside_the_truth(*given, ways)
+  else:
+    predicted = model(*given)
   error = jnp.square(predicted - (ways - noise)).mean(-1)
   if weight is not None:
     error *= weight

@@ -5,7 +5,7 @@ import cv2
 import numpy as np
 import pytest
 
-from speedflow.data import tracks
+from speedflow.data import example, tracks
 from speedflow.data.schema import ShotRecord
 from speedflow.errors import SpeedflowError
 
@@ -55,6 +55,25 @@ def test_still_short_and_unlabelled_shots_are_left_out():
   still = dataclasses.replace(still, frames=still.frames[:1] * 24)
   for shot in (still, make_shot(frames=6), make_shot(label="unknown")):
     assert not list(tracks.track_shot(shot, rng))
+
+
+def test_an_estimated_speed_is_relied_on_where_its_doubt_is_known():
+  shot = make_shot(label="pseudo")
+  assert not list(tracks.track_shot(shot, np.random.default_rng(0)))
+  sure, doubted = (
+    list(tracks.track_shot(made, np.random.default_rng(0), doubt))
+    for made, doubt in ((make_shot(), 0.0), (shot, 0.25))
+  )
+  np.testing.assert_array_equal(sure[0].ways, doubted[0].ways)
+  again = tracks.TrackRecord.decode(doubted[0].encode())
+  assert (sure[0].doubt, again.doubt) == (0.0, 0.25)
+
+
+def test_records_without_a_doubt_are_of_known_speeds():
+  (record, *_) = tracks.track_shot(make_shot(), np.random.default_rng(0))
+  stored = example.decode(record.encode())
+  del stored["doubt"]
+  assert tracks.TrackRecord.decode(example.encode(stored)).doubt == 0.0
 
 
 def test_records_come_back_and_others_are_refused():

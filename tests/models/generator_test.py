@@ -381,6 +381,32 @@ def test_memory_gives_what_the_whole_clip_gives(speed):
   )
 
 
+def test_after_a_true_history_a_chunk_is_as_if_it_had_been_streamed():
+  """All chunks at once, beside one after the other."""
+  model = build(causal=True, depth=2)
+  given = causal_inputs(model)
+  ways = jnp.asarray(
+    np.random.default_rng(2).normal(size=given["noisy"].shape), jnp.float32
+  )
+  image = inputs(rows=1, moments=8)["image"]
+  fields = ("noisy", "time", "has_image", "log2_step", "has_speed")
+  at_once = nnx.jit(type(model).beside_the_truth)(
+    model, **{name: given[name] for name in fields}, image=image, ways=ways
+  )
+  memory = model.remember_nothing(1, 3)
+  for chunk in range(4):
+    part = slice(2 * chunk, 2 * chunk + 2)
+    now = given | {
+      "noisy": given["noisy"][:, part],
+      "log2_step": given["log2_step"][:, part],
+      "time": given["time"][:, chunk : chunk + 1],
+    }
+    velocity, _ = flow(model, now, memory)
+    np.testing.assert_allclose(velocity, at_once[:, part], atol=2e-5)
+    true = {"noisy": ways[:, part], "time": jnp.ones((1, 1))}
+    _, memory = flow(model, now | true, memory)
+
+
 def test_memory_keeps_the_last_chunks_alone():
   model = build(causal=True)
   given = causal_inputs(model, moments=2)

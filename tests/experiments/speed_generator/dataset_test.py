@@ -1,5 +1,6 @@
 import collections
 import dataclasses
+import itertools
 
 import ml_collections
 import numpy as np
@@ -46,6 +47,20 @@ def test_ways_are_read_off_at_the_times_that_the_speed_asks_for(drifting):
     assert np.sign(ways[-1, 0, moving, 0][0]) == (1 if moving[0] else -1)
 
 
+@pytest.mark.parametrize("doubt", [0.0, 0.5])
+def test_an_uncertain_speed_is_told_as_often_as_it_is_likely(drifting, doubt):
+  record = dataclasses.replace(drifting, doubt=doubt)
+  source, rng = dataset.Followed(record.encode()), np.random.default_rng(0)
+  octaves = []
+  for _ in range(200):
+    _, ways, log2_step = source.clip(SPEC, rng)
+    # It drifts one side per second, if the estimate is right.
+    velocity = np.abs(ways[-1]).max() / dataset.world_times(log2_step)[-1]
+    octaves.append(-np.log2(velocity))
+  assert np.mean(octaves) == pytest.approx(0, abs=0.1)
+  assert np.std(octaves) == pytest.approx(doubt, abs=0.06)
+
+
 @pytest.mark.parametrize("kind", ["mover", "physics"])
 def test_worlds_repeat_exactly_and_differ_from_seed_to_seed(kind):
   def draw(seed):
@@ -86,6 +101,33 @@ def test_held_out_clips_are_the_same_at_every_call(drifting, tmp_path):
 def test_missing_records_are_refused(tmp_path):
   with pytest.raises(SpeedflowError, match="no tracks of the split 'val'"):
     dataset.shards(tmp_path, "val")
+
+
+def test_mined_clips_are_drawn_in_their_ratio(drifting, tmp_path):
+  for name, shade in (("mined", 10), ("known", 250)):
+    (tmp_path / name).mkdir()
+    path = tmp_path / name / "clips-train.tfrecord-00000-of-00001"
+    image = np.full((64, 64, 3), shade, np.uint8)
+    with RecordWriter(path) as writer:
+      writer.write(dataclasses.replace(drifting, image=image).encode())
+  data = ml_collections.ConfigDict(
+    {
+      "records": str(tmp_path / "known"),
+      "mined": str(tmp_path / "mined"),
+      "selection": "",
+      "mix": {"shots": 0.75, "mined": 0.25},
+      **{"knots": 4, "low": -4.0, "high": 2.0, "ramps": 0.0},
+      **{"workers": 0, "threads": 1},
+    }
+  )
+  (batch,) = itertools.islice(
+    dataset.training_batches(
+      data, batch_size=16, seed=0, process_index=0, process_count=1
+    ),
+    1,
+  )
+  counts = collections.Counter(batch["image"][:, 0, 0, 0].tolist())
+  assert counts == {250: 12, 10: 4}
 
 
 def test_training_draws_the_clips_that_are_selected(drifting, tmp_path):

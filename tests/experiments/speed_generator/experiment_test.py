@@ -116,13 +116,28 @@ def test_torn_is_what_parts_by_more_than_a_gap():
   assert measure.torn(ways) == pytest.approx(1 / 6)
 
 
+def test_an_energy_score_is_least_for_what_is_likely():
+  rng = np.random.default_rng(0)
+  true = rng.normal(size=(2000, 1))
+  honest, timid, off = (
+    measure.energy_score(scale * rng.normal(size=(8, 2000, 1)) + shift, true)
+    for scale, shift in ((1.0, 0.0), (0.3, 0.0), (1.0, 1.0))
+  )
+  # Of two Gaussians, the mean gap is 2 / sqrt(pi).
+  assert honest == pytest.approx(1 / np.sqrt(np.pi), abs=0.03)
+  assert honest < timid - 0.02
+  assert honest < off - 0.1
+  still = measure.energy_score(np.zeros((2, 2000, 1)), true)
+  assert still == pytest.approx(np.abs(true).mean())
+
+
 def test_fierce_clips_do_not_drown_the_others():
   """Twice the motion of a clip is four times the error, but no more loss."""
   made = experiment_lib.load_experiment(config_lib.load_config(SMOKE))
   model = made.init_model(nnx.Rngs(0))  # It says that nothing moves.
   knots, grid = model.config.chunk, model.config.grid
 
-  def loss(motion):
+  def loss(motion, made=made):
     batch = {
       "image": np.zeros((1, 64, 64, 3), np.uint8),
       "ways": np.full((1, knots, grid, grid, 2), motion, np.float32),
@@ -134,3 +149,6 @@ def test_fierce_clips_do_not_drown_the_others():
   still, calm, fierce, fiercer = map(loss, (0.0, 0.1, 1.0, 2.0))
   assert still < calm < fierce
   assert fiercer < 1.2 * fierce
+  alike = config_lib.load_config(SMOKE, ["--config.loss.calm=0.0"])
+  alike = experiment_lib.load_experiment(alike)
+  assert loss(2.0, alike) > 3 * loss(1.0, alike)

@@ -9,6 +9,7 @@ from speedflow.inference import generator as inference
 from speedflow.training import config as config_lib
 
 STREAM = "configs/speed_generator.py:stream"
+KEY = jax.random.key(0)
 
 
 class Exact:
@@ -78,32 +79,33 @@ def test_chunks_of_a_noisy_history_have_times_of_their_own(build):
   assert float(weight.min()) > 0
 
 
-def test_of_a_clean_history_one_chunk_is_learnt(build):
+def test_beside_a_clean_history_all_chunks_are_learnt_near_the_noise(build):
   time, weight = build("clean")._chunk_times(jax.random.key(0), 64)
-  learnt = np.asarray(weight[:, ::4, 0, 0] > 0)
-  np.testing.assert_array_equal(learnt.sum(1), 1)
-  before = np.cumsum(learnt[:, ::-1], 1)[:, ::-1] - learnt > 0
-  np.testing.assert_array_equal(np.asarray(time)[before], 1.0)
-  assert float(time[learnt].max()) < 1
-  assert set(learnt.argmax(1)) == {0, 1, 2, 3}
+  assert len(np.unique(time)) == 256
+  assert float((time > 0.5).mean()) < 0.01
+  assert float(weight.min()) > 0
 
 
-@pytest.mark.parametrize("history", ["noisy", "clean"])
-def test_both_histories_are_learnt_from(build, history):
-  made = build(history)
-  model = made.init_model(nnx.Rngs(0))
-  spec = dataset.ClipSpec(16)
-  batch = dataset.held_out(
-    [dataset.World("mover", n) for n in range(2)], spec, 0
+def test_histories_are_learnt_beside_in_two_ways(build):
+  made = {history: build(history) for history in ("noisy", "clean")}
+  model = nnx.eval_shape(lambda: made["noisy"].init_model(nnx.Rngs(0)))
+  graph, state = nnx.split(model)
+  rng = np.random.default_rng(0)
+  filled = jax.tree.map(
+    lambda x: jnp.asarray(rng.normal(0, 0.1, x.shape), x.dtype), state
   )
-  arrays = {name: jnp.asarray(value) for name, value in batch.items()}
-  loss, gradient = nnx.jit(
-    nnx.value_and_grad(
-      lambda model: made.loss(model, arrays, jax.random.key(0))[0]
+  model = nnx.merge(graph, filled)
+  batch = dataset.held_out([dataset.World("mover", 0)], dataset.ClipSpec(16), 0)
+  losses = {
+    history: float(
+      nnx.jit(lambda model, batch, made=one: made.loss(model, batch, KEY)[0])(
+        model, batch
+      )
     )
-  )(model)
-  assert np.isfinite(loss)
-  assert float(jnp.abs(gradient["out"]["kernel"][...]).max()) > 0
+    for history, one in made.items()
+  }
+  assert all(np.isfinite(loss) and loss > 0 for loss in losses.values())
+  assert losses["noisy"] != pytest.approx(losses["clean"], rel=1e-3)
 
 
 def test_rolling_out_goes_on_beyond_the_length_of_training(build, scenes):
