@@ -4,6 +4,9 @@ import sys
 
 import pytest
 
+from bench import generator
+from speedflow.errors import SpeedflowError
+
 SMOKE = "--config=configs/speed_generator.py:smoke"
 
 
@@ -48,12 +51,13 @@ def test_both_sides_have_as_many_parameters(tmp_path, other):
   assert done.stdout.startswith("speedflow: 0.0")
 
 
-@pytest.mark.slow
-def test_a_python_without_pytorch_costs_one_line(tmp_path):
+def test_a_python_without_pytorch_is_told_by_its_last_line(tmp_path):
   broken = tmp_path / "python"
   broken.write_text(f"#!{sys.executable}\nraise ImportError('no torch')\n")
   broken.chmod(0o755)
-  done = run(f"--out={tmp_path / 'r.json'}", f"--torch-python={broken}")
-  assert done.returncode == 2
-  assert "no torch; give a Python that has torch" in done.stderr
-  assert "Traceback" not in done.stderr
+  for python, message in (
+    (broken, "no torch; give a Python that has torch"),
+    (tmp_path / "none", "No such file"),
+  ):
+    with pytest.raises(SpeedflowError, match=message):
+      generator.beside(python, parameters=1000, repeats=1)
