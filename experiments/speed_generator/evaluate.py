@@ -252,6 +252,8 @@ def variety(
     "real_to_training": nearest(real["ways"]),
     "generated_rms": _rms(said[0]),
     "real_rms": _rms(true),
+    "generated_median": _median(said[0]),
+    "real_median": _median(true),
     "deviation_over_seeds": _rms(said.std(0)),
     "energy_score": measure.energy_score(said, true),
     "energy_score_still": measure.energy_score(np.zeros_like(said), true),
@@ -296,6 +298,11 @@ def tearing(
 
 def _rms(values: np.ndarray) -> float:
   return float(np.sqrt(np.square(values).mean()))
+
+
+def _median(values: np.ndarray) -> float:
+  """Of the root mean squares of the rows; a few rows are fierce."""
+  return float(np.median(np.sqrt(np.square(values).mean(-1))))
 
 
 def cost(generator: inference.SpeedGenerator, steps: int) -> dict[str, Any]:
