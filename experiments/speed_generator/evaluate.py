@@ -143,7 +143,9 @@ def flow_obedience(clips: np.ndarray) -> dict[str, Any]:
   return {
     "spearman": float(stats.spearmanr(requested.ravel(), flow.ravel())[0]),
     "median_spearman_within_picture": float(
-      np.median([stats.spearmanr(SPEEDS, row)[0] for row in flow])
+      np.median(
+        [stats.spearmanr(SPEEDS, r)[0] if np.ptp(r) else 0.0 for r in flow]
+      )
     ),
     "factor_error": float(2 ** np.median(error)),
     "slope": float(np.polyfit(requested.ravel(), relative.ravel(), 1)[0]),
