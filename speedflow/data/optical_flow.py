@@ -12,7 +12,7 @@ LARGEST_SIDE = 960
 # times less.
 _ASTRAY = 1.0
 # Trust below this does not bend a path.
-_LEAST_TRUST = 0.1
+_LEAST_TRUST = np.float32(0.1)
 
 
 class FlowEstimator:
@@ -25,12 +25,11 @@ class FlowEstimator:
     """Makes the work space.
 
     Args:
-      thorough: denser patches, searched for longer: twice the time, better
-        where things move far.
+      thorough: patches are searched for twice as long: better where things
+        move far.
     """
     self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     if thorough:
-      self._flow.setPatchStride(2)
       self._flow.setGradientDescentIterations(50)
 
   def between(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -155,17 +154,16 @@ class Curve:
       float32 [h, w, 2]: what is at each pixel at this time lies so much
       further along x and y in both pictures than even motion would have it.
     """
-    total = np.zeros_like(self._flow[0])
-    trust = np.full((*total.shape[:2], 1), _LEAST_TRUST, np.float32)
+    height, width = self._flow.shape[1:3]
+    total = np.zeros((height, width, 3), np.float32)
     early, late = self._distances
     shares = (1 + late - time, early + time)
     paths = (time * self._flow[1], (1 - time) * self._flow[0])
     for side, share, path in zip(self._sides, shares, paths, strict=True):
       if side is not None:
-        told = warp(side, path) * np.float32(share / (1 + early + late))
-        total += told[..., :2]
-        trust += told[..., 2:]
-    return np.float32(time * (1 - time) / 2) * total / trust
+        total += warp(side, path) * np.float32(share / (1 + early + late))
+    scale = np.float32(time * (1 - time) / 2) / (total[..., 2] + _LEAST_TRUST)
+    return cv2.merge([total[..., 0] * scale, total[..., 1] * scale])
 
 
 def paces(
@@ -194,10 +192,10 @@ def _acceleration(flow: np.ndarray, outer: Outer) -> np.ndarray:
   """Pixels per interval squared, times trust; trust: float32 [h, w, 3]."""
   away, back = outer.flow
   distance = np.float32(outer.distance)
-  acceleration = 2 * (flow + away / distance) / (1 + distance)
-  astray = np.linalg.norm(away + warp(back, away), axis=-1, keepdims=True)
-  trust = np.exp(-astray / np.float32(_ASTRAY))
-  return np.concatenate([trust * acceleration, trust], -1)
+  x, y = cv2.split(np.float32(2 / (1 + distance)) * (flow + away / distance))
+  astray = cv2.magnitude(*cv2.split(away + warp(back, away)))
+  trust = np.exp(astray * np.float32(-1 / _ASTRAY))
+  return cv2.merge([trust * x, trust * y, trust])
 
 
 def interpolate(

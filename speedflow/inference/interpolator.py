@@ -90,22 +90,25 @@ class FrameInterpolator:
     """
     reach = superres.REACH
     self._seed: int | None = None
-    options = {}
+    refiner, steps = None, 0
     if refinement is not None and refinement.steps:
       reach += refinement.steps * superres_refiner.REACH
       self._seed = refinement.seed
-      graph, state = nnx.split(refinement.refiner)
-      options = {
-        "refiner": graph,
-        "refiner_state": state,
-        "steps": refinement.steps,
-      }
+      refiner, steps = refinement.refiner, refinement.steps
     margin = _round_up(reach)
     self._margin, self._inner = margin, max(tile - 2 * margin, superres.GRID)
     self._tile = tile
     self._flow = _FlowOfPairs(optical_flow.FlowEstimator(thorough=True))
-    self._synthesise = functools.partial(
-      _synthesise, *nnx.split(model), **options
+    # Where XLA compiles for a CPU, many small programs are faster than one; see
+    # `planes`.
+    self._synthesise = (
+      functools.partial(
+        _synthesise, model, refiner, steps, run=superres.Programs()
+      )
+      if jax.default_backend() == "cpu"
+      else functools.partial(
+        _synthesise_at_once, *nnx.split((model, refiner)), steps
+      )
     )
 
   def between(
@@ -238,44 +241,68 @@ def _noise_field(seed: int, height: int, width: int) -> np.ndarray:
   return rng.standard_normal((height, width), np.float32)
 
 
-@functools.partial(
-  jax.jit, static_argnames=("graph", "sharp", "refiner", "steps")
-)
 def _synthesise(
-  graph: nnx.GraphDef[superres.SuperResNet],
-  state: nnx.State,
-  images: jax.Array,
-  flow: jax.Array,
-  bend: jax.Array,
-  time: jax.Array,
-  exposure: jax.Array,
-  noise: jax.Array | None,
+  model: superres.SuperResNet,
+  refiner: superres_refiner.SuperResRefiner | None,
+  steps: int,
+  images: np.ndarray | jax.Array,
+  flow: np.ndarray | jax.Array,
+  bend: np.ndarray | jax.Array,
+  time: np.ndarray | jax.Array,
+  exposure: np.ndarray | jax.Array,
+  noise: np.ndarray | jax.Array | None,
   *,
   sharp: bool,
-  refiner: nnx.GraphDef[superres_refiner.SuperResRefiner] | None = None,
-  refiner_state: nnx.State | None = None,
-  steps: int = 0,
+  **how: Callable[..., jax.Array],
 ) -> tuple[jax.Array, jax.Array]:
-  """One program for each size, whatever the parameters."""
-  white = jnp.iinfo(images.dtype).max
-  frames = images.astype(jnp.float32)[None] / white
-  made = nnx.merge(graph, state)(
-    frames, flow[None], bend[None], time, exposure, sharp=sharp
+  """A picture in whole numbers, as the frames, and its uncertainty."""
+  frames = _opened(images)
+  made = model(
+    frames,
+    jnp.asarray(flow[None]),
+    jnp.asarray(bend[None]),
+    jnp.asarray(time),
+    jnp.asarray(exposure),
+    sharp=sharp,
+    **how,
   )
   image = made.image
   if refiner is not None:
-    assert refiner_state is not None and noise is not None
+    assert noise is not None
     image = superres_refiner.refine(
-      nnx.merge(refiner, refiner_state),
-      frames,
-      made,
-      time,
-      exposure,
-      noise[None, ..., None],
-      steps,
+      refiner, frames, made, time, exposure, noise[None, ..., None], steps
     )
+  return _closed(image, made.uncertainty, images.dtype)
+
+
+@functools.partial(jax.jit, static_argnames=("graph", "steps", "sharp"))
+def _synthesise_at_once(
+  graph: nnx.GraphDef[
+    tuple[superres.SuperResNet, superres_refiner.SuperResRefiner | None]
+  ],
+  state: nnx.State,
+  steps: int,
+  *arrays: jax.Array,
+  sharp: bool,
+) -> tuple[jax.Array, jax.Array]:
+  """One program for each size, whatever the parameters."""
+  return _synthesise(*nnx.merge(graph, state), steps, *arrays, sharp=sharp)
+
+
+@jax.jit
+def _opened(images: jax.Array) -> jax.Array:
+  """Whole numbers [...] to 0..1, [1, ...]."""
+  return images.astype(jnp.float32)[None] / jnp.iinfo(images.dtype).max
+
+
+@functools.partial(jax.jit, static_argnums=2)
+def _closed(
+  image: jax.Array, uncertainty: jax.Array, dtype: np.dtype
+) -> tuple[jax.Array, jax.Array]:
+  """Back to whole numbers; and the uncertainty in grey levels."""
+  white = jnp.iinfo(dtype).max
   pixels = jnp.rint(jnp.clip(image[0], 0, 1) * white)
-  return pixels.astype(images.dtype), made.uncertainty[0] * 255
+  return pixels.astype(dtype), uncertainty[0] * 255
 
 
 class _FlowOfPairs:

@@ -16,15 +16,17 @@ Separable Convolution", ICCV 2017).
 """
 
 import dataclasses
+import functools
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from flax import nnx
 from jax.typing import DTypeLike
+
+from speedflow.models import planes
 
 GRID = 16
 """Height and width of the frames must be multiples of this."""
@@ -50,7 +52,6 @@ _PATHS = 4
 # A path is trusted e times less, untrained, for each such difference between
 # its two ends.
 _TRUSTED = 1.5 / 255
-_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,66 +85,48 @@ class Synthesis(NamedTuple):
   flow: jax.Array
 
 
-def warp(image: jax.Array, flow: jax.Array) -> jax.Array:
-  """Fetches every pixel from where the flow points, bilinearly.
+_Pair = tuple[jax.Array, jax.Array]
+"""The same of both frames."""
 
-  Args:
-    image: float [b, h, w, c].
-    flow: float [b, h, w, 2], x and y in pixels; beyond the border, the border
-      is repeated.
 
-  Returns:
-    float [b, h, w, c].
+class Programs:
+  """Runs parts of a network, each as a program of its own; see `planes`.
+
+  The parameters are those at the first call.
   """
-  batch, height, width, channels = image.shape
-  x = jnp.clip(jnp.arange(width) + flow[..., 0], 0, width - 1)
-  y = jnp.clip(jnp.arange(height)[:, None] + flow[..., 1], 0, height - 1)
-  left = jnp.clip(jnp.floor(x), 0, width - 2)
-  top = jnp.clip(jnp.floor(y), 0, height - 2)
-  right_share = (x - left)[..., None]
-  lower_share = (y - top)[..., None]
-  index = (top * width + left).astype(jnp.int32).reshape(batch, -1)
-  flat = image.reshape(batch, height * width, channels)
 
-  def fetch(offset: int) -> jax.Array:
-    rows = jax.vmap(
-      lambda pixels, i: pixels.at[i].get(mode="promise_in_bounds")
-    )(flat, index + offset)
-    return rows.reshape(image.shape)
+  def __init__(self) -> None:
+    """Holds nothing yet."""
+    self._held: dict[int, tuple[nnx.Module, Callable[..., jax.Array]]] = {}
 
-  upper = fetch(0) * (1 - right_share) + fetch(1) * right_share
-  lower = fetch(width) * (1 - right_share) + fetch(width + 1) * right_share
-  # Fused into several consumers, it would be computed anew for each.
-  return jax.lax.optimization_barrier(
-    upper * (1 - lower_share) + lower * lower_share
-  )
+  def __call__(self, part: nnx.Module, *inputs: jax.Array | None) -> jax.Array:
+    """What the part makes of its inputs."""
+    if id(part) not in self._held:
+      self._held[id(part)] = part, _program(part)
+    return self._held[id(part)][1](*inputs)
 
 
-def warp_sharply(image: jax.Array, flow: jax.Array) -> jax.Array:
-  """As `warp`, with the cubic convolution of Keys (1981) instead.
+def _program(part: nnx.Module) -> Callable[..., jax.Array]:
+  graph, state = nnx.split(part)
+  arrays, structure = jax.tree.flatten(state)
+  return functools.partial(_compiled(graph, structure), arrays)
 
-  Bilinear pixels are corrected by second differences, of the luma alone and
-  without the mixed term: it takes the places that `warp` takes.
 
-  Args:
-    image: float [b, h, w, 3].
-    flow: float [b, h, w, 2].
+@functools.lru_cache(maxsize=64)
+def _compiled(
+  graph: nnx.GraphDef, structure: jax.tree_util.PyTreeDef
+) -> Callable[..., jax.Array]:
+  """One program for all parameters."""
 
-  Returns:
-    float [b, h, w, 3].
-  """
-  height, width = image.shape[1:3]
-  gray = luma(image)
-  padded = jnp.pad(gray, ((0, 0), (1, 1), (1, 1), (0, 0)), "edge")
-  across = padded[:, 1:-1, :-2] + padded[:, 1:-1, 2:] - 2 * gray
-  down = padded[:, :-2, 1:-1] + padded[:, 2:, 1:-1] - 2 * gray
-  fetched = warp(jnp.concatenate([image, across, down], -1), flow)
-  x = jnp.clip(jnp.arange(width) + flow[..., 0], 0, width - 1)
-  y = jnp.clip(jnp.arange(height)[:, None] + flow[..., 1], 0, height - 1)
-  part = jnp.stack([x, y], -1)
-  part -= jnp.floor(part)
-  bent = (part * (1 - part) / 2 * fetched[..., 3:]).sum(-1, keepdims=True)
-  return fetched[..., :3] - bent
+  @jax.jit
+  def run(arrays: list[jax.Array], *inputs: jax.Array | None) -> jax.Array:
+    return nnx.merge(graph, structure.unflatten(arrays))(*inputs)
+
+  return run
+
+
+def _in_place(part: nnx.Module, *inputs: jax.Array | None) -> jax.Array:
+  return part(*inputs)
 
 
 class SuperResNet(nnx.Module):
@@ -158,15 +141,25 @@ class SuperResNet(nnx.Module):
     """
     self.config = config
     self.coarse = Pyramid(38, config.coarse, config.dtype, rngs)
-    self.flow = _head(config.coarse[0], 4, rngs)
+    self.flow = Head(config.coarse[0], 4, rngs)
     hidden = config.coarse[0] // 4
-    inputs = 4 * (7 + 2 * len(_ALONG)) + 10 + _PATHS + 3 + hidden
+    inputs = 4 * (3 + 4) + 4 + 2 + _PATHS + hidden + 3
     self.fine = Pyramid(inputs, config.fine, config.dtype, rngs)
+    # What enters of a shutter that was open.
+    self.blur = nnx.Conv(
+      4 * 2 * len(_ALONG) + 4,
+      config.fine[0],
+      (3, 3),
+      use_bias=False,
+      dtype=config.dtype,
+      rngs=rngs,
+    )
     # For each of 2 x 2 pixels: weights of the pixels of both frames at the end
-    # of every path, then of those around and along.
-    outputs = 2 * _PATHS + len(_AROUND) + 2 * len(_ALONG)
-    self.weights = _head(config.fine[0], 4 * outputs, rngs)
-    self.detail = _head(config.fine[0], 5, rngs)
+    # of every path, and of those around; then of those along the blur.
+    outputs = 2 * _PATHS + len(_AROUND)
+    self.weights = Head(config.fine[0], 4 * outputs, rngs)
+    self.along = Head(config.fine[0], 4 * 2 * len(_ALONG), rngs)
+    self.detail = Head(config.fine[0], 5, rngs)
 
   def __call__(
     self,
@@ -177,6 +170,7 @@ class SuperResNet(nnx.Module):
     exposure: jax.Array,
     *,
     sharp: bool = False,
+    run: Callable[..., jax.Array] = _in_place,
   ) -> Synthesis:
     """Synthesises the picture at a time, as with an open shutter of no length.
 
@@ -193,126 +187,83 @@ class SuperResNet(nnx.Module):
       exposure: float [b], open-shutter time / frame interval of the frames,
         0..1; nan: unknown.
       sharp: all exposures are 0; the same picture with less work.
+      run: calls a part of the network with its inputs; a `Programs`, where this
+        is not called within a compiled program.
     """
     height, width = images.shape[2:4]
     if height % GRID or width % GRID:
       raise ValueError(
         f"frames are {width} x {height}; wanted multiples of {GRID}"
       )
-    known = ~jnp.isnan(exposure)
-    shutter = jnp.where(known, exposure, 1.0)
-    t = time[:, None, None, None]
-    scalars = jnp.stack([time, shutter, known.astype(jnp.float32)], -1)
-    ahead = (flow[:, 0] - flow[:, 1]) / 2
-    aside = bend[:, None]
-    moved = jnp.stack([-t * ahead, (1 - t) * ahead], 1) + aside
-    bent = pool(bend) / _BEND_UNIT
-    disagreement = pool(pool(flow[:, 0] + flow[:, 1]))
-    moved, hidden = self._refine(images, moved, bent, disagreement, scalars)
-    others = [
-      # The flow of one frame alone, in both directions: where things overlap,
-      # one of them is right.
-      jnp.stack([-t * flow[:, 0], (1 - t) * flow[:, 0]], 1) + aside,
-      jnp.stack([t * flow[:, 1], -(1 - t) * flow[:, 1]], 1) + aside,
-      # What stands still although its surroundings move.
-      jnp.zeros_like(flow),
-    ]
-    return self._synthesise(images, moved, others, bent, hidden, scalars, sharp)
+    frames, still = _enter(images)
+    scalars = _scalars(time, exposure)
+    moved, others, bent, disagreement = _paths(flow, bend, time)
+    moved, hidden = self._refine(still, moved, bent, disagreement, scalars, run)
 
-  def _refine(
-    self,
-    images: jax.Array,
-    moved: jax.Array,
-    bent: jax.Array,
-    disagreement: jax.Array,
-    scalars: jax.Array,
-  ) -> tuple[jax.Array, jax.Array]:
-    """Better flow [b, 2, h, w, 2], and features [b, h/2, w/2, c]."""
-    halves = [pool(images[:, i]) for i in range(2)]
-    flows = [pool(moved[:, i]) for i in range(2)]
-    fetched = [
-      warp(half, flow / 2) for half, flow in zip(halves, flows, strict=True)
-    ]
-    difference = fetched[0] - fetched[1]
-    x = [
-      space_to_depth(_contrast(fetched[0] + fetched[1])),
-      space_to_depth(difference) * _DIFFERENCE,
-      *(pool(flow) / _FLOW_UNIT for flow in flows),
-      disagreement / _FLOW_UNIT,
-      pool(bent),
-      pool(jnp.abs(difference)) * _DIFFERENCE,
-    ]
-    features = self.coarse(_with_scalars(x, scalars))
-    change = enlarge(self.flow(features), 4) * _FLOW_UNIT
-    moved = moved + jnp.stack([change[..., :2], change[..., 2:]], 1)
-    return moved, depth_to_space(features)
-
-  def _synthesise(
-    self,
-    images: jax.Array,
-    moved: jax.Array,
-    others: Sequence[jax.Array],
-    bent: jax.Array,
-    hidden: jax.Array,
-    scalars: jax.Array,
-    sharp: bool,
-  ) -> Synthesis:
-    time, shutter = scalars[:, 0], scalars[:, 1]
     # The flow learns from the pixels that it fetches in the end. Elsewhere
     # its gradient costs much and adds little.
     before = jax.lax.stop_gradient(moved)
-    blur = shutter[:, None, None, None] * (before[:, 1] - before[:, 0])
-    path = jnp.concatenate([moved[:, 0], moved[:, 1], blur, jnp.abs(blur)], -1)
-    centres = [warp(images[:, i], before[:, i]) for i in range(2)]
-    difference = centres[0] - centres[1]
-    rest = [
-      [warp(images[:, i], path[:, i]) for i in range(2)] for path in others
-    ]
-    doubts = jnp.stack([_doubt(*pair) for pair in [centres, *rest]], -1)
+    centres = _fetched(frames, before)
+    rest = [*(_fetched(frames, path) for path in others), still]
+    doubts = _doubts([centres, *rest])
+    x = planes.features(
+      _contrast(*centres),
+      _change(*centres),
+      *_told(moved, bent, doubts),
+      planes.of_image(hidden),
+      _spread(scalars, *bent.shape[-2:]),
+    )
+    along: list[jax.Array] = []
+    more = None
     # Without blur, all pixels along its path are the same one.
-    along = [
-      jnp.zeros_like(centres[i])
-      if sharp
-      else warp(images[:, i], before[:, i] + place * blur) - centres[i]
-      for i in range(2)
-      for place in _ALONG
-    ]
-    edges = [luma(far) for far in along]
-    x = [
-      space_to_depth(_contrast(centres[0] + centres[1])),
-      space_to_depth(
-        jnp.concatenate([difference, luma(jnp.abs(difference)), *edges], -1)
-      )
-      * _DIFFERENCE,
-      pool(path) / _FLOW_UNIT,
-      bent,
-      doubts * _DIFFERENCE,
-      hidden,
-    ]
-    features = self.fine(_with_scalars(x, scalars))
+    if not sharp:
+      blur = _blur(*before, scalars)
+      along = [
+        _less(planes.warp(frame, _aside(flow, blur, place)), centre)
+        for frame, flow, centre in zip(frames, before, centres, strict=True)
+        for place in _ALONG
+      ]
+      more = run(self.blur, planes.features(*_told_of_blur(blur, along)))
+    features = run(self.fine, x, more)
 
     # The last correction of the flow, and the uncertainty.
-    detail = self.detail(features)
-    change = enlarge(detail[..., :4], 2)
-    moved = moved + jnp.stack([change[..., :2], change[..., 2:]], 1)
-    uncertainty = jnp.exp(detail[..., 4] - 4.0)
-
-    weights = depth_to_space(self.weights(features))
-    share = jnp.log(jnp.maximum(jnp.stack([1 - time, time], -1), 1e-4))
-    prior = jnp.tile(share, (1, _PATHS))[:, None, None]
-    prior -= jnp.repeat(enlarge(doubts, 2), 2, -1) / _TRUSTED
-    shares = jax.nn.softmax(weights[..., : 2 * _PATHS] + prior, -1)
-    fetched = [warp_sharply(images[:, i], moved[:, i]) for i in range(2)]
-    fused = _weighted([*fetched, *itertools.chain(*rest)], shares)
-    # Weighted differences: whatever the weights, those of the pixels add up to
-    # one.
-    centre = jax.lax.stop_gradient(fused)
-    differences = [pixels - centre for pixels in _neighbours(centre)]
-    differences += [] if sharp else along
-    image = fused + _weighted(
-      differences, weights[..., 2 * _PATHS :][..., : len(differences)]
+    detail = run(self.detail, features)
+    moved = _changed(moved, planes.enlarge(detail, 2), 1.0)
+    fetched = tuple(map(planes.warp_sharply, frames, moved))
+    weights = run(self.weights, features)
+    shares = _shares(weights, planes.enlarge(doubts, 2), time)
+    fused = _fuse([*fetched, *itertools.chain(*rest)], shares)
+    image = fused
+    if not sharp:
+      image = _add_along(image, along, run(self.along, features))
+    image = _add_around(
+      planes.join(image), planes.pad(planes.join(fused)), _around(weights)
     )
-    return Synthesis(image, uncertainty, moved)
+    return Synthesis(
+      planes.to_image(image), _uncertainty(detail), _as_images(*moved)
+    )
+
+  def _refine(
+    self,
+    still: _Pair,
+    moved: _Pair,
+    bent: jax.Array,
+    disagreement: jax.Array,
+    scalars: jax.Array,
+    run: Callable[..., jax.Array],
+  ) -> tuple[_Pair, jax.Array]:
+    """Better flow, as phases, and features [b, h / 2, w / 2, c]."""
+    halves = [planes.to_image(planes.pool(each)) for each in still]
+    flows = [_halved(flow) for flow in moved]
+    fetched = _fetched(halves, flows)
+    x = planes.features(
+      _contrast(*fetched),
+      *_told_coarsely(fetched, flows, bent, disagreement),
+      _spread(scalars, *disagreement.shape[-2:]),
+    )
+    features = run(self.coarse, x)
+    change = planes.enlarge(run(self.flow, features), 4)
+    return _changed(moved, change, _FLOW_UNIT), depth_to_space(features)
 
 
 class Pyramid(nnx.Module):
@@ -343,9 +294,15 @@ class Pyramid(nnx.Module):
     self.leave = nnx.List([conv(w, w) for w in widths])
     self.dtype = dtype
 
-  def __call__(self, x: jax.Array) -> jax.Array:
-    """Maps [b, h, w, inputs] to float32 [b, h, w, widths[0]]."""
-    x = nnx.leaky_relu(self.enter(x.astype(self.dtype)))
+  def __call__(self, x: jax.Array, more: jax.Array | None = None) -> jax.Array:
+    """Maps [b, h, w, inputs] to float32 [b, h, w, widths[0]].
+
+    Args:
+      x: the input.
+      more: [b, h, w, widths[0]], what else is to enter.
+    """
+    x = self.enter(x.astype(self.dtype))
+    x = nnx.leaky_relu(x if more is None else x + more)
     levels = []
     for level, middle in enumerate(self.middle):
       x = x + nnx.leaky_relu(middle(x))
@@ -359,78 +316,300 @@ class Pyramid(nnx.Module):
     return x.astype(jnp.float32)
 
 
-def _head(features: int, outputs: int, rngs: nnx.Rngs) -> nnx.Linear:
-  """Starts at zero, so that training starts at classical interpolation."""
-  return nnx.Linear(
-    features, outputs, kernel_init=nnx.initializers.zeros, rngs=rngs
-  )
+class Head(nnx.Linear):
+  """Planes from features, by one linear map.
+
+  It starts at zero, so that training starts at classical interpolation.
+  """
+
+  def __init__(self, features: int, outputs: int, rngs: nnx.Rngs):
+    """Builds it."""
+    zeros = nnx.initializers.zeros
+    super().__init__(features, outputs, kernel_init=zeros, rngs=rngs)
+
+  def __call__(self, x: jax.Array) -> jax.Array:
+    """Maps [b, h, w, features] to [b, outputs, h, w]."""
+    outputs = jnp.tensordot(self.kernel[...], x, ((0,), (3,)))  # [o, b, h, w]
+    assert self.bias is not None
+    return outputs.swapaxes(0, 1) + self.bias[...][:, None, None]
 
 
-def _weighted(images: Sequence[jax.Array], weights: jax.Array) -> jax.Array:
-  """Sums n images [b, h, w, c] by weights [b, h, w, n]."""
-  total = jnp.zeros_like(images[0])
-  for number, image in enumerate(images):
-    total += image * weights[..., number, None]
-  return total
+# The steps of the network, each a program of its own as in `planes`.
 
 
-def _doubt(first: jax.Array, second: jax.Array) -> jax.Array:
-  """Mean difference around each place, [b, h, w, 3] -> [b, h / 2, w / 2]."""
-  difference = jnp.abs(pool(first) - pool(second)).mean(-1, keepdims=True)
-  padded = jnp.pad(difference, ((0, 0), (2, 2), (2, 2), (0, 0)), "edge")
-  around = nnx.avg_pool(padded, (5, 5))
-  return jax.lax.stop_gradient(around[..., 0])
+@jax.jit
+def _enter(images: jax.Array) -> tuple[_Pair, _Pair]:
+  """Both frames, as [b, h, w, 3] to fetch from, and as phases."""
+  first, second = images[:, 0], images[:, 1]
+  still = tuple(planes.part(planes.of_image(x)) for x in (first, second))
+  return (first, second), still
 
 
-def _neighbours(x: jax.Array) -> list[jax.Array]:
-  """The eight pixels around each; at the border, itself."""
-  height, width = x.shape[1:3]
-  padded = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), "edge")
+@jax.jit
+def _scalars(time: jax.Array, exposure: jax.Array) -> jax.Array:
+  """Time, length of the shutter, and whether that is known: [b, 3]."""
+  known = ~jnp.isnan(exposure)
+  shutter = jnp.where(known, exposure, 1.0)
+  return jnp.stack([time, shutter, known.astype(jnp.float32)], -1)
+
+
+@jax.jit
+def _paths(
+  flow: jax.Array, bend: jax.Array, time: jax.Array
+) -> tuple[_Pair, tuple[_Pair, _Pair], jax.Array, jax.Array]:
+  """Ways from the picture to both frames, and what is known about them.
+
+  Returns:
+    phases of what both flows agree upon, and of the flow of each frame alone,
+    in both directions (where things overlap, one of them is right); planes of
+    how far paths are bent, of half the size, and of the disagreement, of a
+    quarter.
+  """
+  both = [planes.part(planes.of_image(flow[:, i])) for i in range(2)]
+  aside = planes.part(planes.of_image(bend))
+  t = time[:, None, None, None, None, None]
+  ahead = (both[0] - both[1]) / 2
+
+  def along(way: jax.Array) -> _Pair:
+    return aside - t * way, aside + (1 - t) * way
+
+  bent = planes.pool(aside) / _BEND_UNIT
+  disagreement = planes.halve(planes.pool(both[0] + both[1]))
+  return along(ahead), (along(both[0]), along(-both[1])), bent, disagreement
+
+
+def _fetched(frames: Sequence[jax.Array], path: Sequence[jax.Array]) -> _Pair:
+  first, second = map(planes.warp, frames, path)
+  return first, second
+
+
+@jax.jit
+def _halved(flow: jax.Array) -> jax.Array:
+  """The flow between pictures of half the size: phases of them."""
+  return planes.part(planes.pool(flow)) / 2
+
+
+@jax.jit
+def _contrast(first: jax.Array, second: jax.Array) -> jax.Array:
+  """Of two pictures, phases, what differs from the wider surroundings."""
+  return planes.flat(2 * planes.contrast(first + second))
+
+
+@jax.jit
+def _told_coarsely(
+  fetched: _Pair, flows: Sequence[jax.Array], bent: jax.Array, astray: jax.Array
+) -> list[jax.Array]:
+  """Planes of a quarter of the size."""
+  difference = fetched[0] - fetched[1]
   return [
-    padded[:, 1 + down : 1 + down + height, 1 + right : 1 + right + width]
-    for down, right in _AROUND
+    planes.flat(difference * _DIFFERENCE),
+    *(planes.pool(flow) * (2 / _FLOW_UNIT) for flow in flows),
+    astray / _FLOW_UNIT,
+    planes.halve(bent),
+    planes.pool(jnp.abs(difference)) * _DIFFERENCE,
   ]
 
 
-def _with_scalars(x: Sequence[jax.Array], scalars: jax.Array) -> jax.Array:
-  """Appends scalars [b, c] to every pixel of maps [b, h, w, ...]."""
-  batch, height, width, _ = x[0].shape
-  shape = (batch, height, width, scalars.shape[-1])
-  planes = jnp.broadcast_to(scalars[:, None, None], shape)
-  return jnp.concatenate([*x, planes], -1)
+@jax.jit
+def _change(first: jax.Array, second: jax.Array) -> jax.Array:
+  """Of two pictures, phases, how they differ: planes of half the size."""
+  difference = first - second
+  size = planes.luma(jnp.abs(difference))
+  return planes.flat(jnp.concatenate([difference, size], 1) * _DIFFERENCE)
 
 
-def space_to_depth(x: jax.Array) -> jax.Array:
-  """[b, h, w, c] -> [b, h / 2, w / 2, 4 c]."""
-  b, h, w, c = x.shape
-  x = x.reshape(b, h // 2, 2, w // 2, 2, c).transpose(0, 1, 3, 2, 4, 5)
-  return x.reshape(b, h // 2, w // 2, 4 * c)
+@jax.jit
+def _told(moved: _Pair, bent: jax.Array, doubts: jax.Array) -> list[jax.Array]:
+  """Planes of half the size."""
+  flows = [planes.pool(flow) / _FLOW_UNIT for flow in moved]
+  return [*flows, bent, doubts * _DIFFERENCE]
 
 
+@jax.jit
+def _blur(first: jax.Array, second: jax.Array, scalars: jax.Array) -> jax.Array:
+  """How far things move while the shutter is open."""
+  return scalars[:, 1, None, None, None, None, None] * (second - first)
+
+
+@jax.jit
+def _aside(flow: jax.Array, blur: jax.Array, place: jax.Array) -> jax.Array:
+  return flow + place * blur
+
+
+@jax.jit
+def _less(first: jax.Array, second: jax.Array) -> jax.Array:
+  return first - second
+
+
+@jax.jit
+def _told_of_blur(
+  blur: jax.Array, along: Sequence[jax.Array]
+) -> list[jax.Array]:
+  """Planes of half the size."""
+  return [
+    *(planes.flat(planes.luma(far) * _DIFFERENCE) for far in along),
+    planes.pool(blur) / _FLOW_UNIT,
+    planes.pool(jnp.abs(blur)) / _FLOW_UNIT,
+  ]
+
+
+def _doubts(pairs: Sequence[Sequence[jax.Array]]) -> jax.Array:
+  """How much pairs of pictures differ around each place.
+
+  Args:
+    pairs: n of them, phases.
+
+  Returns:
+    planes [b, n, h / 2, w / 2], means of 5 x 5.
+  """
+  differences = _stacked([_difference(*pair) for pair in pairs])
+  return jax.lax.stop_gradient(_blurred(_blurred(differences, 2), 3))
+
+
+@jax.jit
+def _difference(first: jax.Array, second: jax.Array) -> jax.Array:
+  red, green, blue = jnp.moveaxis(
+    jnp.abs(planes.pool(first) - planes.pool(second)), 1, 0
+  )
+  return ((red + green + blue) / 3)[:, None]
+
+
+@jax.jit
+def _stacked(parts: Sequence[jax.Array]) -> jax.Array:
+  return jnp.concatenate(parts, 1)
+
+
+@functools.partial(jax.jit, static_argnums=1)
+def _blurred(x: jax.Array, axis: int) -> jax.Array:
+  """Means of five along an axis; the border is repeated."""
+  length = x.shape[axis]
+  ends = [(0, 0)] * x.ndim
+  ends[axis] = (2, 2)
+  padded = jnp.pad(x, ends, "edge")
+  parts = [
+    jax.lax.slice_in_dim(padded, k, k + length, axis=axis) for k in range(5)
+  ]
+  return sum(parts[1:], parts[0]) / 5
+
+
+@functools.partial(jax.jit, static_argnums=(1, 2))
+def _spread(scalars: jax.Array, height: int, width: int) -> jax.Array:
+  """As planes."""
+  return jnp.broadcast_to(
+    scalars[..., None, None], (*scalars.shape, height, width)
+  )
+
+
+@jax.jit
+def _changed(moved: _Pair, change: jax.Array, unit: jax.Array) -> _Pair:
+  """Phases of flow, changed by planes of both together."""
+  first, second = moved
+  return (
+    first + unit * planes.part(change[:, :2]),
+    second + unit * planes.part(change[:, 2:4]),
+  )
+
+
+@jax.jit
+def _uncertainty(detail: jax.Array) -> jax.Array:
+  return jnp.exp(detail[:, 4] - 4.0)
+
+
+@jax.jit
+def _parted(x: jax.Array) -> jax.Array:
+  """Planes [b, 4 c, h, w], as the heads have them, to phases."""
+  b, c, h, w = x.shape
+  return x.reshape(b, c // 4, 2, 2, h, w)
+
+
+def _shares(
+  weights: jax.Array, doubts: jax.Array, time: jax.Array
+) -> jax.Array:
+  """Unnormalised shares of both ends of all paths: phases [b, 2 n, ...]."""
+  return _exponential(_logits(weights, doubts, time))
+
+
+@jax.jit
+def _logits(
+  weights: jax.Array, doubts: jax.Array, time: jax.Array
+) -> jax.Array:
+  near = jnp.log(jnp.maximum(jnp.stack([1 - time, time], -1), 1e-4))
+  prior = jnp.tile(near, (1, _PATHS))[..., None, None, None, None]
+  doubt = jnp.repeat(planes.part(doubts), 2, 1) / _TRUSTED
+  return _parted(weights)[:, : 2 * _PATHS] + prior - doubt
+
+
+@jax.jit
+def _exponential(logits: jax.Array) -> jax.Array:
+  most = functools.reduce(jnp.maximum, jnp.moveaxis(logits, 1, 0))
+  return jnp.exp(logits - most[:, None])
+
+
+@jax.jit
+def _fuse(images: Sequence[jax.Array], shares: jax.Array) -> jax.Array:
+  """The mean of n pictures, phases, weighed by shares [b, n, ...]."""
+  total = sum(jnp.moveaxis(shares, 1, 0))
+  return _weighted(images, shares) / total[:, None]
+
+
+def _weighted(images: Sequence[jax.Array], weights: jax.Array) -> jax.Array:
+  """Sums n pictures [b, c, ...] by weights [b, n, ...]."""
+  total = jnp.zeros_like(images[0])
+  for number, image in enumerate(images):
+    total += image * weights[:, number, None]
+  return total
+
+
+# Weighted differences: whatever the weights, those of the pixels add up to one.
+
+
+@jax.jit
+def _add_along(
+  image: jax.Array, along: Sequence[jax.Array], weights: jax.Array
+) -> jax.Array:
+  """Adds what differs along the blur."""
+  return image + _weighted(along, _parted(weights))
+
+
+@jax.jit
+def _around(weights: jax.Array) -> jax.Array:
+  """The weights of the pixels around each: planes."""
+  return planes.join(_parted(weights)[:, 2 * _PATHS :])
+
+
+@jax.jit
+def _add_around(
+  image: jax.Array, padded: jax.Array, weights: jax.Array
+) -> jax.Array:
+  """Adds what differs around each pixel.
+
+  Args:
+    image: planes.
+    padded: of the picture that differs, with its border repeated.
+    weights: planes [b, 8, h, w].
+  """
+  height, width = image.shape[2:]
+  near = jax.lax.stop_gradient(padded)
+  centre = near[:, :, 1:-1, 1:-1]
+  differences = [
+    near[:, :, 1 + down : 1 + down + height, 1 + right : 1 + right + width]
+    - centre
+    for down, right in _AROUND
+  ]
+  return image + _weighted(differences, weights)
+
+
+@jax.jit
+def _as_images(first: jax.Array, second: jax.Array) -> jax.Array:
+  """Phases of flow as [b, 2, h, w, 2]."""
+  return jnp.stack(
+    [planes.to_image(planes.join(flow)) for flow in (first, second)], 1
+  )
+
+
+@jax.jit
 def depth_to_space(x: jax.Array) -> jax.Array:
   """[b, h, w, 4 c] -> [b, 2 h, 2 w, c]."""
   b, h, w, c = x.shape
   x = x.reshape(b, h, w, 2, 2, c // 4).transpose(0, 1, 3, 2, 4, 5)
   return x.reshape(b, 2 * h, 2 * w, c // 4)
-
-
-def luma(x: jax.Array) -> jax.Array:
-  """[b, h, w, 3] -> [b, h, w, 1]."""
-  return x @ _LUMA[:, None]
-
-
-def pool(x: jax.Array) -> jax.Array:
-  """[b, h, w, c] -> [b, h / 2, w / 2, c], means of 2 x 2."""
-  b, h, w, c = x.shape
-  return x.reshape(b, h // 2, 2, w // 2, 2, c).mean((2, 4))
-
-
-def _contrast(x: jax.Array) -> jax.Array:
-  """What differs from the wider surroundings, of a sum of two images."""
-  return 2 * (x - enlarge(pool(pool(pool(x))), 8))
-
-
-def enlarge(x: jax.Array, factor: int) -> jax.Array:
-  """Bilinear, in both directions."""
-  b, h, w, c = x.shape
-  return jax.image.resize(x, (b, factor * h, factor * w, c), "bilinear")

@@ -18,7 +18,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jax.typing import DTypeLike
 
-from speedflow.models import generator_flow, superres
+from speedflow.models import generator_flow, planes, superres
 
 REACH = 24
 """Pixels further away do not influence a step."""
@@ -80,9 +80,7 @@ class SuperResRefiner(nnx.Module):
     moments = jnp.broadcast_to(
       moment[:, None, None, None], (b, height, width, 1)
     )
-    x = jnp.concatenate(
-      [superres.space_to_depth(point), condition, moments], -1
-    )
+    x = jnp.concatenate([_half_size(point), condition, moments], -1)
     return superres.depth_to_space(self.velocity(self.trunk(x)))
 
 
@@ -103,29 +101,30 @@ def condition(
   Returns:
     float32 [b, h / 2, w / 2, `_INPUTS` - 5].
   """
-  luma = superres.luma(made.image)
+  picture = planes.of_image(made.image)
+  luma = planes.luma(picture)
   beside = [
-    superres.warp(superres.luma(images[:, i]), made.flow[:, i]) - luma
+    planes.warp(_luma(images[:, i]), planes.of_image(made.flow[:, i])) - luma
     for i in range(2)
   ]
-  smooth = superres.enlarge(superres.pool(superres.pool(luma)), 4)
-  b, height, width, _ = luma.shape
+  smooth = planes.enlarge(planes.halve(planes.halve(luma)), 4)
+  b, _, height, width = luma.shape
   scalars = jnp.stack([time, jnp.nan_to_num(exposure, nan=1.0)], -1)
-  return jnp.concatenate(
-    [
-      superres.space_to_depth((luma - smooth) * _DIFFERENCE),
-      *(superres.space_to_depth(each * _DIFFERENCE) for each in beside),
-      superres.pool(made.image) - 0.5,
-      jnp.log(made.uncertainty + _LEAST_ERROR)[..., None] + 4.0,
-      jnp.broadcast_to(scalars[:, None, None], (b, height // 2, width // 2, 2)),
-    ],
-    -1,
+  return planes.features(
+    *(
+      planes.flat(planes.part(each * _DIFFERENCE))
+      for each in (luma - smooth, *beside)
+    ),
+    planes.halve(picture) - 0.5,
+    jnp.log(made.uncertainty + _LEAST_ERROR)[:, None] + 4.0,
+    jnp.broadcast_to(scalars[..., None, None], (b, 2, height // 2, width // 2)),
   )
 
 
 def unit(made: superres.Synthesis) -> jax.Array:
   """Of residuals: float32 [b, h, w, 1], of full scale."""
-  return superres.enlarge(made.uncertainty[..., None], 2) + _LEAST_ERROR
+  wide = planes.enlarge(made.uncertainty[:, None], 2)
+  return planes.to_image(wide) + _LEAST_ERROR
 
 
 def residual(made: superres.Synthesis, truth: jax.Array) -> jax.Array:
@@ -138,7 +137,7 @@ def residual(made: superres.Synthesis, truth: jax.Array) -> jax.Array:
   Returns:
     float32 [b, h, w, 1].
   """
-  lacking = superres.luma(truth) - superres.luma(made.image)
+  lacking = _luma(truth) - _luma(made.image)
   return jnp.clip(lacking / unit(made), -_LARGEST, _LARGEST)
 
 
@@ -182,7 +181,8 @@ def carried(noise: jax.Array, flow: jax.Array) -> jax.Array:
     noise: float [b, h, w, 1].
     flow: float [b, h, w, 2], pixels.
   """
-  return superres.warp(noise, jnp.round(flow))
+  nearest = jnp.round(planes.of_image(flow))
+  return planes.to_image(planes.warp(noise, nearest))
 
 
 def velocity(
@@ -190,3 +190,13 @@ def velocity(
 ) -> tuple[jax.Array, jax.Array]:
   """A point on the way from noise to a residual, and its velocity."""
   return generator_flow.interpolate(lacking, noise, moment), lacking - noise
+
+
+def _luma(image: jax.Array) -> jax.Array:
+  """[b, h, w, 3] -> [b, h, w, 1]."""
+  return planes.to_image(planes.luma(planes.of_image(image)))
+
+
+def _half_size(image: jax.Array) -> jax.Array:
+  """[b, h, w, 1] -> [b, h / 2, w / 2, 4]."""
+  return planes.to_image(planes.flat(planes.part(planes.of_image(image))))

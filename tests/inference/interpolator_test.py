@@ -79,6 +79,20 @@ def test_sixteen_bits_are_kept(untrained):
   assert len(np.unique(made.image)) > 256
 
 
+def test_one_program_and_many_make_the_same_picture(monkeypatch):
+  net = _net(0.1)
+  frames = [_sliding(32, 48, right) for right in (0, 4)]
+  many = interpolator.FrameInterpolator(net)
+  monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+  one = interpolator.FrameInterpolator(net)
+  made = [next(machine.between(*frames, [0.4], 0.7)) for machine in (many, one)]
+  difference = made[0].image.astype(int) - made[1].image
+  assert np.abs(difference).max() <= 1
+  np.testing.assert_allclose(
+    made[0].uncertainty, made[1].uncertainty, rtol=1e-3, atol=1e-3
+  )
+
+
 def test_tiles_leave_no_seam():
   net = _net(0.1)
   frames = [_sliding(30, 700, right) for right in (0, 4)]

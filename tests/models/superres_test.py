@@ -65,38 +65,6 @@ def _run(net, pair, flow, time, exposure=0.0, bend=(0.0, 0.0)):
   )
 
 
-def test_warping_agrees_with_opencv():
-  pair, flow = _frames()
-  ours = superres.warp(jnp.array(pair[:1], jnp.float32), flow[:1])
-  theirs = optical_flow.warp(pair[0].astype(np.float32), flow[0])
-  # OpenCV rounds places to 1/32 of a pixel.
-  np.testing.assert_allclose(ours[0], theirs, atol=3.0)
-  assert np.abs(ours[0] - theirs).mean() < 0.5
-
-
-def test_warping_sharply_is_nearer_to_a_fine_texture_between_pixels():
-  # A wave of 5 pixels, moved by half a pixel.
-  wave = np.sin(2 * np.pi * (np.arange(48) + np.zeros((32, 1))) / 5)
-  moved = np.sin(2 * np.pi * (np.arange(48) + 0.5 + np.zeros((32, 1))) / 5)
-  image = jnp.array(np.stack([wave] * 3, -1)[None], jnp.float32)
-  flow = jnp.zeros((1, 32, 48, 2)).at[..., 0].set(0.5)
-  inner = np.s_[0, :, 4:-4, 0]
-  linear, sharp = (
-    np.abs(fetch(image, flow)[inner] - moved[:, 4:-4]).mean()
-    for fetch in (superres.warp, superres.warp_sharply)
-  )
-  assert sharp < linear / 2
-
-
-def test_warping_sharply_to_whole_pixels_changes_nothing():
-  pair, _ = _frames()
-  image = jnp.array(pair[:1], jnp.float32)
-  flow = jnp.zeros((1, 32, 48, 2)).at[..., 0].set(3)
-  np.testing.assert_allclose(
-    superres.warp_sharply(image, flow), superres.warp(image, flow), atol=1e-3
-  )
-
-
 @pytest.mark.parametrize("time", [0.25, 0.5, 0.875])
 def test_untrained_it_interpolates_classically(untrained, time):
   # Where both flows agree, they are the only path but standing still, which
@@ -208,10 +176,3 @@ def test_frames_that_do_not_fit_the_grid_are_refused(untrained):
   pair, flow = np.zeros((2, 30, 48, 3), np.uint8), np.zeros((2, 30, 48, 2))
   with pytest.raises(ValueError, match="48 x 30; wanted multiples of 16"):
     _run(untrained, pair, flow, 0.5)
-
-
-def test_rearranging_pixels_can_be_undone():
-  x = jnp.arange(2 * 4 * 6 * 3.0).reshape(2, 4, 6, 3)
-  packed = superres.space_to_depth(x)
-  assert packed.shape == (2, 2, 3, 12)
-  np.testing.assert_array_equal(superres.depth_to_space(packed), x)
