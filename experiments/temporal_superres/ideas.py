@@ -7,6 +7,7 @@ Runs on the validation split, on which these things were chosen.
 """
 
 import argparse
+import dataclasses
 import pathlib
 import time
 from collections.abc import Callable, Iterator
@@ -17,7 +18,12 @@ import numpy as np
 from experiments.temporal_superres import baselines, evaluate, protocol
 from speedflow.data.records import RecordSource
 from speedflow.evaluation import frames
-from speedflow.inference import interpolator, superres_weights
+from speedflow.inference import (
+  interpolator,
+  superres_exposure,
+  superres_weights,
+)
+from speedflow.inference.survey import Pair
 from speedflow.training import run_record
 
 _Method = Callable[[protocol.Window], list[np.ndarray]]
@@ -75,6 +81,9 @@ def _blurred_methods(
     "ours, told it is sharp": lambda window: ours(window, 0.0),
     "ours, told nothing": lambda window: ours(window, None),
     "ours, told 0.5": lambda window: ours(window, 0.5),
+    "ours, told what is judged": lambda window: ours(
+      window, superres_exposure.judge([Pair(*window.inputs)])
+    ),
     "ours, told the exposure": lambda window: ours(window, window.exposure),
   }
 
@@ -84,6 +93,13 @@ def _seen(
 ) -> interpolator.Outer:
   first, last = window.outer
   return first if before else None, last if after else None
+
+
+def _between(window: protocol.Window) -> protocol.Window:
+  """Without the picture at the first frame's own time."""
+  return dataclasses.replace(
+    window, truths=window.truths[1:], times=window.times[1:]
+  )
 
 
 def windows(
@@ -101,6 +117,12 @@ def windows(
         window = cuts[setting](footage)
         if window is not None:
           yield setting, window
+          if window.exposure:
+            yield f"{setting}, between", _between(window)
+    # What could be had if all blur were undone.
+    window = protocol.blurred_window(footage, 0.0)
+    if window is not None:
+      yield "the same frames, sharp, between", _between(window)
   for number, scene in enumerate(protocol.scenes(images, _SCENES)):
     for exposure in (0.0, 0.5, 1.0):
       kind = f"blurred 8x, exposure {exposure:g}" if exposure else "sharp 8x"

@@ -211,12 +211,12 @@ class FrameInterpolator:
       for left, stop, before, after in columns:
         part = (slice(None), slice(above, below), slice(before, after))
         pixels, doubt = self._synthesise(
-          images[part],
-          flow[part],
-          bend[part[1:]],
-          time,
-          exposure,
-          None if noise is None else noise[part[1:]],
+          jnp.asarray(images[part]),
+          jnp.asarray(flow[part]),
+          jnp.asarray(bend[part[1:]]),
+          jnp.asarray(time),
+          jnp.asarray(exposure),
+          None if noise is None else jnp.asarray(noise[part[1:]]),
           sharp=not exposure.any(),
         )
         inner = (
@@ -245,12 +245,12 @@ def _synthesise(
   model: superres.SuperResNet,
   refiner: superres_refiner.SuperResRefiner | None,
   steps: int,
-  images: np.ndarray | jax.Array,
-  flow: np.ndarray | jax.Array,
-  bend: np.ndarray | jax.Array,
-  time: np.ndarray | jax.Array,
-  exposure: np.ndarray | jax.Array,
-  noise: np.ndarray | jax.Array | None,
+  images: jax.Array,
+  flow: jax.Array,
+  bend: jax.Array,
+  time: jax.Array,
+  exposure: jax.Array,
+  noise: jax.Array | None,
   *,
   sharp: bool,
   **how: Callable[..., jax.Array],
@@ -259,10 +259,10 @@ def _synthesise(
   frames = _opened(images)
   made = model(
     frames,
-    jnp.asarray(flow[None]),
-    jnp.asarray(bend[None]),
-    jnp.asarray(time),
-    jnp.asarray(exposure),
+    flow[None],
+    bend[None],
+    time,
+    exposure,
     sharp=sharp,
     **how,
   )

@@ -62,7 +62,7 @@ class Output:
   fps: Fraction
   factor: Fraction
   slowdown: Fraction
-  exposure: list[float | None]
+  exposure: list[float]
   counts: dict[str, int]
   damage: str | None
 
@@ -120,10 +120,11 @@ def superres(
   """
   _check(path_in, path_out, factor, fps, exposure, audio, crf)
   network = FrameInterpolator(superres_weights.load(weights))
-  judge = functools.partial(superres_exposure.judge, network)
   found = survey_lib.survey(
     path_in,
-    judge if exposure == "auto" else lambda pairs: float(exposure),
+    superres_exposure.judge
+    if exposure == "auto"
+    else lambda pairs: float(exposure),
     lambda done: on_progress(done * _SURVEY_SHARE),
   )
   clock = Clock.of(found, factor, fps, slow)

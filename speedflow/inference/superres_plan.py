@@ -47,7 +47,7 @@ class Planned(NamedTuple):
   kind: Kind
   sources: tuple[int, ...]
   share: float
-  exposure: float | None
+  exposure: float
   beside: tuple[Beside | None, Beside | None] = (None, None)
 
   @property

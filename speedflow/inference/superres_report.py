@@ -131,11 +131,11 @@ def limits(facts: dict[str, Any]) -> list[str]:
       "Detail in restored frames is inferred from blur: it fits the frame, as "
       "other detail may, too."
     )
-  unsure = sum(exposure is None for exposure in facts["exposure"])
-  if unsure:
+  blurred = sum(exposure > 0 for exposure in facts["exposure"])
+  if blurred:
     told.append(
-      f"{unsure} of {len(facts['exposure'])} shots look blurred; how long the "
-      "shutter was open is not known."
+      f"{blurred} of {len(facts['exposure'])} shots are taken to be blurred; "
+      "how long the shutter was open is an estimate, unless it was given."
     )
   if facts["repeats"]:
     told.append(

@@ -41,8 +41,7 @@ class Survey:
     times: presentation time of every frame, seconds, exact.
     shot: int64 [n], number of the shot of every frame.
     true: bool [n], False where a frame only repeats the one before.
-    exposure: for every shot, open-shutter time / frame interval; None:
-      blurred by an unknown amount.
+    exposure: for every shot, open-shutter time / frame interval.
     transparent: whether something in it is not opaque.
     damage: what ended the reading early; None if nothing did.
   """
@@ -51,7 +50,7 @@ class Survey:
   times: list[Fraction]
   shot: np.ndarray
   true: np.ndarray
-  exposure: list[float | None]
+  exposure: list[float]
   transparent: bool
   damage: str | None
 
@@ -66,7 +65,7 @@ class Survey:
 
 def survey(
   path: str | os.PathLike[str],
-  judge: Callable[[Sequence[Pair]], float | None],
+  judge: Callable[[Sequence[Pair]], float],
   on_progress: Callable[[float], None] = lambda done: None,
 ) -> Survey:
   """Reads a video once, keeping a few bytes per frame.
@@ -86,7 +85,7 @@ def survey(
   times: list[Fraction] = []
   numbers: list[int] = []
   changes: list[float] = []
-  exposure: list[float | None] = []
+  exposure: list[float] = []
   has_alpha = media.probe(path).has_alpha
   with media.VideoReader(
     path, pixel_format="rgba" if has_alpha else "rgb24"

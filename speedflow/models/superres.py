@@ -141,7 +141,7 @@ class SuperResNet(nnx.Module):
     """
     self.config = config
     self.coarse = Pyramid(38, config.coarse, config.dtype, rngs)
-    self.flow = Head(config.coarse[0], 4, rngs)
+    self.flow = Head(config.coarse[0], 4)
     hidden = config.coarse[0] // 4
     inputs = 4 * (3 + 4) + 4 + 2 + _PATHS + hidden + 3
     self.fine = Pyramid(inputs, config.fine, config.dtype, rngs)
@@ -157,9 +157,9 @@ class SuperResNet(nnx.Module):
     # For each of 2 x 2 pixels: weights of the pixels of both frames at the end
     # of every path, and of those around; then of those along the blur.
     outputs = 2 * _PATHS + len(_AROUND)
-    self.weights = Head(config.fine[0], 4 * outputs, rngs)
-    self.along = Head(config.fine[0], 4 * 2 * len(_ALONG), rngs)
-    self.detail = Head(config.fine[0], 5, rngs)
+    self.weights = Head(config.fine[0], 4 * outputs)
+    self.along = Head(config.fine[0], 4 * 2 * len(_ALONG))
+    self.detail = Head(config.fine[0], 5)
 
   def __call__(
     self,
@@ -316,21 +316,20 @@ class Pyramid(nnx.Module):
     return x.astype(jnp.float32)
 
 
-class Head(nnx.Linear):
+class Head(nnx.Module):
   """Planes from features, by one linear map.
 
   It starts at zero, so that training starts at classical interpolation.
   """
 
-  def __init__(self, features: int, outputs: int, rngs: nnx.Rngs):
+  def __init__(self, features: int, outputs: int):
     """Builds it."""
-    zeros = nnx.initializers.zeros
-    super().__init__(features, outputs, kernel_init=zeros, rngs=rngs)
+    self.kernel = nnx.Param(jnp.zeros((features, outputs)))
+    self.bias = nnx.Param(jnp.zeros((outputs,)))
 
   def __call__(self, x: jax.Array) -> jax.Array:
     """Maps [b, h, w, features] to [b, outputs, h, w]."""
     outputs = jnp.tensordot(self.kernel[...], x, ((0,), (3,)))  # [o, b, h, w]
-    assert self.bias is not None
     return outputs.swapaxes(0, 1) + self.bias[...][:, None, None]
 
 
@@ -548,7 +547,7 @@ def _exponential(logits: jax.Array) -> jax.Array:
 @jax.jit
 def _fuse(images: Sequence[jax.Array], shares: jax.Array) -> jax.Array:
   """The mean of n pictures, phases, weighed by shares [b, n, ...]."""
-  total = sum(jnp.moveaxis(shares, 1, 0))
+  total = functools.reduce(jnp.add, jnp.moveaxis(shares, 1, 0))
   return _weighted(images, shares) / total[:, None]
 
 
