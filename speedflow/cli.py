@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 import speedflow
-from speedflow import errors
+from speedflow import arguments, errors
 from speedflow.attribution import attribute_command
 from speedflow.data import beam_runner
 from speedflow.inference import (
@@ -100,7 +100,7 @@ def _parser() -> argparse.ArgumentParser:
   )
   estimate.add_argument(
     "--plot",
-    type=_picture,
+    type=arguments.path_with_suffix(".png", ".html"),
     metavar="OUT.png|OUT.html",
     help="draw speed over time, as a picture or as a page with film strips",
   )
@@ -266,14 +266,6 @@ def _parser() -> argparse.ArgumentParser:
   ):
     commands.add_parser(name, help=text)
   return parser
-
-
-def _picture(path: str) -> str:
-  if not path.lower().endswith((".png", ".html")):
-    raise argparse.ArgumentTypeError(
-      f"{path} ends neither in .png nor in .html"
-    )
-  return path
 
 
 def _estimate(args: argparse.Namespace) -> int:

@@ -15,6 +15,7 @@ import argparse
 import csv
 import dataclasses
 import functools
+import itertools
 import json
 import pathlib
 import sys
@@ -45,8 +46,7 @@ from speedflow.models import generator as generator_lib
 from speedflow.training import run_record
 
 TOP = 0.1
-# By this many of the seeds, each group is left out in turn.
-LEAVE_OUT_SEEDS = 1
+# Each is left out in turn.
 GROUPS = (*families.PHYSICS, *families.CARTOONS)
 DIMENSIONS = (32, 128, 512, 2048)
 # Clips whose whole gradients are compared.
@@ -277,11 +277,12 @@ def against_retraining(study: Study) -> dict[str, Any]:
 
   Returns:
     Influence of each group (the sum of its clips' mean cosines) and rise of the
-    loss without it, for queries of each family; and their rank correlations.
+    loss without it, for queries of each family; their rank correlations; and
+    that between the rises of two seeds, which bounds what can be told.
   """
   told = np.zeros((len(families.PHYSICS), len(GROUPS)))
-  rise = np.zeros((LEAVE_OUT_SEEDS, *told.shape))
-  for seed in range(LEAVE_OUT_SEEDS):
+  rise = np.zeros((len(study.seeds), *told.shape))
+  for seed in study.seeds:
     before = _query_losses(study, study.base(seed))
     for column, group in enumerate(GROUPS):
       after = _query_losses(study, study.without(group, seed))
@@ -289,10 +290,11 @@ def against_retraining(study: Study) -> dict[str, Any]:
     for row, family in enumerate(families.PHYSICS):
       mean = study.attributed(seed).ranking(family).mean
       told[row] += [mean[study.group == group].sum() for group in GROUPS]
-  told /= LEAVE_OUT_SEEDS
+  told /= len(study.seeds)
   average = rise.mean(0)
   other = np.array([[f != g for g in GROUPS] for f in families.PHYSICS])
   gravity = families.PHYSICS.index("gravity")
+  pairs = list(itertools.combinations(rise, 2))
   return {
     "groups": list(GROUPS),
     "queries": list(families.PHYSICS),
@@ -301,6 +303,10 @@ def against_retraining(study: Study) -> dict[str, Any]:
     "spearman": _spearman(told, average),
     "spearman_gravity": _spearman(told[gravity], average[gravity]),
     "spearman_without_own_family": _spearman(told[other], average[other]),
+    "spearman_of_two_seeds": [_spearman(one, two) for one, two in pairs],
+    "spearman_of_two_seeds_without_own_family": [
+      _spearman(one[other], two[other]) for one, two in pairs
+    ],
   }
 
 

@@ -4,6 +4,8 @@ import argparse
 import pathlib
 from collections.abc import Callable
 
+from speedflow import arguments
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
   """Declares the arguments that `run` reads."""
@@ -52,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
   )
   parser.add_argument(
     "--query-speed",
-    type=_positive,
+    type=arguments.positive,
     default=1.0,
     metavar="X",
     help="playback speed of the videos among the queries (default: "
@@ -106,16 +108,6 @@ def run(
       f"{answer.clips} clips ranked, {answer.selected} selected: {answer.page}"
     )
   return 0
-
-
-def _positive(text: str) -> float:
-  try:
-    value = float(text)
-  except ValueError:
-    value = 0.0
-  if not 0 < value < float("inf"):
-    raise argparse.ArgumentTypeError(f"{text} is not a number above 0")
-  return value
 
 
 def _part(text: str) -> tuple[int, int]:

@@ -2,8 +2,10 @@
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
+
+from speedflow import arguments
 
 if TYPE_CHECKING:
   from speedflow.inference import detect as detect_lib
@@ -17,13 +19,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
   )
   parser.add_argument(
     "--plot",
-    type=_named(".png"),
+    type=arguments.path_with_suffix(".png"),
     metavar="OUT.png",
     help="draw the evidence over time",
   )
   parser.add_argument(
     "--report",
-    type=_named(".html"),
+    type=arguments.path_with_suffix(".html"),
     metavar="OUT.html",
     help="write a page: evidence, film strips, and what it cannot know",
   )
@@ -48,15 +50,6 @@ def show(
     from speedflow.inference import forensic_report
 
     forensic_report.write(args.report, detections)
-
-
-def _named(suffix: str) -> Callable[[str], str]:
-  def check(path: str) -> str:
-    if not path.lower().endswith(suffix):
-      raise argparse.ArgumentTypeError(f"{path} does not end in {suffix}")
-    return path
-
-  return check
 
 
 def print_table(detections: Sequence["detect_lib.Detection"]) -> None:

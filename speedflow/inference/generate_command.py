@@ -5,6 +5,8 @@ import math
 from collections.abc import Callable
 from fractions import Fraction
 
+from speedflow import arguments
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
   """Declares the arguments that `run` reads."""
@@ -32,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
   )
   parser.add_argument(
     "--fps",
-    type=_rate,
+    type=arguments.frame_rate,
     default=Fraction(30),
     metavar="RATE",
     help="frames per second of playback (default: 30)",
@@ -119,15 +121,3 @@ def _speeds(text: str) -> tuple[float, ...]:
       f"{text} is no speed; wanted one such as 0.25, or some: 0.25,1,4"
     )
   return speeds
-
-
-def _rate(text: str) -> Fraction:
-  try:
-    rate = Fraction(text)
-  except (ValueError, ZeroDivisionError):
-    rate = Fraction(0)
-  if not 0 < rate <= 1000 or not math.isfinite(rate):
-    raise argparse.ArgumentTypeError(
-      f"{text} is no frame rate; wanted one such as 30 or 30000/1001"
-    )
-  return rate

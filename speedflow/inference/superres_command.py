@@ -3,8 +3,9 @@
 import argparse
 import sys
 from collections.abc import Callable
-from fractions import Fraction
 from typing import Literal
+
+from speedflow import arguments
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
   )
   rate.add_argument(
     "--fps",
-    type=_rate,
+    type=arguments.frame_rate,
     metavar="RATE",
     help="frames per second instead, such as 120 or 60000/1001",
   )
@@ -56,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
   )
   parser.add_argument(
     "--report",
-    type=_page,
+    type=arguments.path_with_suffix(".html"),
     metavar="OUT.html",
     help="a page that shows what was seen, what was made, and how sure it is",
   )
@@ -118,19 +119,6 @@ def run(
   kinds = ", ".join(f"{n} {kind}" for kind, n in sorted(made.counts.items()))
   print(f"{made.path}: {float(made.fps):.5g} fps, {kinds} ({made.provenance})")
   return 0
-
-
-def _page(path: str) -> str:
-  if not path.lower().endswith(".html"):
-    raise argparse.ArgumentTypeError(f"{path} does not end in .html")
-  return path
-
-
-def _rate(text: str) -> Fraction:
-  try:
-    return Fraction(text)
-  except (ValueError, ZeroDivisionError) as error:
-    raise argparse.ArgumentTypeError(f"{text} is no rate") from error
 
 
 def _exposure(text: str) -> float | Literal["auto"]:

@@ -5,6 +5,7 @@ import dataclasses
 import os
 import pathlib
 
+from speedflow import arguments
 from speedflow.data import beam_runner
 
 
@@ -25,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
   )
   parser.add_argument(
     "--least-probability",
-    type=_probability,
+    type=arguments.share,
     metavar="P",
     default=0.5,
     help="of the events that are written (default: 0.5)",
@@ -80,13 +81,3 @@ def run(args: argparse.Namespace) -> int:
   counts = dataclasses.asdict(report)
   print(", ".join(f"{count} {name}" for name, count in counts.items()))
   return 0
-
-
-def _probability(text: str) -> float:
-  try:
-    value = float(text)
-  except ValueError as error:
-    raise argparse.ArgumentTypeError(f"{text} is no number") from error
-  if not 0 <= value <= 1:
-    raise argparse.ArgumentTypeError(f"{text} is not within 0..1")
-  return value

@@ -6,6 +6,7 @@ import os
 import pathlib
 import sys
 
+from speedflow import arguments
 from speedflow.data import beam_runner
 
 # Weights of the change detector.
@@ -30,14 +31,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
   )
   parser.add_argument(
     "--max-speed",
-    type=_positive,
+    type=arguments.positive,
     default=0.5,
     metavar="X",
     help="fastest playback speed that is wanted (default: %(default)s)",
   )
   parser.add_argument(
     "--fpr",
-    type=_positive,
+    type=arguments.positive,
     default=0.01,
     metavar="P",
     help="false-positive rate to keep on real-time scenes (default: "
@@ -45,14 +46,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
   )
   parser.add_argument(
     "--min-seconds",
-    type=_positive,
+    type=arguments.positive,
     default=2.0,
     metavar="S",
     help="shortest clip, seconds of playback (default: %(default)s)",
   )
   parser.add_argument(
     "--max-minutes",
-    type=_positive,
+    type=arguments.positive,
     default=120.0,
     metavar="M",
     help="of work on one file, which is then left out (default: %(default)s)",
@@ -169,13 +170,3 @@ def run(args: argparse.Namespace) -> int:
   print(counters)
   print(statement)
   return 0
-
-
-def _positive(text: str) -> float:
-  try:
-    value = float(text)
-  except ValueError as error:
-    raise argparse.ArgumentTypeError(f"{text} is no number") from error
-  if not value > 0:
-    raise argparse.ArgumentTypeError(f"{text} is not above 0")
-  return value

@@ -1,0 +1,59 @@
+"""Types of command-line arguments, for `argparse`.
+
+Each takes the text that was typed and raises `argparse.ArgumentTypeError`,
+which the parser prints as one line beside the argument's name.
+"""
+
+import argparse
+import math
+from collections.abc import Callable
+from fractions import Fraction
+
+
+def positive(text: str) -> float:
+  """Reads a number above 0, not infinite."""
+  value = _number(text)
+  if not 0 < value < math.inf:
+    raise argparse.ArgumentTypeError(f"{text} is not a number above 0")
+  return value
+
+
+def share(text: str) -> float:
+  """Reads a number from 0 to 1, such as a probability."""
+  value = _number(text)
+  if not 0 <= value <= 1:
+    raise argparse.ArgumentTypeError(f"{text} is not within 0..1")
+  return value
+
+
+def frame_rate(text: str) -> Fraction:
+  """Reads frames per second above 0, exactly, such as 30000/1001."""
+  try:
+    rate = Fraction(text)
+  except (ValueError, ZeroDivisionError):
+    rate = Fraction(0)
+  if not rate > 0:
+    raise argparse.ArgumentTypeError(
+      f"{text} is no frame rate; wanted one such as 30 or 30000/1001"
+    )
+  return rate
+
+
+def path_with_suffix(*suffixes: str) -> Callable[[str], str]:
+  """Makes a type of paths that end in one of `suffixes`, such as ".html"."""
+
+  def check(path: str) -> str:
+    if not path.lower().endswith(suffixes):
+      raise argparse.ArgumentTypeError(
+        f"{path} does not end in {' or '.join(suffixes)}"
+      )
+    return path
+
+  return check
+
+
+def _number(text: str) -> float:
+  try:
+    return float(text)
+  except ValueError as error:
+    raise argparse.ArgumentTypeError(f"{text} is no number") from error
