@@ -76,7 +76,7 @@ def batches(
     seed: 0 .. 2**32 - 1.
     process_index: this process, 0 .. process_count - 1.
     process_count: number of processes.
-    num_epochs: None: for ever.
+    num_epochs: None: for ever, as a data set of `mix` always is.
     num_workers: processes that transform; 0: this process does.
     num_threads: threads that transform, in each process.
     shuffle: False keeps the order of the source.
@@ -105,7 +105,9 @@ def batches(
   for transform in transforms:
     dataset = dataset.random_map(transform)
   dataset = dataset.slice(slice(process_index, usable, process_count))
-  dataset = dataset.batch(batch_size, drop_remainder=True).repeat(num_epochs)
+  dataset = dataset.batch(batch_size, drop_remainder=True)
+  if not isinstance(source, grain.MapDataset):
+    dataset = dataset.repeat(num_epochs)
   stream = dataset.to_iter_dataset(
     grain.ReadOptions(
       num_threads=num_threads, prefetch_buffer_size=max(num_threads, 1)

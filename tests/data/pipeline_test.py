@@ -127,11 +127,14 @@ def test_an_iterator_resumes_exactly(num_workers):
   assert _equal([next(again) for _ in range(5)], wanted)
 
 
-def test_a_mixture_keeps_its_ratio_and_never_ends():
+@pytest.mark.parametrize("batch_size", [1, 8])
+def test_a_mixture_keeps_its_ratio_and_never_ends(batch_size):
   mixture = pipeline.mix([_Numbers(5), _Numbers(7, start=100)], [3, 1], seed=1)
-  batches = _numbers(_batches(mixture, batch_size=8, num_epochs=None), 20)
-  assert all(sum(n >= 100 for n in batch) == 2 for batch in batches)
-  seen = set(_flat(batches))
+  batches = _batches(mixture, batch_size=batch_size, num_epochs=None)
+  seen = _flat(_numbers(batches, 160 // batch_size))
+  for start in range(0, 160, 8):
+    assert sum(number >= 100 for number in seen[start : start + 8]) == 2
+  seen = set(seen)
   assert seen == set(range(5)) | set(range(100, 107))
 
 
