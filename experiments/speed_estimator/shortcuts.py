@@ -14,7 +14,6 @@ called uncertain.
 import argparse
 import dataclasses
 import functools
-import json
 import pathlib
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -25,7 +24,6 @@ import numpy as np
 
 from experiments.speed_estimator import protocol
 from speedflow import errors
-from speedflow.atomic import atomic_path
 from speedflow.data import motion
 from speedflow.data.records import RecordSource
 from speedflow.data.schema import ShotRecord, encode_jpeg
@@ -132,9 +130,7 @@ def main(argv: Sequence[str] | None = None) -> int:
   except errors.SpeedflowError as error:
     print(f"shortcuts: {error}", file=sys.stderr)
     return 2
-  with atomic_path(args.out) as path:
-    path.write_text(json.dumps(results, indent=2) + "\n")
-  print(tables(results))
+  run_record.write_results(args.out, results, tables(results))
   return 0
 
 

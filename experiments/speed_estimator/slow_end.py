@@ -18,7 +18,6 @@ split is not touched.
 import argparse
 import collections
 import dataclasses
-import json
 import pathlib
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -29,7 +28,6 @@ from scipy import optimize
 
 from experiments.speed_estimator import protocol
 from speedflow import errors
-from speedflow.atomic import atomic_path
 from speedflow.data.motion import MIN_MAPS, MotionRecord
 from speedflow.data.records import RecordSource
 from speedflow.inference import belief, telling, weights
@@ -414,9 +412,7 @@ def main(argv: Sequence[str] | None = None) -> int:
   except errors.SpeedflowError as error:
     print(f"slow_end: {error}", file=sys.stderr)
     return 2
-  with atomic_path(args.out) as path:
-    path.write_text(json.dumps(results, indent=1) + "\n")
-  print(table(results))
+  run_record.write_results(args.out, results, table(results))
   return 0
 
 
