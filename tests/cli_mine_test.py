@@ -61,14 +61,14 @@ def test_nothing_is_claimed_for_pieces_that_were_not_calibrated(
 def test_changes_are_cut_at_whichever_weights_estimate(
   calibration, tmp_path, capsys
 ):
-  clip = next(s.path for s in demo.package_clips() if "car" in s.path.name)
+  clip = next(s.path for s in demo.package_clips() if "bikes" in s.path.name)
   with media.VideoReader(clip) as reader:
     frames = [frame.image for frame in reader]
     fps, size = reader.info.fps, (reader.width, reader.height)
-  # From here on, only every third frame is shown.
-  change = 80
+  # Up to here, only every third frame is shown.
+  cut, change = 168, 56
   with media.VideoWriter(tmp_path / "a.mp4", fps, size, crf=18) as writer:
-    for image in frames[:change] + frames[change::3]:
+    for image in frames[:cut:3] + frames[cut:]:
       writer.write(image)
   weights = str(parameter_file.FOLDER / "speed_tiny.npz")
   out = tmp_path / "out"

@@ -254,13 +254,13 @@ def test_too_large_a_picture_is_not_decoded(tmp_path):
 
 def test_pieces_end_where_the_detector_sees_a_change(collection, tmp_path):
   path = tmp_path / "spliced.mp4"
-  with media.VideoReader(collection / "car.mp4") as reader:
+  with media.VideoReader(collection / "bikes.mp4") as reader:
     frames = [frame.image for frame in reader]
     fps, size = reader.info.fps, (reader.width, reader.height)
-  # From here on, only every third frame is shown.
-  change = 80
+  # Up to here, only every third frame is shown.
+  cut, change = 168, 56
   with media.VideoWriter(path, fps, size, crf=18) as writer:
-    for image in frames[:change] + frames[change::3]:
+    for image in frames[:cut:3] + frames[cut:]:
       writer.write(image)
   job = dataclasses.replace(_job(tmp_path / "out"), changes="tiny")
   pipeline.mine([str(path)], job, {})
