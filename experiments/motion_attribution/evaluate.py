@@ -40,6 +40,7 @@ from speedflow.attribution.features import FeatureMaker, Settings
 from speedflow.attribution.projection import Projection
 from speedflow.data import tracks
 from speedflow.data.records import RecordSource
+from speedflow.evaluation import detection
 from speedflow.inference import generator_weights
 from speedflow.inference.generator import SpeedGenerator
 from speedflow.models import generator as generator_lib
@@ -261,11 +262,11 @@ def found_planted(study: Study) -> dict[str, Any]:
       ranking = study.attributed(seed, mask).ranking("gravity")
       bad = -ranking.mean
       ball = study.planted | (study.group == "gravity")
-      part = {"balls": _auc(bad[ball], study.planted[ball])}
+      part = {"balls": detection.area_under_roc(bad[ball], study.planted[ball])}
       for kind in families.CARTOONS:
         some = np.isin(study.group, [kind, "gravity"])
-        part[kind] = _auc(bad[some], study.planted[some])
-      part["all_clips"] = _auc(bad, study.planted)
+        part[kind] = detection.area_under_roc(bad[some], study.planted[some])
+      part["all_clips"] = detection.area_under_roc(bad, study.planted)
       best = ranking.order[: scores.share(TOP, len(study.ids))]
       part["top_is_gravity"] = float(np.mean(study.group[best] == "gravity"))
       result[f"{mask}, seed {seed}"] = part
@@ -525,12 +526,6 @@ def cost(study: Study) -> dict[str, Any]:
 
 def _spearman(one: np.ndarray, other: np.ndarray) -> float:
   return float(stats.spearmanr(np.ravel(one), np.ravel(other))[0])
-
-
-def _auc(score: np.ndarray, positive: np.ndarray) -> float:
-  """Chance that a positive has the higher score (Mann and Whitney)."""
-  test = stats.mannwhitneyu(score[positive], score[~positive])
-  return float(test.statistic / (positive.sum() * (~positive).sum()))
 
 
 PARTS: dict[str, Callable[[Study], dict[str, Any]]] = {

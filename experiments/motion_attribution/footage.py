@@ -12,18 +12,19 @@ way (by the size of the influence).
 import argparse
 import pathlib
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
+from experiments.speed_generator import dataset
 from speedflow import errors
 from speedflow.attribution import scores
 from speedflow.attribution.features import FeatureMaker, Settings
 from speedflow.attribution.store import FeatureStore
-from speedflow.data.records import RecordSource, split_shards
+from speedflow.data.records import RecordSource
 from speedflow.data.tracks import TrackRecord
+from speedflow.evaluation import detection
 from speedflow.inference import generator_weights
 from speedflow.training import run_record
 
@@ -63,17 +64,15 @@ def measure(
   """
   maker = generator_weights.load_generator(weights)
   features = FeatureMaker(maker, Settings.of(maker))
-  train, val = (
-    split_shards(folder, split, "tracks", "see experiments.speed_generator")
-    for split in ("train", "val")
-  )
+  train = dataset.shards(folder, "train")
+  val = RecordSource(dataset.shards(folder, "val"))
   store = FeatureStore(workdir, train, features.made_by())
   store.build(features)
   taught = store.load().features
-  teachers = _repositories(train)
-  queries = [TrackRecord.decode(record) for record in RecordSource(val)]
+  teachers = _repositories(map(TrackRecord.decode, RecordSource(train)))
+  queries = [TrackRecord.decode(record) for record in val]
   asked = features.features(queries).unit
-  askers = _repositories(val)
+  askers = _repositories(queries)
   repositories = {
     name: compare(taught.unit, teachers == name, asked[askers == name])
     for name in np.unique(askers)
@@ -112,8 +111,8 @@ def compare(
     "share": float(own.mean()),
     "share_of_best": float(own[ranking.order[:count]].mean()),
     "share_of_worst": float(own[ranking.order[-count:]].mean()),
-    "higher": _chance(ranking.mean, own),
-    "larger": _chance(np.abs(ranking.mean), own),
+    "higher": detection.area_under_roc(ranking.mean, own),
+    "larger": detection.area_under_roc(np.abs(ranking.mean), own),
   }
 
 
@@ -133,16 +132,9 @@ def table(results: Mapping[str, Any]) -> str:
   return "\n".join(lines) + "\n"
 
 
-def _repositories(shards: Sequence[pathlib.Path]) -> np.ndarray:
+def _repositories(records: Iterable[TrackRecord]) -> np.ndarray:
   """Of each record, str [n]; what stands before the colon of a scene group."""
-  records = map(TrackRecord.decode, RecordSource(shards))
   return np.array([record.scene_group.split(":")[0] for record in records])
-
-
-def _chance(score: np.ndarray, own: np.ndarray) -> float:
-  """That one of `own` scores higher than another (Mann and Whitney)."""
-  test = stats.mannwhitneyu(score[own], score[~own])
-  return float(test.statistic / (own.sum() * (~own).sum()))
 
 
 if __name__ == "__main__":

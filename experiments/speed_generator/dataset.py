@@ -23,6 +23,9 @@ from speedflow.timewarp import labels
 # The seed of every procedural scene that nothing trains on is below this.
 HELD_OUT = 10_000
 
+FOLLOWED = {"shots": "records", "mined": "mined"}
+"""Of each kind of clip that was followed, the field of its records' folder."""
+
 
 @dataclasses.dataclass(frozen=True)
 class ClipSpec:
@@ -248,9 +251,9 @@ def training_batches(
   for kind, weight in data.mix.items():
     if not weight:
       continue
-    if kind in ("shots", "mined"):
-      folder = data.mined if kind == "mined" else data.records
-      source = FollowedSource(shards(pathlib.Path(folder), "train"))
+    if kind in FOLLOWED:
+      folder = pathlib.Path(data[FOLLOWED[kind]])
+      source = FollowedSource(shards(folder, "train"))
       parts: list[tuple[pipeline.Source, float]] = [(source, 1.0)]
       if data.selection and kind == "shots":
         parts = selection.parts(source, source.ids(), data.selection)

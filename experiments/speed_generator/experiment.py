@@ -170,9 +170,9 @@ class Experiment:
     data = self._config.data
     paths = [
       path
-      for kind, folder in (("shots", data.records), ("mined", data.mined))
+      for kind, field in dataset_lib.FOLLOWED.items()
       if data.mix.get(kind, 0)
-      for path in dataset_lib.shards(pathlib.Path(folder), "train")
+      for path in dataset_lib.shards(pathlib.Path(data[field]), "train")
     ]
     if not paths:
       return hashlib.sha256(b"calculated").hexdigest()

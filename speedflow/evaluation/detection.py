@@ -1,6 +1,7 @@
 """Measures of detectors that say whether, and when, something happened."""
 
 import numpy as np
+from scipy import stats
 
 
 def average_precision(score: np.ndarray, truth: np.ndarray) -> float:
@@ -24,3 +25,17 @@ def average_precision(score: np.ndarray, truth: np.ndarray) -> float:
   last = np.append(np.diff(score[order]) != 0, True)
   recall = found[last] / positives
   return float((np.diff(recall, prepend=0.0) * precision[last]).sum())
+
+
+def area_under_roc(score: np.ndarray, truth: np.ndarray) -> float:
+  """Chance that a positive scores higher than another (Mann and Whitney).
+
+  Args:
+    score: float [n], higher where the detector is surer.
+    truth: bool [n], with positives and others.
+
+  Returns:
+    0..1; ties count by half.
+  """
+  test = stats.mannwhitneyu(score[truth], score[~truth])
+  return float(test.statistic / (truth.sum() * (~truth).sum()))

@@ -54,7 +54,7 @@ def write_video(
   if seed < 0:
     raise SpeedflowError(f"the seed is {seed}; wanted 0 or more")
   if not 0 < fps <= 1000:
-    raise SpeedflowError(f"--fps is {fps}; wanted 1000 at most")
+    raise SpeedflowError(f"--fps is {fps}; wanted more than 0, 1000 at most")
   maker = generator_weights.load_generator(weights)
   count = maker.facts.knots + 1 if frames is None else frames
   if curve is None:

@@ -12,6 +12,8 @@ loops that compute the same again and again: there, called one by one, they are
 faster.
 """
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -79,6 +81,7 @@ def enlarge(planes: jax.Array, factor: int) -> jax.Array:
   return _stretch(_stretch(planes, factor, 2), factor, 3)
 
 
+@functools.partial(jax.jit, static_argnums=(1, 2))
 def _stretch(x: jax.Array, factor: int, axis: int) -> jax.Array:
   before, after = _beside(x, axis)
   parts = []
@@ -88,15 +91,6 @@ def _stretch(x: jax.Array, factor: int, axis: int) -> jax.Array:
     parts.append((1 - abs(place)) * x + abs(place) * other)
   shape = list(x.shape)
   shape[axis] *= factor
-  return _interleave(parts, axis, tuple(shape))
-
-
-_stretch = jax.jit(_stretch, static_argnums=(1, 2))
-
-
-def _interleave(
-  parts: list[jax.Array], axis: int, shape: tuple[int, ...]
-) -> jax.Array:
   return jnp.stack(parts, axis + 1).reshape(shape)
 
 
@@ -151,12 +145,10 @@ def _fetch(image: jax.Array, flow: jax.Array) -> jax.Array:
   )
 
 
+@functools.partial(jax.jit, static_argnums=1)
 def _as(pixels: jax.Array, shape: tuple[int, ...]) -> jax.Array:
   b, _, c = pixels.shape
   return pixels.transpose(0, 2, 1).reshape(b, c, *shape)
-
-
-_as = jax.jit(_as, static_argnums=1)
 
 
 def _places(

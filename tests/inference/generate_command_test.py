@@ -84,6 +84,7 @@ def test_bad_arguments_are_refused(generate, tmp_path):
   for bad, message in (
     ("--size=0", "size is 0; wanted 16 to 1024"),
     ("--seed=-1", "the seed is -1"),
+    ("--fps=1001", "--fps is 1001; wanted more than 0, 1000 at most"),
     ("--weights=none", "generator_none.npz: no such weights"),
     ("--speed-curve=none.csv", "none.csv: No such file"),
   ):

@@ -4,7 +4,6 @@ import pytest
 from flax import nnx
 
 from experiments.motion_attribution import families, retrain
-from experiments.motion_attribution.evaluate import _auc
 from speedflow.training import config as config_lib
 
 
@@ -63,9 +62,3 @@ def test_fine_tuning_starts_from_a_network_and_leaves_it_alone(trainer):
     for a, b in zip(parameters(tuned), parameters(start), strict=True)
   ]
   assert max(gaps) < 0.02
-
-
-def test_the_area_under_the_curve_is_a_chance():
-  positive = np.array([True, True, False, False])
-  assert _auc(np.array([3.0, 4.0, 1.0, 2.0]), positive) == 1.0
-  assert _auc(np.array([1.0, 4.0, 2.0, 3.0]), positive) == 0.5
