@@ -1,6 +1,6 @@
-"""Types of command-line arguments, for `argparse`.
+"""Command-line arguments that commands share, for `argparse`.
 
-Each takes the text that was typed and raises `argparse.ArgumentTypeError`,
+Each type takes the text that was typed and raises `argparse.ArgumentTypeError`,
 which the parser prints as one line beside the argument's name.
 """
 
@@ -8,6 +8,15 @@ import argparse
 import math
 from collections.abc import Callable
 from fractions import Fraction
+
+
+def add_overwrite(parser: argparse.ArgumentParser) -> None:
+  """Declares `--overwrite`, which all that write files share."""
+  parser.add_argument(
+    "--overwrite",
+    action="store_true",
+    help="replace files that speedflow did not make, too",
+  )
 
 
 def positive(text: str) -> float:

@@ -3,8 +3,15 @@
 import contextlib
 import os
 import pathlib
-import tempfile
+import secrets
 from collections.abc import Iterator
+
+from speedflow.errors import writing
+from speedflow.output import claims
+
+# Characters of the final name that the temporary one keeps: with four bytes
+# each and the rest, they stay below the 255 bytes that a name may have.
+_KEPT = 48
 
 
 @contextlib.contextmanager
@@ -12,27 +19,30 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
   """Gives a temporary path beside `path`, renamed to it on success.
 
   The temporary name keeps the suffix, so that writers which choose a format
-  by suffix work. On any error, the temporary file is removed.
+  by suffix work. On any error, the temporary file is removed. A link stays:
+  the file is written where it points to.
 
   Args:
     path: the final path; its folder is made when missing.
 
   Yields:
     The temporary path, in the same folder.
+
+  Raises:
+    SpeedflowError: the file cannot be written; or it falls under a claim (see
+      `claims`) and there is one that is not ours.
   """
-  final = pathlib.Path(path)
-  final.parent.mkdir(parents=True, exist_ok=True)
-  handle, name = tempfile.mkstemp(
-    dir=final.parent, prefix=f".{final.stem}.", suffix=final.suffix
+  final = claims.real(path)
+  temporary = final.with_name(
+    f".{final.stem[:_KEPT]}.{secrets.token_hex(6)}{final.suffix}"
   )
-  os.close(handle)
-  temporary = pathlib.Path(name)
-  # mkstemp makes private files; a finished file follows the user's umask.
-  mask = os.umask(0)
-  os.umask(mask)
-  temporary.chmod(0o666 & ~mask)
-  try:
-    yield temporary
-    temporary.replace(final)
-  finally:
-    temporary.unlink(missing_ok=True)
+  with writing(path):
+    final.parent.mkdir(parents=True, exist_ok=True)
+    claims.planned(temporary, final)
+    try:
+      # The user's umask decides who may read it.
+      temporary.touch(exist_ok=False)
+      yield temporary
+      claims.replace(temporary, final)
+    finally:
+      temporary.unlink(missing_ok=True)

@@ -17,7 +17,7 @@ import signal
 import sys
 import threading
 import types
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 import speedflow
@@ -30,12 +30,18 @@ from speedflow.inference import (
   superres_command,
 )
 from speedflow.mining import events_command, mine_command
+from speedflow.output import claims, marks
 
 if TYPE_CHECKING:
   from speedflow.inference import detect as detect_lib
   from speedflow.inference import estimate as estimate_lib
 
 _Answer = TypeVar("_Answer", "estimate_lib.Estimate", "detect_lib.Detection")
+
+_COLUMNS = (
+  *("file", "start_s", "end_s", "speed", "speed_low", "speed_high"),
+  "status",
+)
 
 # These read their own arguments, `--config.x.y=` among them.
 _LAUNCHED = ("train", "eval", "sweep")
@@ -69,6 +75,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Python flushes standard output once more at exit.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 141
+  except OSError as error:
+    # Disks fill, and folders vanish, under libraries too.
+    about = os.fsdecode(error.filename) if error.filename else "speedflow"
+    print(
+      f"speedflow: {errors.unwritable(about, error)}",
+      file=sys.stderr,
+    )
+    return 2
   return code
 
 
@@ -104,6 +118,7 @@ def _parser() -> argparse.ArgumentParser:
     metavar="OUT.png|OUT.html",
     help="draw speed over time, as a picture or as a page with film strips",
   )
+  arguments.add_overwrite(estimate)
   estimate.set_defaults(run=_estimate)
 
   detect = commands.add_parser(
@@ -199,6 +214,7 @@ def _parser() -> argparse.ArgumentParser:
   build.add_argument(
     "--format", choices=["tfrecord", "array_record"], default="tfrecord"
   )
+  arguments.add_overwrite(build)
   beam_runner.add_arguments(build)
   build.set_defaults(run=_build)
   motion = data_commands.add_parser(
@@ -234,6 +250,7 @@ def _parser() -> argparse.ArgumentParser:
   )
   procedural.set_defaults(run=_procedural)
   for command in (motion, procedural):
+    arguments.add_overwrite(command)
     command.add_argument("--seed", type=int, metavar="S", default=0)
     command.add_argument(
       "--workers",
@@ -252,6 +269,7 @@ def _parser() -> argparse.ArgumentParser:
     metavar="PICTURE",
     help="contact sheet, .jpg or .png (default: OUT/contact_sheet.jpg)",
   )
+  arguments.add_overwrite(inspect)
   inspect.set_defaults(run=_inspect)
 
   # Only listed here: `main` hands them on before this parser reads them.
@@ -272,26 +290,44 @@ def _estimate(args: argparse.Namespace) -> int:
   from speedflow.inference import estimate as estimate_lib
   from speedflow.inference import estimator as estimator_lib
 
-  estimator = estimator_lib.load_estimator()
-  estimates = _ask(args, estimator.estimate, estimate_lib.Estimate.failed)
-  if not args.json:
-    _print_table(estimates)
-  if args.csv:
-    _write_csv(estimates, args.csv)
-  if args.plot:
-    from speedflow.inference import report
+  wanted = {args.csv: marks.is_table(_COLUMNS), args.plot: marks.is_marked}
+  with _claimed(args, "estimate", wanted):
+    estimator = estimator_lib.load_estimator()
+    estimates = _ask(args, estimator.estimate, estimate_lib.Estimate.failed)
+    if not args.json:
+      _print_table(estimates)
+    if args.csv:
+      _write_csv(estimates, args.csv)
+    if args.plot:
+      from speedflow.inference import report
 
-    report.write(estimates, args.plot)
+      report.write(estimates, args.plot)
   return _exit_code(estimates)
+
+
+def _claimed(
+  args: argparse.Namespace,
+  command: str,
+  wanted: Mapping[str | None, claims.Recognise],
+) -> contextlib.AbstractContextManager[None]:
+  """Claims the outputs that were asked for, against the files that are read."""
+  return claims.claim(
+    command,
+    files={path: ours for path, ours in wanted.items() if path is not None},
+    inputs=args.files,
+    overwrite=args.overwrite,
+  )
 
 
 def _detect(args: argparse.Namespace) -> int:
   from speedflow.inference import detect as detect_lib
   from speedflow.inference import detector as detector_lib
 
-  detector = detector_lib.load_detector()
-  detections = _ask(args, detector.detect, detect_lib.Detection.failed)
-  detect_command.show(args, detections)
+  wanted = dict.fromkeys((args.plot, args.report), marks.is_marked)
+  with _claimed(args, "detect", wanted):
+    detector = detector_lib.load_detector()
+    detections = _ask(args, detector.detect, detect_lib.Detection.failed)
+    detect_command.show(args, detections)
   return _exit_code(detections)
 
 
@@ -456,9 +492,7 @@ def _write_csv(estimates: Sequence["estimate_lib.Estimate"], path: str) -> None:
     temporary.open("w", newline="", errors="surrogateescape") as out,
   ):
     rows = csv.writer(out)
-    rows.writerow(
-      ["file", "start_s", "end_s", "speed", "speed_low", "speed_high", "status"]
-    )
+    rows.writerow(_COLUMNS)
     for found in estimates:
       answer = found.to_json()
       for segment in answer["segments"] or [{}]:
@@ -489,6 +523,7 @@ def _build(args: argparse.Namespace) -> int:
       runner=args.runner,
       num_workers=args.workers,
       beam_options=args.beam_option,
+      overwrite=args.overwrite,
       on_progress=lambda done, total: advance(done / max(total, 1)),
     )
   rows = table.Table(
@@ -523,6 +558,7 @@ def _motion(args: argparse.Namespace) -> int:
       looks=args.looks,
       seed=args.seed,
       workers=args.workers,
+      overwrite=args.overwrite,
       on_progress=lambda done, total: advance(done / total),
     )
   print(f"{written} new records: {args.out}")
@@ -539,6 +575,7 @@ def _procedural(args: argparse.Namespace) -> int:
       args.scenes,
       seed=args.seed,
       workers=args.workers,
+      overwrite=args.overwrite,
       on_progress=lambda done, total: advance(done / total),
     )
   print(f"{written} new records: {args.out}")
@@ -548,10 +585,17 @@ def _procedural(args: argparse.Namespace) -> int:
 def _inspect(args: argparse.Namespace) -> int:
   from speedflow.data import inspect as inspect_lib
 
-  found = inspect_lib.inspect(args.out)
-  print(json.dumps(found) if args.json else inspect_lib.table(found))
   sheet = args.sheet or str(pathlib.Path(args.out) / "contact_sheet.jpg")
-  inspect_lib.contact_sheet(args.out, sheet)
+  files = inspect_lib.record_files(args.out)
+  with claims.claim(
+    "data inspect",
+    files={sheet: marks.is_marked},
+    inputs=files,
+    overwrite=args.overwrite,
+  ):
+    found = inspect_lib.inspect(args.out)
+    print(json.dumps(found) if args.json else inspect_lib.table(found))
+    inspect_lib.contact_sheet(args.out, sheet)
   print(f"pictures: {sheet}", file=sys.stderr)
   return 0
 

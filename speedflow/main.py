@@ -9,6 +9,7 @@ import json
 import sys
 from collections.abc import Sequence
 
+from speedflow import arguments as arguments_lib
 from speedflow import errors
 
 
@@ -29,16 +30,22 @@ def run(argv: Sequence[str], verb: str) -> int:
   except errors.SpeedflowError as error:
     print(f"speedflow {verb}: {error}", file=sys.stderr)
     return 2
+  except OSError as error:
+    about = error.filename or f"speedflow {verb}"
+    print(errors.unwritable(about, error), file=sys.stderr)
+    return 2
 
 
 def _train(argv: Sequence[str]) -> int:
-  arguments, overrides = _parser("train").parse_known_args(argv)
+  parser = _parser("train")
+  arguments_lib.add_overwrite(parser)
+  arguments, overrides = parser.parse_known_args(argv)
   # Imported late, so that --help and bad flags answer at once.
   from speedflow.training import config, distributed, loop
 
   settings = config.load_config(arguments.config, overrides)
   distributed.start(settings)
-  loop.train(settings, arguments.workdir)
+  loop.train(settings, arguments.workdir, overwrite=arguments.overwrite)
   return 0
 
 
@@ -47,6 +54,7 @@ def _evaluate(argv: Sequence[str]) -> int:
   parser.add_argument("--split", default="test", help="of the data")
   parser.add_argument("--step", type=int, help="checkpoint; else the newest")
   parser.add_argument("--export", help="write the weights to this file")
+  arguments_lib.add_overwrite(parser)
   arguments, overrides = parser.parse_known_args(argv)
   from speedflow.training import config, distributed, loop
 
@@ -58,6 +66,7 @@ def _evaluate(argv: Sequence[str]) -> int:
     arguments.split,
     step=arguments.step,
     export=arguments.export,
+    overwrite=arguments.overwrite,
   )
   print(json.dumps(scores, indent=2))
   return 0

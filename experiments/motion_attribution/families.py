@@ -25,6 +25,7 @@ from speedflow.data import procedural_cast, shards, tracks
 from speedflow.data.procedural import ProceduralScene
 from speedflow.data.procedural_cast import Body
 from speedflow.data.records import shard_path
+from speedflow.output import claims
 from speedflow.timewarp import mechanics
 
 PHYSICS = ("gravity", "spin", "pendulum", "camera")
@@ -268,7 +269,9 @@ def build(out: pathlib.Path, *, first: int = 0, workers: int = 1) -> int:
     for shard in range(_SHARDS):
       path = shard_path(out, "families", split, shard, _SHARDS, "tfrecord")
       wanted[path] = functools.partial(_records, drawn[shard::_SHARDS])
-  return shards.write_missing(wanted, workers=workers)
+  with claims.claim("families", folders=[out]):
+    claims.clear(wanted)
+    return shards.write_missing(wanted, workers=workers)
 
 
 def _records(drawn: Sequence[tuple[str, int]]) -> Iterator[bytes]:

@@ -20,6 +20,7 @@ from speedflow import errors
 from speedflow.data import example, motion, shards
 from speedflow.data.records import RecordSource, split_shards
 from speedflow.data.schema import ShotRecord
+from speedflow.output import claims
 from speedflow.timewarp import augment, labels, resample
 
 MAX_SPEED = 8
@@ -229,11 +230,14 @@ def build(
       records, split, "records of shots", "`speedflow data build` writes them"
     )
   ]
-  return shards.write_missing(
-    {out / p.name: functools.partial(_pairs_of, p, looks, seed) for p in paths},
-    workers=workers,
-    on_progress=on_progress,
-  )
+  wanted = {
+    out / p.name: functools.partial(_pairs_of, p, looks, seed) for p in paths
+  }
+  with claims.claim("pairs", folders=[out], inputs=[records]):
+    claims.clear(wanted)
+    return shards.write_missing(
+      wanted, workers=workers, on_progress=on_progress
+    )
 
 
 def _pairs_of(path: pathlib.Path, looks: int, seed: int) -> Iterator[bytes]:

@@ -24,6 +24,7 @@ from speedflow.data.records import RecordSource, split_shards
 from speedflow.data.schema import ShotRecord
 from speedflow.data.tracks import track_shot
 from speedflow.errors import SpeedflowError
+from speedflow.output import claims
 
 # Half of an interval that holds 80 % of a Gaussian, in standard deviations.
 _HALF_OF_80 = 1.2816
@@ -87,13 +88,18 @@ def build(
       records, split, "shot records", "write them with `speedflow data build`"
     )
   ]
-  with progress.Progress() as bar:
+  wanted = {
+    out / path.name: functools.partial(_tracks_of, path, seed, of_clip)
+    for path in paths
+  }
+  with (
+    claims.claim("tracks", folders=[out], inputs=[records]),
+    progress.Progress() as bar,
+  ):
+    claims.clear(wanted)
     task = bar.add_task("following", total=len(paths))
     return shards.write_missing(
-      {
-        out / path.name: functools.partial(_tracks_of, path, seed, of_clip)
-        for path in paths
-      },
+      wanted,
       workers=workers,
       on_progress=lambda done, total: bar.update(task, completed=done),
     )

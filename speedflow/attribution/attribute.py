@@ -22,6 +22,10 @@ from speedflow.data import catalogue, tracks
 from speedflow.data.records import RecordSource, split_shards
 from speedflow.errors import SpeedflowError
 from speedflow.inference import generator_weights
+from speedflow.output import claims
+
+OUTPUTS = ("influences.csv", "influences.json", "selection.csv", "index.html")
+"""The files that are written beside the features."""
 
 # Best and worst teachers that are listed for each query.
 _LISTED = 10
@@ -91,6 +95,7 @@ def attribute(
   split: str = "train",
   query_speed: float = 1.0,
   part: tuple[int, int] = (0, 1),
+  overwrite: bool = False,
   on_progress: Callable[[float], None] = lambda done: None,
 ) -> Answer:
   """Ranks the clips of a data set by what they teach of some motions.
@@ -107,6 +112,7 @@ def attribute(
     query_speed: playback speed factor of videos among the queries.
     part: (i, n): this host makes the features of every n-th file, from number i
       on; results are written when none are missing.
+    overwrite: whether to replace files in `out` that speedflow did not make.
     on_progress: called with the share that is done.
 
   Raises:
@@ -114,57 +120,65 @@ def attribute(
   """
   if not 0 < top <= 0.5:
     raise SpeedflowError(f"top is {top:g}; wanted more than 0, and at most 0.5")
-  asked = read_queries(queries, query_speed)
-  maker = generator_weights.load_generator(weights)
-  shards = split_shards(
-    data,
-    split,
-    "tracks",
-    "write them with "
-    f"`python -m experiments.speed_generator.tracks RECORDS {data}`",
-  )
-  features = FeatureMaker(maker, Settings.of(maker))
-  made_by = features.made_by()
-  store = FeatureStore(out / "features", shards, made_by)
-  made = store.build(features, part, lambda done: on_progress(0.8 * done))
-  missing = len(store.missing())
-  if missing:
-    return Answer(clips=0, made=made, missing=missing)
+  with claims.claim(
+    "attribute",
+    folders=[out],
+    inputs=[queries, data, weights],
+    overwrite=overwrite,
+    part=part,
+  ):
+    claims.vet(out / name for name in OUTPUTS)
+    asked = read_queries(queries, query_speed)
+    maker = generator_weights.load_generator(weights)
+    shards = split_shards(
+      data,
+      split,
+      "tracks",
+      "write them with "
+      f"`python -m experiments.speed_generator.tracks RECORDS {data}`",
+    )
+    features = FeatureMaker(maker, Settings.of(maker))
+    made_by = features.made_by()
+    store = FeatureStore(out / "features", shards, made_by)
+    made = store.build(features, part, lambda done: on_progress(0.8 * done))
+    missing = len(store.missing())
+    if missing:
+      return Answer(clips=0, made=made, missing=missing)
 
-  records = RecordSource(shards)
-  table = store.load()
-  asked_features = features.features(asked)
-  ranking = scores.rank(table.features.unit, asked_features.unit, top)
-  chosen = selected(ranking, top, drop=drop)
-  _write_influences(out, table, ranking)
-  _write_selection(out / "selection.csv", table, chosen)
-  _write_json(
-    out / "influences.json",
-    {
-      **made_by,
-      "weights": weights,
-      "records_sha256": records.fingerprint(),
-      "clips": len(table.ids),
-      "top": top,
-      "queries": _per_query(asked, table, ranking),
-    },
-  )
-  on_progress(0.85)
-  path = page.write(
-    out / "index.html",
-    asked[:_SHOWN_QUERIES],
-    records,
-    ranking,
-    _SHOWN,
-  )
-  on_progress(1.0)
-  return Answer(
-    clips=len(table.ids),
-    made=made,
-    missing=0,
-    selected=int(chosen.sum()),
-    page=path,
-  )
+    records = RecordSource(shards)
+    table = store.load()
+    asked_features = features.features(asked)
+    ranking = scores.rank(table.features.unit, asked_features.unit, top)
+    chosen = selected(ranking, top, drop=drop)
+    _write_influences(out, table, ranking)
+    _write_selection(out / "selection.csv", table, chosen)
+    _write_json(
+      out / "influences.json",
+      {
+        **made_by,
+        "weights": weights,
+        "records_sha256": records.fingerprint(),
+        "clips": len(table.ids),
+        "top": top,
+        "queries": _per_query(asked, table, ranking),
+      },
+    )
+    on_progress(0.85)
+    path = page.write(
+      out / "index.html",
+      asked[:_SHOWN_QUERIES],
+      records,
+      ranking,
+      _SHOWN,
+    )
+    on_progress(1.0)
+    return Answer(
+      clips=len(table.ids),
+      made=made,
+      missing=0,
+      selected=int(chosen.sum()),
+      page=path,
+    )
 
 
 def selected(

@@ -60,6 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     help="playback speed of the videos among the queries (default: "
     "%(default)s)",
   )
+  arguments.add_overwrite(parser)
   parser.add_argument(
     "--part",
     type=_part,
@@ -98,6 +99,7 @@ def run(
     split=args.split,
     query_speed=args.query_speed,
     part=args.part,
+    overwrite=args.overwrite,
     on_progress=on_progress,
   )
   print(f"{answer.made} new features: {args.out}")

@@ -1,11 +1,15 @@
 """Apache Beam, started so that it suits one machine and any other runner."""
 
 import argparse
+import contextlib
 import logging
+import re
+import sys
+import traceback
 from collections.abc import Sequence
 from typing import Any
 
-from speedflow.errors import SpeedflowError
+from speedflow.errors import SpeedflowError, unwritable
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,6 +46,60 @@ def import_beam() -> tuple[Any, Any]:
   finally:
     logging.disable(disabled)
   return beam, pipeline_options
+
+
+def run(pipeline: Any) -> Any:
+  """Runs a pipeline to its end.
+
+  Returns:
+    Its result.
+
+  Raises:
+    SpeedflowError: a worker raised one, or could not write a file. Runners hand
+      on no more of it than the text.
+  """
+  # Beam prints and logs the traceback of an error, which it raises as well.
+  log = logging.getLogger("apache_beam.runners")
+  level = log.level
+  log.setLevel(logging.CRITICAL)
+  try:
+    with contextlib.redirect_stderr(_NoTracebacks(sys.stderr)):
+      result = pipeline.run()
+      result.wait_until_finish()
+  except SpeedflowError:
+    raise
+  except Exception as error:  # Each runner wraps errors in its own way.
+    raise _from_worker(error) from error
+  finally:
+    log.setLevel(level)
+  return result
+
+
+class _NoTracebacks:
+  """A stream that leaves out tracebacks, each of which is one writing."""
+
+  def __init__(self, stream: Any):
+    self._stream = stream
+
+  def write(self, text: str) -> int:
+    if text.startswith("Traceback (most recent call last)"):
+      return len(text)
+    return self._stream.write(text)
+
+  def __getattr__(self, name: str) -> Any:
+    return getattr(self._stream, name)
+
+
+def _from_worker(error: Exception) -> Exception:
+  """What a worker's error was, as far as its text tells."""
+  text = "".join(traceback.format_exception(error))
+  ours = re.findall(r"speedflow\.errors\.SpeedflowError: (.+)", text)
+  if ours:
+    # Runners add the name of the step.
+    return SpeedflowError(re.sub(r" \[while running .*", "", ours[0]))
+  if isinstance(error, OSError):
+    return unwritable(error.filename or "output", error)
+  return error
 
 
 def new_pipeline(

@@ -16,7 +16,6 @@ import hashlib
 import json
 import os
 import pathlib
-import shutil
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -26,13 +25,20 @@ import numpy as np
 
 from speedflow import atomic
 from speedflow.data import beam_runner, catalogue, records, schema, shots
-from speedflow.errors import SpeedflowError
+from speedflow.errors import SpeedflowError, writing
+from speedflow.output import claims
 
 NAME = "video_folder"
 """Name of the data set, the first part of its files' names."""
 
 REPORT = "build.json"
 """The report's name in the data set's folder; written last of all."""
+
+PARTS = "parts"
+"""The folder, below the data set's, of what a build has done so far."""
+
+# What TFDS wants beside the records.
+_DESCRIPTIONS = ("dataset_info.json", "features.json")
 
 # Raised when the same input would give other records than before.
 _FORMAT = 1
@@ -98,6 +104,7 @@ def build(
   runner: Any = "DirectRunner",
   num_workers: int = 1,
   beam_options: Sequence[str] = (),
+  overwrite: bool = False,
   on_progress: Progress | None = None,
 ) -> BuildReport:
   """Builds a data set from a folder of videos, or from a list of clips.
@@ -123,6 +130,7 @@ def build(
     beam_options: command-line options for the runner, such as
       `--direct_running_mode=multi_processing` for more than some ten cores, or
       `--region=europe-west4`.
+    overwrite: whether to replace files in `out` that speedflow did not make.
     on_progress: called from a second thread while clips are read.
 
   Returns:
@@ -130,7 +138,8 @@ def build(
     are named there, and on standard error.
 
   Raises:
-    SpeedflowError: when Beam is missing, or no clip at all can be read.
+    SpeedflowError: when Beam is missing, no clip at all can be read, or the
+      records cannot be written.
   """
   if isinstance(src, str | os.PathLike):
     clips = catalogue.from_folder(src, csv_file, fractions=split_fractions)
@@ -140,30 +149,24 @@ def build(
   folder = pathlib.Path(out)
   keys = [part_key(clip, settings) for clip in clips]
   key = _digest([sorted(keys), shards_per_split, file_format])
-  if (report := _finished(folder, key)) is None:
-    run = functools.partial(
-      _run_beam, runner=runner, workers=num_workers, options=beam_options
-    )
-    parts = folder / "parts"
-    parts.mkdir(parents=True, exist_ok=True)
-    with _watch(parts, keys, on_progress):
-      run(
-        functools.partial(build_part, folder=parts, settings=settings),
-        [
-          (clip, key)
-          for clip, key in zip(clips, keys, strict=True)
-          if not (parts / f"{key}.json").exists()
-        ],
+  inputs = [clip.path for clip in clips]
+  if isinstance(src, str | os.PathLike):
+    inputs.append(os.fspath(src))
+  with claims.claim(
+    "data build", folders=[folder], inputs=inputs, overwrite=overwrite
+  ):
+    if (report := _finished(folder, key)) is None:
+      report = _built(
+        folder,
+        list(zip(clips, keys, strict=True)),
+        settings,
+        _Layout(key, shards_per_split, file_format),
+        functools.partial(
+          _run_beam, runner=runner, workers=num_workers, options=beam_options
+        ),
+        on_progress,
       )
-    summaries = [
-      json.loads((parts / f"{key}.json").read_text()) for key in sorted(keys)
-    ]
-    shards = list(_deal(folder, summaries, shards_per_split, file_format))
-    report = _report(key, summaries, shards)
-    if shards:
-      run(functools.partial(write_shard, parts=parts), shards)
-      _finish(folder, report, shards, file_format)
-  shutil.rmtree(folder / "parts", ignore_errors=True)
+    _remove_parts(folder / PARTS)
   for name, reason in report.failures.items():
     print(f"left out: {name}: {reason}", file=sys.stderr)
   if not report.records:
@@ -172,6 +175,56 @@ def build(
       "above"
     )
   return report
+
+
+@dataclasses.dataclass(frozen=True)
+class _Layout:
+  """How records are dealt to files, and what all of it follows from."""
+
+  key: str
+  shards_per_split: int
+  file_format: str
+
+
+def _built(
+  folder: pathlib.Path,
+  tasks: list[tuple[catalogue.Clip, str]],
+  settings: Settings,
+  layout: _Layout,
+  run: Callable[..., None],
+  on_progress: Progress | None,
+) -> BuildReport:
+  """Makes what is missing, and deals it out."""
+  claims.vet(folder / name for name in (*_DESCRIPTIONS, REPORT))
+  claims.clear(records.shards(folder, NAME))
+  parts = folder / PARTS
+  with writing(parts):
+    parts.mkdir(exist_ok=True)
+  keys = sorted(key for _, key in tasks)
+  with _watch(parts, keys, on_progress):
+    run(
+      functools.partial(build_part, folder=parts, settings=settings),
+      [task for task in tasks if not (parts / f"{task[1]}.json").exists()],
+    )
+  summaries = [json.loads((parts / f"{key}.json").read_text()) for key in keys]
+  shards = list(
+    _deal(folder, summaries, layout.shards_per_split, layout.file_format)
+  )
+  report = _report(layout.key, summaries, shards)
+  if shards:
+    run(functools.partial(write_shard, parts=parts), shards)
+    _finish(folder, report, shards, layout.file_format)
+  return report
+
+
+def _remove_parts(parts: pathlib.Path) -> None:
+  """Removes the parts, those of killed runs with other settings too."""
+  if parts.is_dir():
+    for path in claims.files(parts):
+      path.unlink()
+    # What somebody else put there stays.
+    with contextlib.suppress(OSError):
+      parts.rmdir()
 
 
 def part_key(clip: catalogue.Clip, settings: Settings) -> str:
@@ -194,6 +247,7 @@ def build_part(
   task: tuple[catalogue.Clip, str], folder: pathlib.Path, settings: Settings
 ) -> None:
   """Writes the part of one clip, and then its summary."""
+  claims.join(folder.parent)
   clip, key = task
   source = shots.ClipRecords(clip, **dataclasses.asdict(settings))
   written: list[dict[str, Any]] = []
@@ -256,6 +310,7 @@ class Shard:
 
 def write_shard(shard: Shard, parts: pathlib.Path) -> None:
   """Gathers the records of one shard from the parts."""
+  claims.join(shard.path.parent)
   with records.RecordWriter(shard.path) as writer:
     for key, index in shard.records:
       writer.write(records.RecordSource(parts / f"{key}.tfrecord")[index])
@@ -291,10 +346,7 @@ def _finish(
   file_format: str,
 ) -> None:
   """Removes what is left of other builds; describes and checks this one."""
-  for path in folder.iterdir():
-    # Hidden ones too: indices, and what a killed run left half-written.
-    if f"{NAME}-" in path.name and path.name not in report.shards:
-      path.unlink()
+  records.remove_shards(folder, NAME, keep=report.shards)
   # Reading everything back checks it, and leaves the indices for later.
   records.RecordSource([shard.path for shard in shards])
   write_tfds_metadata(folder, shards, file_format)
@@ -309,28 +361,31 @@ def write_tfds_metadata(
   """Writes what `tfds.builder_from_directory` wants; needs no TensorFlow."""
   import tensorflow_datasets as tfds
 
+  for name in _DESCRIPTIONS:
+    claims.adopt(folder / name)
   template = tfds.core.ShardedFileTemplate(
     data_dir=folder, dataset_name=NAME, filetype_suffix=file_format
   )
   by_split = collections.defaultdict(list)
   for shard in shards:
     by_split[shard.split].append(shard)
-  tfds.folder_dataset.write_metadata(
-    data_dir=folder,
-    features=schema.tfds_features(),
-    split_infos=[
-      tfds.core.SplitInfo(
-        name=split,
-        shard_lengths=[len(shard.records) for shard in members],
-        num_bytes=sum(shard.path.stat().st_size for shard in members),
-        filename_template=template.replace(split=split),
-      )
-      for split, members in by_split.items()
-    ],
-    version="1.0.0",
-    check_data=False,
-    description="Shots of video as JPEG frames, with sound.",
-  )
+  with writing(folder):
+    tfds.folder_dataset.write_metadata(
+      data_dir=folder,
+      features=schema.tfds_features(),
+      split_infos=[
+        tfds.core.SplitInfo(
+          name=split,
+          shard_lengths=[len(shard.records) for shard in members],
+          num_bytes=sum(shard.path.stat().st_size for shard in members),
+          filename_template=template.replace(split=split),
+        )
+        for split, members in by_split.items()
+      ],
+      version="1.0.0",
+      check_data=False,
+      description="Shots of video as JPEG frames, with sound.",
+    )
 
 
 def _finished(folder: pathlib.Path, key: str) -> BuildReport | None:
@@ -386,7 +441,7 @@ def _run_beam(
   pipeline = beam_runner.new_pipeline(runner, workers, options)
   # Reshuffle lets the runner deal the tasks out, instead of fusing them.
   _ = pipeline | beam.Create(tasks) | beam.Reshuffle() | beam.Map(function)
-  pipeline.run().wait_until_finish()
+  beam_runner.run(pipeline)
 
 
 @contextlib.contextmanager
@@ -394,10 +449,10 @@ def _watch(
   parts: pathlib.Path, keys: Sequence[str], on_progress: Progress | None
 ) -> Iterator[None]:
   """Reports progress by counting summaries, which works with any runner."""
-  for path in parts.glob("*.json"):
-    # What failed may have been mended; what is hidden, a killed run left.
-    if path.name.startswith(".") or json.loads(path.read_text())["reason"]:
-      path.unlink()
+  for path in (parts / f"{key}.json" for key in keys):
+    # What failed may have been mended.
+    if path.exists() and json.loads(path.read_text())["reason"]:
+      claims.remove(path)
   if on_progress is None:
     yield
     return

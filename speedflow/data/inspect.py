@@ -4,15 +4,16 @@ import collections
 import math
 import os
 import pathlib
-from collections.abc import Iterable
 from typing import Any
 
 import cv2
 import numpy as np
+from PIL import Image, PngImagePlugin
 
 from speedflow import atomic
 from speedflow.data import records, schema
 from speedflow.errors import SpeedflowError
+from speedflow.output import marks
 
 _CELL = (176, 112)  # Width and height of a picture in the contact sheet.
 _BAR = 30  # Characters of the longest bar of a histogram.
@@ -44,6 +45,26 @@ def inspect(out: str | os.PathLike[str]) -> dict[str, Any]:
     "fingerprint": source.fingerprint(),
     "splits": {name: tallies[name].summary() for name in sorted(tallies)},
   }
+
+
+def record_files(out: str | os.PathLike[str]) -> list[pathlib.Path]:
+  """The files of records in a folder.
+
+  Raises:
+    SpeedflowError: there are none.
+  """
+  folder = pathlib.Path(out)
+  files = sorted(
+    path
+    for suffix in ("tfrecord", "array_record")
+    for path in folder.glob(f"[!.]*.{suffix}*")
+  )
+  if not files:
+    raise SpeedflowError(
+      f"{folder}: no records in it; wanted a folder that `speedflow data "
+      "build` wrote"
+    )
+  return files
 
 
 def table(found: dict[str, Any]) -> str:
@@ -101,9 +122,12 @@ def contact_sheet(
     np.hstack(cells[start : start + columns])
     for start in range(0, len(cells), columns)
   ]
-  encoded = cv2.imencode(path.suffix, np.vstack(grid)[..., ::-1])[1]
+  sheet = Image.fromarray(np.vstack(grid))
+  marked = PngImagePlugin.PngInfo()
+  marked.add_text("Comment", marks.COMMENT)
   with atomic.atomic_path(path) as temporary:
-    temporary.write_bytes(encoded.tobytes())
+    # Each format takes what it knows, and leaves the other alone.
+    sheet.save(temporary, quality=95, comment=marks.COMMENT, pnginfo=marked)
 
 
 class _Tally:
@@ -167,20 +191,9 @@ def _octave_name(octave: float) -> str:
 
 
 def _open(out: str | os.PathLike[str]) -> records.RecordSource:
-  folder = pathlib.Path(out)
-  files: Iterable[pathlib.Path] = sorted(
-    path
-    for suffix in ("tfrecord", "array_record")
-    for path in folder.glob(f"[!.]*.{suffix}*")
-  )
-  if not files:
-    raise SpeedflowError(
-      f"{folder}: no records in it; wanted a folder that `speedflow data "
-      "build` wrote"
-    )
-  source = records.RecordSource(files)
+  source = records.RecordSource(record_files(out))
   if not len(source):
-    raise SpeedflowError(f"{folder}: its files are empty; build them again")
+    raise SpeedflowError(f"{out}: its files are empty; build them again")
   return source
 
 

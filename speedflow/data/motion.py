@@ -19,6 +19,7 @@ from speedflow.data import example, shards
 from speedflow.data.records import RecordSource
 from speedflow.data.schema import ShotRecord
 from speedflow.errors import SpeedflowError
+from speedflow.output import claims
 from speedflow.timewarp import augment, labels, resample
 
 FRAME_SIZE = (96, 128)
@@ -290,6 +291,7 @@ def build_motion(
   looks: int = 4,
   seed: int = 0,
   workers: int = 1,
+  overwrite: bool = False,
   on_progress: shards.Progress | None = None,
 ) -> int:
   """Writes motion records for every shard of shot records.
@@ -304,13 +306,14 @@ def build_motion(
       as they are.
     seed: of the looks.
     workers: processes.
+    overwrite: whether to replace files in `out` that speedflow did not make.
     on_progress: called with the number of shards done, and of all.
 
   Returns:
     The number of motion records written by this call.
 
   Raises:
-    SpeedflowError: when there are no records.
+    SpeedflowError: there are no records, or they cannot be written.
   """
   sources = {out / path.name: path for path in _shards(records)}
   if not sources:
@@ -318,22 +321,23 @@ def build_motion(
       f"{records}: no TFRecord files of shots in this folder; write them with "
       "`speedflow data build`"
     )
-  if records.resolve() == out.resolve():
-    raise SpeedflowError(
-      f"{out}: holds the shots; name another folder for their motion"
+  with claims.claim(
+    "data motion", folders=[out], inputs=[records], overwrite=overwrite
+  ):
+    # Others would be taken for motion of these shots, too.
+    claims.clear([*sources, *_shards(out)])
+    for path in _shards(out):
+      source = sources.get(path)
+      if not source or path.stat().st_mtime_ns < source.stat().st_mtime_ns:
+        claims.remove(path)
+    return shards.write_missing(
+      {
+        path: functools.partial(_motion_of, source, looks, seed)
+        for path, source in sources.items()
+      },
+      workers=workers,
+      on_progress=on_progress,
     )
-  for path in _shards(out):
-    source = sources.get(path)
-    if not source or path.stat().st_mtime_ns < source.stat().st_mtime_ns:
-      path.unlink()
-  return shards.write_missing(
-    {
-      path: functools.partial(_motion_of, source, looks, seed)
-      for path, source in sources.items()
-    },
-    workers=workers,
-    on_progress=on_progress,
-  )
 
 
 def _shards(folder: pathlib.Path) -> list[pathlib.Path]:

@@ -24,6 +24,7 @@ from speedflow.data.procedural_cast import Body
 from speedflow.data.records import shard_path
 from speedflow.data.schema import MAX_FRAMES, ShotRecord, encode_jpeg
 from speedflow.errors import SpeedflowError
+from speedflow.output import claims
 from speedflow.timewarp import audio, light, mechanics
 
 NAME = "procedural"
@@ -335,6 +336,7 @@ def build(
   *,
   seed: int = 0,
   workers: int = 1,
+  overwrite: bool = False,
   on_progress: shards.Progress | None = None,
 ) -> int:
   """Writes a data set of filmed scenes, as `speedflow data build` would.
@@ -347,6 +349,7 @@ def build(
     scenes: how many; about 70 % of them to train on.
     seed: of the scenes.
     workers: processes.
+    overwrite: whether to replace files in `out` that speedflow did not make.
     on_progress: called with the number of files done, and of all.
 
   Returns:
@@ -370,7 +373,11 @@ def build(
       path = shard_path(out, NAME, split, file, files, "tfrecord")
       wanted[path] = functools.partial(_film, numbers, split, seed)
     first += count
-  return shards.write_missing(wanted, workers=workers, on_progress=on_progress)
+  with claims.claim("data procedural", folders=[out], overwrite=overwrite):
+    claims.clear(wanted)
+    return shards.write_missing(
+      wanted, workers=workers, on_progress=on_progress
+    )
 
 
 def _film(numbers: Sequence[int], split: str, seed: int) -> Iterator[bytes]:

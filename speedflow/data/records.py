@@ -20,6 +20,7 @@ import logging
 import operator
 import os
 import pathlib
+import re
 import struct
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -31,6 +32,7 @@ from array_record.python import array_record_module as array_record
 
 from speedflow import atomic
 from speedflow.errors import SpeedflowError
+from speedflow.output import claims
 
 _HEADER = struct.Struct("<QI")
 _FOOTER = struct.Struct("<I")
@@ -46,6 +48,30 @@ def shard_path(
   return pathlib.Path(folder) / (
     f"{name}-{split}.{suffix}-{shard:05d}-of-{shards:05d}"
   )
+
+
+def shards(folder: pathlib.Path, name: str) -> list[pathlib.Path]:
+  """Finds the files in a folder that are named like shards of a data set."""
+  pattern = re.compile(
+    rf"{re.escape(name)}-\w+\.(tfrecord|array_record)-\d{{5}}-of-\d{{5}}"
+  )
+  return sorted(p for p in folder.iterdir() if pattern.fullmatch(p.name))
+
+
+def remove_shards(
+  folder: pathlib.Path, name: str, keep: Iterable[str] = ()
+) -> None:
+  """Removes shards that earlier runs of ours wrote, and their indices.
+
+  Args:
+    folder: one that is claimed; see `speedflow.output.claims`.
+    name: of the data set.
+    keep: names of the shards that stay.
+  """
+  kept = set(keep)
+  for path in shards(folder, name):
+    if path.name not in kept and claims.remove(path):
+      claims.remove(_index_path(path))
 
 
 class RecordWriter:
@@ -325,7 +351,7 @@ def _save_index(sidecar: pathlib.Path, index: _Index) -> None:
   try:
     with atomic.atomic_path(sidecar) as temporary, open(temporary, "wb") as f:
       np.savez(f, **index._asdict())
-  except OSError as error:
+  except SpeedflowError as error:
     # A read-only folder: the index lives in memory, and is made anew.
     logging.info("%s could not be kept: %s", sidecar, error)
 

@@ -8,6 +8,7 @@ from concurrent import futures
 import cv2
 
 from speedflow.data.records import RecordWriter
+from speedflow.output import claims
 
 Progress = Callable[[int, int], None]
 """Called with the number of files done, and of all files."""
@@ -20,6 +21,8 @@ def write_missing(
   on_progress: Progress | None = None,
 ) -> int:
   """Writes the files that are not there; killed, it goes on where it was.
+
+  The caller has claimed their folder.
 
   Args:
     shards: by file, what gives its records; called in a process of its own,
@@ -53,6 +56,7 @@ def write_missing(
 
 def _write(path: pathlib.Path, make: Callable[[], Iterable[bytes]]) -> int:
   cv2.setNumThreads(1)
+  claims.join(path.parent)
   with RecordWriter(path) as writer:
     for record in make():
       writer.write(record)

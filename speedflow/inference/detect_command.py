@@ -29,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     metavar="OUT.html",
     help="write a page: evidence, film strips, and what it cannot know",
   )
+  arguments.add_overwrite(parser)
 
 
 def show(

@@ -15,6 +15,7 @@ from speedflow import atomic, media
 from speedflow.errors import SpeedflowError
 from speedflow.inference import detect as detect_lib
 from speedflow.inference import plot
+from speedflow.output import marks
 from speedflow.sound import spectra
 
 COLOURS: dict[detect_lib.Sense, str] = {
@@ -104,7 +105,7 @@ def write_picture(
     if found.status == "ok":
       _draw(part, found)
   with atomic.atomic_path(path) as temporary:
-    drawing.savefig(temporary, dpi=150, format="png")
+    drawing.savefig(temporary, dpi=150, format="png", metadata=marks.PNG)
 
 
 def evidence_svg(found: detect_lib.Detection) -> str:

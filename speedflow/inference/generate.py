@@ -13,6 +13,7 @@ import numpy as np
 from speedflow import media
 from speedflow.errors import SpeedflowError
 from speedflow.inference import generator, generator_weights
+from speedflow.output import claims
 from speedflow.timewarp import labels
 
 # Pixels of the strip below a clip that tells its speed.
@@ -30,6 +31,7 @@ def write_video(
   fps: Fraction = Fraction(30),
   size: int = 256,
   seed: int = 0,
+  overwrite: bool = False,
   on_progress: Callable[[float], None] = lambda done: None,
   **options: Any,
 ) -> None:
@@ -45,6 +47,7 @@ def write_video(
     fps: frames per second of playback.
     size: height and width of a clip, pixels.
     seed: the same seed gives the same motion.
+    overwrite: whether to replace a file that speedflow did not make.
     on_progress: called with the share that is done.
     **options: of `SpeedGenerator.generate_batch`.
 
@@ -55,26 +58,38 @@ def write_video(
     raise SpeedflowError(f"the seed is {seed}; wanted 0 or more")
   if not 0 < fps <= 1000:
     raise SpeedflowError(f"--fps is {fps}; wanted more than 0, 1000 at most")
-  maker = generator_weights.load_generator(weights)
-  count = maker.facts.knots + 1 if frames is None else frames
-  if curve is None:
-    curves = np.tile(np.array(speeds)[:, None], (1, max(count, 0)))
-  else:
-    curves = read_curve(curve, count, float(fps))[None]
-  image = generator.first_frame(source, size)
-  clips = maker.generate_batch(
-    np.stack([image] * len(curves)),
-    labels.speed_to_step(np.log2(curves), float(fps)),
-    seeds=[seed] * len(curves),
-    on_progress=on_progress,
-    **options,
-  )
-  captions = [f"{speed:g}x" for speed in speeds] if len(clips) > 1 else []
-  shown = side_by_side(clips, captions)
-  height, width = shown.shape[1:3]
-  with media.VideoWriter(out, fps, (width, height)) as writer:
-    for picture in shown:
-      writer.write(picture)
+  media.require_suffix(out)
+  with claims.claim(
+    "generate",
+    files={out: media.is_ours},
+    inputs=_inputs(source, curve, weights),
+    overwrite=overwrite,
+  ):
+    maker = generator_weights.load_generator(weights)
+    count = maker.facts.knots + 1 if frames is None else frames
+    if curve is None:
+      curves = np.tile(np.array(speeds)[:, None], (1, max(count, 0)))
+    else:
+      curves = read_curve(curve, count, float(fps))[None]
+    image = generator.first_frame(source, size)
+    clips = maker.generate_batch(
+      np.stack([image] * len(curves)),
+      labels.speed_to_step(np.log2(curves), float(fps)),
+      seeds=[seed] * len(curves),
+      on_progress=on_progress,
+      **options,
+    )
+    captions = [f"{speed:g}x" for speed in speeds] if len(clips) > 1 else []
+    shown = side_by_side(clips, captions)
+    height, width = shown.shape[1:3]
+    with media.VideoWriter(out, fps, (width, height)) as writer:
+      for picture in shown:
+        writer.write(picture)
+
+
+def _inputs(*given: Any) -> list[str | os.PathLike[str]]:
+  """Those that are names of files."""
+  return [each for each in given if isinstance(each, str | os.PathLike)]
 
 
 def side_by_side(clips: np.ndarray, captions: Sequence[str]) -> np.ndarray:

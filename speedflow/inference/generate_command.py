@@ -71,6 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     metavar="NAME|FILE",
     help="a shipped generator, or an exported one (default: tiny)",
   )
+  arguments.add_overwrite(parser)
   parser.add_argument("out", metavar="OUT.mp4")
 
 
@@ -106,6 +107,7 @@ def run(
     image_guidance=args.image_guidance,
     steps=args.steps,
     exposure=args.exposure,
+    overwrite=args.overwrite,
     on_progress=on_progress,
   )
   return 0

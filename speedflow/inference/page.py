@@ -11,6 +11,7 @@ import numpy as np
 
 from speedflow import atomic
 from speedflow.inference import plot
+from speedflow.output import marks
 
 
 def write(
@@ -34,6 +35,7 @@ def write(
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
+{marks.HTML}
 <title>{html.escape(title)}</title>
 <link rel="icon" href="data:,">
 <style>{_STYLE}</style>

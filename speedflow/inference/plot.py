@@ -14,6 +14,7 @@ from matplotlib import figure
 
 from speedflow import atomic
 from speedflow.inference import estimate as estimate_lib
+from speedflow.output import marks
 
 _INK, _MUTED, _ACCENT, _EXPECTED = "#0f172a", "#64748b", "#2563eb", "#d97706"
 # Octaves shown when a curve does not ask for more: 1/8x to 8x.
@@ -74,7 +75,7 @@ def write_picture(path: pathlib.Path, exhibits: Sequence[Exhibit]) -> None:
       title.replace("$", r"\$"), loc="left", fontsize=10, color=_INK, wrap=True
     )
   with atomic.atomic_path(path) as temporary:
-    drawing.savefig(temporary, dpi=150)
+    drawing.savefig(temporary, dpi=150, metadata=marks.PNG)
 
 
 def _draw_curve(axes: axes_lib.Axes, exhibit: Exhibit) -> None:

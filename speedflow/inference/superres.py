@@ -10,14 +10,13 @@ import dataclasses
 import functools
 import itertools
 import os
-import pathlib
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from typing import Any, Literal
 
 import speedflow
 from speedflow import media
-from speedflow.errors import SpeedflowError
+from speedflow.errors import SpeedflowError, writing
 from speedflow.inference import (
   slow_audio,
   superres_exposure,
@@ -33,6 +32,7 @@ from speedflow.inference.superres_clock import MOST_FACTOR, Clock
 from speedflow.inference.superres_pieces import Pieces
 from speedflow.inference.superres_plan import Planned
 from speedflow.inference.transparent import TransparentInterpolator
+from speedflow.output import claims
 
 # Shares of the work: the first reading, and putting the pieces together.
 _SURVEY_SHARE, _JOIN_SHARE = 0.1, 0.02
@@ -80,6 +80,7 @@ def superres(
   mark: bool = False,
   weights: str = "tiny",
   resume: bool = False,
+  overwrite: bool = False,
   on_progress: Callable[[float], None] = lambda done: None,
 ) -> Output:
   """Makes a video of more frames a second, or one that plays slower.
@@ -109,6 +110,7 @@ def superres(
     mark: whether to write on every frame that was not observed what it is.
     weights: shipped weights, or a file of exported ones.
     resume: whether to go on from the pieces of a run that was killed.
+    overwrite: whether to replace files that speedflow did not make.
     on_progress: called now and then with the share that is done, 0..1.
 
   Returns:
@@ -118,61 +120,78 @@ def superres(
     SpeedflowError: the input cannot be read, the output cannot be written, or
       these settings do not go together.
   """
-  _check(path_in, path_out, factor, fps, exposure, audio, crf)
-  network = FrameInterpolator(superres_weights.load(weights))
-  found = survey_lib.survey(
-    path_in,
-    superres_exposure.judge
-    if exposure == "auto"
-    else lambda pairs: float(exposure),
-    lambda done: on_progress(done * _SURVEY_SHARE),
-  )
-  clock = Clock.of(found, factor, fps, slow)
+  _check(path_out, factor, fps, exposure, audio, crf)
   sidecar = superres_provenance.path_of(path_out)
-  stored = media.pixel_format_for(
-    path_out, found.info, alpha=found.transparent, crf=crf
-  )
-  facts = {
-    "input": os.path.basename(path_in),
-    "input_sha256": superres_provenance.sha256(path_in),
-    "output": os.path.basename(path_out),
-    "crf": crf,
-    "marked": mark,
-    **_assumed(found, clock),
-    **_maker(weights),
-  }
   pieces = Pieces(path_out)
-  writer = functools.partial(
-    media.VideoWriter,
-    fps=clock.rate,
-    size=(found.info.width, found.info.height),
-    crf=crf,
-    pixel_format=stored,
-    colour=media.colour_for(found.info),
-    time_base=clock.time_base,
-  )
-  work = _Work(found, clock, network, pieces, writer, mark)
-  share = 1 - _SURVEY_SHARE - _JOIN_SHARE
-  parts = work.write(
-    pieces.begin(facts, resume),
-    lambda done: on_progress(_SURVEY_SHARE + share * done),
-  )
-  with pieces.publish(sidecar) as temporary:
-    counts = superres_provenance.write(
-      temporary, facts, map(pieces.notes, range(len(parts)))
+  with claims.claim(
+    "superres",
+    files={
+      path_out: superres_provenance.is_ours,
+      sidecar: superres_provenance.is_provenance,
+    },
+    inputs=[path_in, weights],
+    overwrite=overwrite,
+  ):
+    pieces.check(inputs=[path_in, weights])
+    network = FrameInterpolator(superres_weights.load(weights))
+    found = survey_lib.survey(
+      path_in,
+      superres_exposure.judge
+      if exposure == "auto"
+      else lambda pairs: float(exposure),
+      lambda done: on_progress(done * _SURVEY_SHARE),
     )
-  sound = slow_audio.sound(
-    path_in,
-    audio or ("stretch" if slow else "keep"),
-    clock.origin,
-    clock.start,
-    clock.slowdown,
-  )
-  with pieces.publish(path_out) as temporary:
-    joined = media.join(parts, temporary, clock.time_base, sound)
+    clock = Clock.of(found, factor, fps, slow)
+    stored = media.pixel_format_for(
+      path_out, found.info, alpha=found.transparent, crf=crf
+    )
+    facts = {
+      "input": os.path.basename(path_in),
+      "input_sha256": superres_provenance.sha256(path_in),
+      "output": os.path.basename(path_out),
+      "crf": crf,
+      "marked": mark,
+      **_assumed(found, clock),
+      **_maker(weights),
+    }
+    writer = functools.partial(
+      media.VideoWriter,
+      fps=clock.rate,
+      size=(found.info.width, found.info.height),
+      crf=crf,
+      pixel_format=stored,
+      colour=media.colour_for(found.info),
+      time_base=clock.time_base,
+    )
+    work = _Work(found, clock, network, pieces, writer, mark)
+    share = 1 - _SURVEY_SHARE - _JOIN_SHARE
+    parts = work.write(
+      pieces.begin(facts, resume),
+      lambda done: on_progress(_SURVEY_SHARE + share * done),
+    )
+    sound = slow_audio.sound(
+      path_in,
+      audio or ("stretch" if slow else "keep"),
+      clock.origin,
+      clock.start,
+      clock.slowdown,
+    )
+    whole = pieces.whole(path_out)
+    joined = media.join(parts, whole, clock.time_base, sound)
     for number, _ in enumerate(joined):
       on_progress(1 - _JOIN_SHARE * (1 - number / len(parts)))
-  pieces.remove()
+    notes = pieces.whole(sidecar)
+    with writing(sidecar):
+      counts = superres_provenance.write(
+        notes,
+        facts | {"output_bytes": whole.stat().st_size},
+        map(pieces.notes, range(len(parts))),
+      )
+    # Both are whole by now. The video goes first: what the JSON beside an older
+    # one says is then known, by the size, to be of another.
+    pieces.publish(whole, path_out)
+    pieces.publish(notes, sidecar)
+    pieces.remove()
   on_progress(1.0)
   return Output(
     path=os.fspath(path_out),
@@ -208,7 +227,7 @@ def _maker(weights: str) -> dict[str, Any]:
   }
 
 
-def _check(path_in, path_out, factor, fps, exposure, audio, crf) -> None:
+def _check(path_out, factor, fps, exposure, audio, crf) -> None:
   media.require_suffix(path_out)
   if factor is not None and fps is not None:
     raise SpeedflowError("give --factor or --fps, not both")
@@ -222,10 +241,6 @@ def _check(path_in, path_out, factor, fps, exposure, audio, crf) -> None:
     raise SpeedflowError(f"--audio is {audio}; wanted keep, stretch or drop")
   if not 0 <= crf <= 51:
     raise SpeedflowError(f"--crf is {crf}; wanted 0 (lossless) to 51")
-  if pathlib.Path(path_in).resolve() == pathlib.Path(path_out).resolve():
-    raise SpeedflowError(
-      f"{path_out}: input and output are one file; name another output"
-    )
 
 
 @dataclasses.dataclass(frozen=True)

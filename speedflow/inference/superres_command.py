@@ -1,11 +1,16 @@
 """`speedflow superres`: more frames a second, or slow motion."""
 
 import argparse
+import contextlib
 import sys
 from collections.abc import Callable
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from speedflow import arguments
+from speedflow.output import claims, marks
+
+if TYPE_CHECKING:
+  from speedflow.inference import superres
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -66,6 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     action="store_true",
     help="go on where a run that was killed has stopped",
   )
+  arguments.add_overwrite(parser)
   parser.add_argument(
     "--weights",
     default="tiny",
@@ -90,10 +96,39 @@ def run(
   Raises:
     SpeedflowError: bad input.
   """
+  from speedflow.inference import superres_provenance
+
+  sidecar = superres_provenance.path_of(args.output)
+  with contextlib.ExitStack() as stack:
+    if args.report:
+      claims.compare([args.report, args.output, sidecar], [])
+      stack.enter_context(
+        claims.claim(
+          "superres",
+          files={args.report: marks.is_marked},
+          inputs=[args.input, args.weights],
+          overwrite=args.overwrite,
+        )
+      )
+    made = _make(args, on_progress)
+    if args.report:
+      from speedflow.inference import superres_report
+
+      superres_report.write(args.report, args.input, args.output)
+  if made.damage:
+    print(f"speedflow: {args.input}: {made.damage}", file=sys.stderr)
+  kinds = ", ".join(f"{n} {kind}" for kind, n in sorted(made.counts.items()))
+  print(f"{made.path}: {float(made.fps):.5g} fps, {kinds} ({made.provenance})")
+  return 0
+
+
+def _make(
+  args: argparse.Namespace, on_progress: Callable[[float], None]
+) -> "superres.Output":
   from speedflow.inference import superres
 
   try:
-    made = superres.superres(
+    return superres.superres(
       args.input,
       args.output,
       factor=args.factor,
@@ -105,20 +140,12 @@ def run(
       mark=args.mark,
       weights=args.weights,
       resume=args.resume,
+      overwrite=args.overwrite,
       on_progress=on_progress,
     )
   except KeyboardInterrupt:
     print("speedflow: the same command and --resume go on", file=sys.stderr)
     raise
-  if made.damage:
-    print(f"speedflow: {args.input}: {made.damage}", file=sys.stderr)
-  if args.report:
-    from speedflow.inference import superres_report
-
-    superres_report.write(args.report, args.input, args.output)
-  kinds = ", ".join(f"{n} {kind}" for kind, n in sorted(made.counts.items()))
-  print(f"{made.path}: {float(made.fps):.5g} fps, {kinds} ({made.provenance})")
-  return 0
 
 
 def _exposure(text: str) -> float | Literal["auto"]:

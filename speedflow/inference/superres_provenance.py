@@ -80,20 +80,44 @@ def write(
   return counts
 
 
+def is_provenance(path: pathlib.Path) -> bool:
+  """Whether a file is one that `write` wrote."""
+  with path.open("rb") as file:
+    start = file.read(4096)
+  return start.startswith(b'{"input": ') and b'"weights_sha256": ' in start
+
+
+def is_ours(video: pathlib.Path) -> bool:
+  """Whether a video is the one that the JSON beside it is of."""
+  try:
+    facts = read(video)
+  except SpeedflowError:
+    return False
+  return facts.get("output") == video.name
+
+
 def read(video: str | os.PathLike[str]) -> dict[str, Any]:
   """Reads the JSON beside a video.
 
   Raises:
-    SpeedflowError: it is not there, or is none.
+    SpeedflowError: it is not there, or is none, or of another video.
   """
   path = path_of(video)
   try:
-    return json.loads(path.read_text())
+    found = json.loads(path.read_text())
+    size = os.path.getsize(video)
   except (OSError, ValueError) as error:
     raise SpeedflowError(
       f"{path}: not readable as what each frame of {video} is; make the video"
       " again with speedflow superres"
     ) from error
+  if found.get("output_bytes", size) != size:
+    raise SpeedflowError(
+      f"{path}: is of another video than {video}, which has {size} bytes"
+      f" instead of {found['output_bytes']}; make the video again with"
+      " speedflow superres"
+    )
+  return found
 
 
 def sha256(path: str | os.PathLike[str]) -> str:

@@ -11,7 +11,7 @@ from speedflow.media.colour import Colour
 from speedflow.media.encoding import PixelFormat, colour_for, pixel_format_for
 from speedflow.media.joiner import Piece, join
 from speedflow.media.keyframes import Sample, sample_keyframes
-from speedflow.media.muxer import fine_time_base, require_suffix
+from speedflow.media.muxer import fine_time_base, is_ours, require_suffix
 from speedflow.media.video import (
   Frame,
   ReadFormat,
@@ -37,6 +37,7 @@ __all__ = [
   "decode_flac",
   "encode_flac",
   "fine_time_base",
+  "is_ours",
   "join",
   "pixel_format_for",
   "probe",

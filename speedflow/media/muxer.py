@@ -20,6 +20,7 @@ from speedflow.atomic import atomic_path
 from speedflow.errors import SpeedflowError
 from speedflow.media import container as media_container
 from speedflow.media.audio import Audio
+from speedflow.output import marks
 
 _SUFFIXES = (".mp4", ".mov", ".mkv")
 # The unit of time is made at least this fine, for frames at any time.
@@ -89,6 +90,7 @@ class Muxer:
         f"file:{temporary}", "w", options=self._options()
       )
       opening.callback(self._abandon)
+      self._container.metadata["comment"] = marks.COMMENT
       self.video = self._add_video(self._container)
       self._next_sound = next(self._sound, None)
       if self._next_sound is not None:
@@ -180,6 +182,16 @@ def require_suffix(path: str | os.PathLike[str]) -> None:
       f"{os.fspath(path)}: suffix {suffix!r} is no video to write; name it one"
       f" of {', '.join(_SUFFIXES)}"
     )
+
+
+def is_ours(path: pathlib.Path) -> bool:
+  """Whether a file is a video that a `Muxer` wrote."""
+  try:
+    with media_container.open_container(path) as container:
+      tags = {name.lower(): text for name, text in container.metadata.items()}
+  except SpeedflowError:
+    return False
+  return tags.get("comment") == marks.COMMENT
 
 
 def fine_time_base(fps: Fraction) -> Fraction:

@@ -18,6 +18,7 @@ import numpy as np
 from speedflow import media
 from speedflow.data import beam_runner, catalogue, example, records, schema
 from speedflow.errors import SpeedflowError
+from speedflow.output import claims
 from speedflow.sound import changes
 
 NAME = "speed_changes"
@@ -207,6 +208,7 @@ def mine(
   runner: Any = "DirectRunner",
   workers: int = 1,
   beam_options: Sequence[str] = (),
+  overwrite: bool = False,
 ) -> MiningReport:
   """Runs the ear over a collection and writes what it finds as records.
 
@@ -222,11 +224,16 @@ def mine(
     runner: a Beam runner, or its name.
     workers: threads, for the DirectRunner.
     beam_options: command-line options for the runner.
+    overwrite: whether to replace files in `out` that speedflow did not make.
 
   Raises:
-    SpeedflowError: there are no videos, or Beam is missing.
+    SpeedflowError: there are no videos, Beam is missing, or the events cannot
+      be written.
   """
+  folder = pathlib.Path(out)
+  inputs: list[str | os.PathLike[str]] = list(shot_records)
   if isinstance(src, str | os.PathLike):
+    inputs.append(src)
     src = catalogue.from_folder(src, csv_file)
   spans = shot_spans(shot_records)
   tasks = [(clip, spans.get(clip.name, [])) for clip in src]
@@ -257,13 +264,32 @@ def mine(
     | beam.Create(tasks)
     | beam.Reshuffle()
     | beam.FlatMap(encoded)
-    | beam.io.WriteToTFRecord(
-      str(pathlib.Path(out) / f"{NAME}.tfrecord"), num_shards=shards
-    )
+    | beam.combiners.ToList()
+    | beam.Map(_write, folder, shards)
   )
-  result = pipeline.run()
-  result.wait_until_finish()
+  with claims.claim(
+    "events", folders=[folder], inputs=inputs, overwrite=overwrite
+  ):
+    claims.clear(_shards(folder))
+    result = beam_runner.run(pipeline)
   return _report(result.metrics().query()["counters"])
+
+
+def _write(events: list[bytes], folder: pathlib.Path, shards: int) -> None:
+  """Deals the events out, in an order that depends on them alone."""
+  claims.join(folder)
+  names = [f"{NAME}.tfrecord-{n:05d}-of-{shards:05d}" for n in range(shards)]
+  for path in _shards(folder):
+    if path.name not in names:
+      claims.remove(path)
+  for number, name in enumerate(names):
+    with records.RecordWriter(folder / name) as writer:
+      for event in sorted(events)[number::shards]:
+        writer.write(event)
+
+
+def _shards(folder: pathlib.Path) -> list[pathlib.Path]:
+  return sorted(folder.glob(f"{NAME}.tfrecord-?????-of-?????"))
 
 
 def _report(counters: Iterable[Any]) -> MiningReport:

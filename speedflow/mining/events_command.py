@@ -45,6 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     default=os.cpu_count(),
     help="threads (default: %(default)s)",
   )
+  arguments.add_overwrite(parser)
   beam_runner.add_arguments(parser)
 
 
@@ -77,6 +78,7 @@ def run(args: argparse.Namespace) -> int:
     runner=args.runner,
     workers=args.workers,
     beam_options=args.beam_option,
+    overwrite=args.overwrite,
   )
   counts = dataclasses.asdict(report)
   print(", ".join(f"{count} {name}" for name, count in counts.items()))

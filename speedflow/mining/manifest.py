@@ -19,12 +19,15 @@ from pyarrow import parquet
 from speedflow import atomic
 from speedflow.data import records, schema
 from speedflow.inference import page
+from speedflow.output import claims
 
 NAME = "slowmo"
 """Name of the data set, the first part of its files' names."""
 
 ACCOUNT = "mining.json"
 """The account's name; it is written last of all."""
+
+_CSV, _PARQUET, _PAGE = "clips.csv", "clips.parquet", "report.html"
 
 # A page with more pictures is too large to open.
 _MOST_SHOWN = 200
@@ -59,7 +62,7 @@ def write(
   shards: Iterable[str],
   failures: Iterable[tuple[str, str]],
 ) -> None:
-  """Writes all but the shards; removes shards of other runs.
+  """Writes all but the shards; removes those that earlier runs wrote.
 
   Args:
     clips: rows of the clips that were kept.
@@ -76,12 +79,10 @@ def write(
   ]
   # A runner may do a part of the work twice, and says so here alone.
   names = sorted(set(shards))
-  for path in out.iterdir():
-    # Hidden ones too: indices, and what a killed run left half-written.
-    if f"{NAME}-" in path.name and path.name not in names:
-      path.unlink()
-  _write_csv(rows, out / "clips.csv")
-  _write_parquet(rows, out / "clips.parquet")
+  claims.join(out)
+  records.remove_shards(out, NAME, keep=names)
+  _write_csv(rows, out / _CSV)
+  _write_parquet(rows, out / _PARQUET)
   counts = dict(totals)
   # Sums depend on their order in the last digit.
   seconds, dense_s = (
@@ -106,6 +107,11 @@ def write(
   with atomic.atomic_path(out / ACCOUNT) as temporary:
     text = json.dumps(account, indent=2, ensure_ascii=False)
     temporary.write_text(text + "\n", errors="surrogateescape")
+
+
+def outputs(out: pathlib.Path) -> list[pathlib.Path]:
+  """The files that `write` writes."""
+  return [out / name for name in (_CSV, _PARQUET, _PAGE, ACCOUNT)]
 
 
 def read(out: pathlib.Path) -> dict[str, Any]:
@@ -191,7 +197,7 @@ def _write_page(
     f"from {account['video_seconds'] / 3600:.2f} hours of "
     f"{counters.get('files', 0)} files. {account.get('statement', '')}"
   )
-  page.write(out / "report.html", "Slow motion found", lead, body, _READING)
+  page.write(out / _PAGE, "Slow motion found", lead, body, _READING)
 
 
 def _card(row: dict[str, Any], shot: schema.ShotRecord) -> str:

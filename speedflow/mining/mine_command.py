@@ -8,6 +8,7 @@ import sys
 
 from speedflow import arguments
 from speedflow.data import beam_runner
+from speedflow.output import claims
 
 # Weights of the change detector.
 _CHANGES = "tiny"
@@ -84,6 +85,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     metavar="N",
     help="threads, for the DirectRunner (default: %(default)s)",
   )
+  arguments.add_overwrite(parser)
   beam_runner.add_arguments(parser)
 
 
@@ -139,6 +141,7 @@ def run(args: argparse.Namespace) -> int:
     _CHANGES if args.changes else "",
     threshold.digest(_CHANGES, "change") if args.changes else "",
   )
+  claims.compare([args.out], args.sources)
   account = pipeline.mine(
     sources.expand(args.sources),
     job,
@@ -157,6 +160,7 @@ def run(args: argparse.Namespace) -> int:
     runner=args.runner,
     workers=args.workers,
     beam_options=args.beam_option,
+    overwrite=args.overwrite,
   )
   for name, reason in account["unreadable"].items():
     print(f"left out: {name}: {reason}", file=sys.stderr)

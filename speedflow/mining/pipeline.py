@@ -36,6 +36,7 @@ from speedflow.mining import (
   sources,
 )
 from speedflow.mining.examine import Settings
+from speedflow.output import claims
 
 FILES = "files"
 """The folder, below the output, of what was found file by file."""
@@ -125,6 +126,7 @@ def examined(job: Job, key: str, source: str) -> dict[str, Any]:
     key: of the file.
     source: its path or URL.
   """
+  claims.join(job.out)
   folder = job.out / FILES
   path = folder / f"{key}.json"
   with contextlib.suppress(OSError, ValueError):
@@ -322,6 +324,7 @@ def mine(
   runner: Any = "DirectRunner",
   workers: int = 1,
   beam_options: Sequence[str] = (),
+  overwrite: bool = False,
 ) -> dict[str, Any]:
   """Mines files and writes all outputs; see `manifest`.
 
@@ -334,15 +337,30 @@ def mine(
     runner: a Beam runner, or its name.
     workers: threads, for the DirectRunner.
     beam_options: command-line options for the runner.
+    overwrite: whether to replace files that speedflow did not make.
 
   Returns:
     What `mining.json` holds.
+
+  Raises:
+    SpeedflowError: the results cannot be written, or would replace a file that
+      speedflow did not make, or another run is writing them.
   """
-  files = job.out / FILES
-  files.mkdir(parents=True, exist_ok=True)
-  for path in files.glob(".*"):
-    path.unlink()  # What a killed run left half-written.
-  pipeline = beam_runner.new_pipeline(runner, workers, beam_options)
+  with claims.claim(
+    "mine", folders=[job.out], inputs=given, overwrite=overwrite
+  ):
+    claims.vet(manifest.outputs(job.out))
+    claims.clear(records.shards(job.out, manifest.NAME))
+    pipeline = beam_runner.new_pipeline(runner, workers, beam_options)
+    _add_steps(pipeline, given, job, described)
+    beam_runner.run(pipeline)
+  return manifest.read(job.out)
+
+
+def _add_steps(
+  pipeline: Any, given: Sequence[str], job: Job, described: dict[str, Any]
+) -> None:
+  """From files to all outputs."""
   summaries = (
     pipeline
     | "Sources" >> beam.Create(given)
@@ -372,7 +390,7 @@ def mine(
     rows
     | "Deal" >> beam.FlatMap(deal, job.out)
     | "SpreadShards" >> beam.Reshuffle()
-    | "Shards" >> beam.Map(_write_shard, files)
+    | "Shards" >> beam.Map(_write_shard, job.out / FILES)
   )
   totals = (
     summaries
@@ -388,8 +406,6 @@ def mine(
     shards=pvalue.AsList(written),
     failures=pvalue.AsList(summaries | "Failures" >> beam.FlatMap(_failure_of)),
   )
-  pipeline.run().wait_until_finish()
-  return manifest.read(job.out)
 
 
 def _clips_of(summary: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -20,9 +20,16 @@ class Checkpointer:
   Args:
     folder: of the checkpoints, made when missing.
     config: `config.checkpoint` says which to keep.
+    read_only: whether nothing is saved or removed.
   """
 
-  def __init__(self, folder: pathlib.Path, config: ml_collections.ConfigDict):
+  def __init__(
+    self,
+    folder: pathlib.Path,
+    config: ml_collections.ConfigDict,
+    *,
+    read_only: bool = False,
+  ):
     self._folder = folder
     self._metric = config.checkpoint.best_metric
     keep: list[checkpoint_managers.PreservationPolicy] = [
@@ -43,7 +50,9 @@ class Checkpointer:
         # The loop decides when; it must not be second-guessed.
         save_decision_policy=checkpoint_managers.FixedIntervalPolicy(1),
         preservation_policy=checkpoint_managers.AnyPreservationPolicy(keep),
-        cleanup_tmp_directories=True,
+        # A run that only reads must not clear away what another is saving.
+        cleanup_tmp_directories=not read_only,
+        read_only=read_only,
       ),
       item_handlers={
         "state": ocp.StandardCheckpointHandler(),

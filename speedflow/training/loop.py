@@ -25,6 +25,7 @@ import numpy as np
 from absl import flags
 
 from speedflow import errors
+from speedflow.output import claims, marks
 from speedflow.training import experiment as experiment_lib
 from speedflow.training import metrics as metrics_lib
 from speedflow.training import program_cost, run_record, sharding
@@ -41,14 +42,19 @@ class PreemptedError(errors.SpeedflowError):
 
 
 def train(
-  config: ml_collections.ConfigDict, workdir: str | pathlib.Path
+  config: ml_collections.ConfigDict,
+  workdir: str | pathlib.Path,
+  *,
+  overwrite: bool = False,
 ) -> dict[str, float]:
   """Trains, or goes on from the newest checkpoint in the folder.
 
   Args:
     config: see `speedflow.training.config.default_training`.
     workdir: the run's folder: checkpoints/, metrics.jsonl, tensorboard/ and
-      run.json. Every process of a run sees the same one.
+      run.json. Every process of a run sees the same one; two runs at once are
+      refused.
+    overwrite: whether to replace files there that speedflow did not make.
 
   Returns:
     The last metrics: "train/..." and, by split, those of the evaluation.
@@ -58,8 +64,18 @@ def train(
       a loss that is no longer finite.
     PreemptedError: SIGTERM or the cluster asked to stop, and all is saved.
   """
-  workdir = pathlib.Path(workdir)
+  with claims.claim(
+    "train",
+    folders=[workdir],
+    overwrite=overwrite,
+    part=(jax.process_index(), jax.process_count()),
+  ):
+    return _train(config, pathlib.Path(workdir))
 
+
+def _train(
+  config: ml_collections.ConfigDict, workdir: pathlib.Path
+) -> dict[str, float]:
   # -- Experiment, devices, program ------------------------------------------
   _prepare_libraries(config)
   main_process = jax.process_index() == 0
@@ -224,6 +240,7 @@ def evaluate(
   *,
   step: int | None = None,
   export: str | pathlib.Path | None = None,
+  overwrite: bool = False,
 ) -> dict[str, float]:
   """Evaluates a checkpoint.
 
@@ -233,6 +250,7 @@ def evaluate(
     split: becomes `config.eval_split`.
     step: which checkpoint; the newest when None.
     export: where the experiment writes the model's weights, if anywhere.
+    overwrite: whether to replace a file there that is no such weights.
 
   Returns:
     What `Experiment.evaluate` returns.
@@ -245,7 +263,9 @@ def evaluate(
   _prepare_libraries(config)
   experiment = experiment_lib.load_experiment(config)
   program = TrainProgram(experiment, config, sharding.make_mesh(config))
-  checkpointer = Checkpointer(pathlib.Path(workdir) / "checkpoints", config)
+  checkpointer = Checkpointer(
+    pathlib.Path(workdir) / "checkpoints", config, read_only=True
+  )
   state = checkpointer.restore(program.abstract_state, step=step)
   checkpointer.close()
   model = program.evaluation_model(state)
@@ -254,7 +274,10 @@ def evaluate(
       raise errors.SpeedflowError(
         f"experiment {config.experiment!r} has no export(); leave --export out"
       )
-    experiment.export(model, pathlib.Path(export))
+    with claims.claim(
+      "eval", files={export: marks.is_weights}, overwrite=overwrite
+    ):
+      experiment.export(model, pathlib.Path(export))
   progress = metrics_lib.Progress(0, 0, shown=jax.process_index() == 0)
   return experiment.evaluate(model, progress.log)
 

@@ -12,6 +12,7 @@ import rich.progress
 import tensorboardX
 
 from speedflow import atomic, errors
+from speedflow.output import claims
 
 
 class MetricWriter:
@@ -32,6 +33,7 @@ class MetricWriter:
       lines = path.read_text().splitlines(keepends=True)
       with atomic.atomic_path(path) as temporary:
         temporary.write_text("".join(_until(lines, step)))
+    claims.adopt(path)
     self._file = path.open("a")
     self._board = tensorboardX.SummaryWriter(
       str(workdir / "tensorboard"), purge_step=step + 1

@@ -237,6 +237,6 @@ def test_a_folder_without_shots_is_refused(tmp_path):
 
 def test_motion_never_replaces_its_shots(shots):
   before = sorted(shots.iterdir())
-  with pytest.raises(SpeedflowError, match="another folder"):
+  with pytest.raises(SpeedflowError, match="input and output are one"):
     motion.build_motion(shots, shots)
   assert sorted(shots.iterdir()) == before

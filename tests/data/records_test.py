@@ -1,4 +1,5 @@
 import os
+import pathlib
 import pickle
 import resource
 
@@ -162,7 +163,7 @@ def test_a_folder_that_cannot_be_written_to_works(tmp_path, monkeypatch):
     raise PermissionError("read-only file system")
 
   # The tests may run as root, for whom no folder is read-only.
-  monkeypatch.setattr("tempfile.mkstemp", refuse)
+  monkeypatch.setattr(pathlib.Path, "touch", refuse)
   assert list(records.RecordSource(path)) == [b"a"]
   assert not list(tmp_path.glob(".*"))
 

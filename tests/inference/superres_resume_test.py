@@ -117,8 +117,10 @@ def test_a_killed_process_leaves_only_what_resume_needs(
     time.sleep(0.01)
   process.send_signal(signal.SIGKILL)
   process.wait()
-  assert os.listdir(out.parent) == ["out.mp4.parts"]
+  seen = [n for n in os.listdir(out.parent) if not n.endswith(".lock")]
+  assert seen == ["out.mp4.parts"]
   run(out, resume=True)
+  assert sorted(os.listdir(out.parent)) == ["out.mp4", "out.mp4.json"]
   assert _bytes(out) == whole
 
 

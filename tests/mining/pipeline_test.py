@@ -19,6 +19,7 @@ from pyarrow import parquet
 
 from speedflow import media
 from speedflow.data import inspect, records, schema
+from speedflow.errors import SpeedflowError
 from speedflow.inference import demo
 from speedflow.mining import examine, manifest, pipeline, threshold
 
@@ -317,5 +318,5 @@ def test_two_workers_of_dask_find_what_one_process_does(collection, tmp_path):
 
 def test_results_that_cannot_be_written_end_the_run(collection, tmp_path):
   (tmp_path / "out").write_text("in the way")
-  with pytest.raises(OSError):
+  with pytest.raises(SpeedflowError, match="could not be written"):
     pipeline.mine([str(collection / "car.mp4")], _job(tmp_path / "out"), {})
