@@ -9,6 +9,8 @@ import math
 from collections.abc import Callable
 from fractions import Fraction
 
+from speedflow import wording
+
 
 def positive(text: str) -> float:
   """Reads a number above 0, not infinite."""
@@ -45,7 +47,7 @@ def path_with_suffix(*suffixes: str) -> Callable[[str], str]:
   def check(path: str) -> str:
     if not path.lower().endswith(suffixes):
       raise argparse.ArgumentTypeError(
-        f"{path} does not end in {' or '.join(suffixes)}"
+        f"{wording.shown(path)} does not end in {' or '.join(suffixes)}"
       )
     return path
 

@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 import speedflow
-from speedflow import arguments, errors
+from speedflow import arguments, errors, wording
 from speedflow.attribution import attribute_command
 from speedflow.data import beam_runner
 from speedflow.inference import (
@@ -60,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
       code = args.run(args)
     sys.stdout.flush()
   except errors.SpeedflowError as error:
-    print(f"speedflow: {error}", file=sys.stderr)
+    print(f"speedflow: {wording.one_line(error)}", file=sys.stderr)
     return 2
   except KeyboardInterrupt:
     print("speedflow: interrupted", file=sys.stderr)
@@ -96,7 +96,10 @@ def _parser() -> argparse.ArgumentParser:
     "--json", action="store_true", help="print one JSON object per file"
   )
   estimate.add_argument(
-    "--csv", metavar="OUT", help="write one row per segment"
+    "--csv",
+    metavar="OUT",
+    help="write one row per segment; a name that a spreadsheet would take for "
+    "a formula (first of all =, +, - or @) gets an apostrophe before it",
   )
   estimate.add_argument(
     "--plot",
@@ -404,7 +407,7 @@ def _progress(
     def begin(file: str) -> Callable[[float], None]:
       nonlocal begun
       before, begun = begun, begun + 1
-      name = pathlib.Path(file).name
+      name = wording.shown(pathlib.Path(file).name)
       bar.update(task, description=name, completed=before)
       return lambda done: bar.update(task, completed=before + done)
 
@@ -430,11 +433,11 @@ def _print_table(estimates: Sequence["estimate_lib.Estimate"]) -> None:
       numbers[2] = f"{found.speed:.3g}x"
       numbers[3] = f"{found.speed_low:.2g}-{found.speed_high:.2g}"
       if len(found.segments) > 1:
-        notes.append(f"{found.file}: {_spans(found.segments)}")
+        notes.append(f"{name}: {_spans(found.segments)}")
     elif found.status == "uncertain":
-      notes.append(f"{found.file}: {found.in_words()}")
+      notes.append(f"{name}: {found.in_words()}")
     # Text, since a file name may look like rich's markup.
-    rows.add_row(text.Text(found.file), *numbers, found.status)
+    rows.add_row(text.Text(name), *numbers, found.status)
   # A pipe has no width for the names to be folded at.
   width = None if sys.stdout.isatty() else 1000
   console.Console(width=width).print(rows)
@@ -442,6 +445,7 @@ def _print_table(estimates: Sequence["estimate_lib.Estimate"]) -> None:
     print(note)
 
 
+    name = wording.shown(found.file)
 def _spans(segments: Sequence["estimate_lib.Segment"]) -> str:
   return ", ".join(
     f"{s.start_s:.1f}-{s.end_s:.1f} s {s.speed:.2g}x" for s in segments
@@ -463,7 +467,7 @@ def _write_csv(estimates: Sequence["estimate_lib.Estimate"], path: str) -> None:
       answer = found.to_json()
       for segment in answer["segments"] or [{}]:
         rows.writerow(
-          [found.file]
+          [wording.cell(found.file)]
           + [segment.get(k) for k in ("start_s", "end_s", "speed")]
           + [segment.get(k) for k in ("speed_low", "speed_high")]
           + [found.status]
@@ -508,7 +512,10 @@ def _build(args: argparse.Namespace) -> int:
       f"{report.hours[split]:.3f}",
     )
   console.Console().print(rows)
-  print(f"{report.clips} videos, {len(report.failures)} left out: {args.out}")
+  print(
+    f"{report.clips} videos, {len(report.failures)} left out: "
+    f"{wording.shown(args.out)}"
+  )
   return 0
 
 
@@ -525,7 +532,7 @@ def _motion(args: argparse.Namespace) -> int:
       workers=args.workers,
       on_progress=lambda done, total: advance(done / total),
     )
-  print(f"{written} new records: {args.out}")
+  print(f"{written} new records: {wording.shown(args.out)}")
   return 0
 
 
@@ -541,7 +548,7 @@ def _procedural(args: argparse.Namespace) -> int:
       workers=args.workers,
       on_progress=lambda done, total: advance(done / total),
     )
-  print(f"{written} new records: {args.out}")
+  print(f"{written} new records: {wording.shown(args.out)}")
   return 0
 
 
@@ -552,7 +559,7 @@ def _inspect(args: argparse.Namespace) -> int:
   print(json.dumps(found) if args.json else inspect_lib.table(found))
   sheet = args.sheet or str(pathlib.Path(args.out) / "contact_sheet.jpg")
   inspect_lib.contact_sheet(args.out, sheet)
-  print(f"pictures: {sheet}", file=sys.stderr)
+  print(f"pictures: {wording.shown(sheet)}", file=sys.stderr)
   return 0
 
 

@@ -9,7 +9,7 @@ import json
 import sys
 from collections.abc import Sequence
 
-from speedflow import errors
+from speedflow import errors, wording
 
 
 def run(argv: Sequence[str], verb: str) -> int:
@@ -27,7 +27,7 @@ def run(argv: Sequence[str], verb: str) -> int:
   try:
     return _COMMANDS[verb](argv)
   except errors.SpeedflowError as error:
-    print(f"speedflow {verb}: {error}", file=sys.stderr)
+    print(f"speedflow {verb}: {wording.one_line(error)}", file=sys.stderr)
     return 2
 
 

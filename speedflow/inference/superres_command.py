@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 from typing import Literal
 
-from speedflow import arguments
+from speedflow import arguments, wording
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -111,13 +111,15 @@ def run(
     print("speedflow: the same command and --resume go on", file=sys.stderr)
     raise
   if made.damage:
-    print(f"speedflow: {args.input}: {made.damage}", file=sys.stderr)
+    damage = wording.shown(f"{args.input}: {made.damage}")
+    print(f"speedflow: {damage}", file=sys.stderr)
   if args.report:
     from speedflow.inference import superres_report
 
     superres_report.write(args.report, args.input, args.output)
   kinds = ", ".join(f"{n} {kind}" for kind, n in sorted(made.counts.items()))
-  print(f"{made.path}: {float(made.fps):.5g} fps, {kinds} ({made.provenance})")
+  line = f"{made.path}: {float(made.fps):.5g} fps, {kinds} ({made.provenance})"
+  print(wording.shown(line))
   return 0
 
 
