@@ -276,7 +276,9 @@ def _estimate(args: argparse.Namespace) -> int:
   from speedflow.inference import estimator as estimator_lib
 
   estimator = estimator_lib.load_estimator()
-  estimates = _ask(args, estimator.estimate, estimate_lib.Estimate.failed)
+  estimates, interrupted = _ask(
+    args, estimator.estimate, estimate_lib.Estimate.failed
+  )
   if not args.json:
     _print_table(estimates)
   if args.csv:
@@ -285,7 +287,7 @@ def _estimate(args: argparse.Namespace) -> int:
     from speedflow.inference import report
 
     report.write(estimates, args.plot)
-  return _exit_code(estimates)
+  return _exit_code(estimates, interrupted)
 
 
 def _detect(args: argparse.Namespace) -> int:
@@ -293,42 +295,65 @@ def _detect(args: argparse.Namespace) -> int:
   from speedflow.inference import detector as detector_lib
 
   detector = detector_lib.load_detector()
-  detections = _ask(args, detector.detect, detect_lib.Detection.failed)
+  detections, interrupted = _ask(
+    args, detector.detect, detect_lib.Detection.failed
+  )
   detect_command.show(args, detections)
-  return _exit_code(detections)
+  return _exit_code(detections, interrupted)
 
 
 def _ask(
   args: argparse.Namespace,
   answer: Callable[..., _Answer],
   failed: Callable[[str, str], _Answer],
-) -> list[_Answer]:
+) -> tuple[list[_Answer], bool]:
   """Gets an answer about each file; a bad one never ends the batch.
 
   Args:
     args: `files`, and whether to print each answer as `json` at once.
     answer: takes a file, and `on_progress`.
     failed: makes the answer about a file that could not be read.
+
+  Returns:
+    The answers, and whether Ctrl-C kept the others away.
+
+  Raises:
+    KeyboardInterrupt: Ctrl-C, and there are no answers yet.
   """
-  answers = []
+  answers: list[_Answer] = []
   # On a screen, the lines would run into the bar.
   shown = not (args.json and sys.stdout.isatty())
-  with _interruption() as pressed, _progress(len(args.files), shown) as begin:
-    for file in args.files:
-      if pressed():
-        raise KeyboardInterrupt
-      try:
-        found = answer(file, on_progress=begin(file))
-      except (errors.SpeedflowError, OSError) as error:
-        found = failed(file, _one_line(error))
-        print(f"speedflow: {found.error}", file=sys.stderr)
-      answers.append(found)
-      if args.json:
-        print(json.dumps(found.to_json(), allow_nan=False), flush=True)
-  return answers
+  try:
+    with _interruption() as pressed, _progress(len(args.files), shown) as begin:
+      for file in args.files:
+        try:
+          found = answer(file, on_progress=begin(file))
+        except (errors.SpeedflowError, OSError) as error:
+          found = failed(file, wording.one_line(error))
+        if pressed():
+          # Who swallowed it may have cut this answer short, or made an error
+          # of it.
+          raise KeyboardInterrupt
+        if found.error:
+          print(f"speedflow: {wording.shown(found.error)}", file=sys.stderr)
+        answers.append(found)
+        if args.json:
+          print(json.dumps(found.to_json(), allow_nan=False), flush=True)
+  except KeyboardInterrupt:
+    if not answers:
+      raise
+    return answers, True
+  return answers, False
 
 
-def _exit_code(answers: Sequence[_Answer]) -> int:
+def _exit_code(answers: Sequence[_Answer], interrupted: bool) -> int:
+  """The exit code of a batch, whose outputs are written by now.
+
+  Raises:
+    KeyboardInterrupt: the batch was interrupted.
+  """
+  if interrupted:
+    raise KeyboardInterrupt
   return 2 if any(answer.status == "error" for answer in answers) else 0
 
 
@@ -366,10 +391,6 @@ def _interruption() -> Iterator[Callable[[], bool]]:
     yield pressed.is_set
   finally:
     signal.signal(signal.SIGINT, before)
-
-
-def _one_line(error: Exception) -> str:
-  return " ".join(str(error).split())
 
 
 @contextlib.contextmanager
@@ -424,6 +445,7 @@ def _print_table(estimates: Sequence["estimate_lib.Estimate"]) -> None:
   rows.add_column("status", no_wrap=True)
   notes = []
   for found in estimates:
+    name = wording.shown(found.file)
     numbers = [""] * 4
     if found.duration_s is not None:
       numbers[0] = f"{found.duration_s:.1f} s"
@@ -445,7 +467,6 @@ def _print_table(estimates: Sequence["estimate_lib.Estimate"]) -> None:
     print(note)
 
 
-    name = wording.shown(found.file)
 def _spans(segments: Sequence["estimate_lib.Segment"]) -> str:
   return ", ".join(
     f"{s.start_s:.1f}-{s.end_s:.1f} s {s.speed:.2g}x" for s in segments
