@@ -9,6 +9,8 @@ import math
 from collections.abc import Callable
 from fractions import Fraction
 
+from speedflow import wording
+
 
 def add_overwrite(parser: argparse.ArgumentParser) -> None:
   """Declares `--overwrite`, which all that write files share."""
@@ -54,7 +56,7 @@ def path_with_suffix(*suffixes: str) -> Callable[[str], str]:
   def check(path: str) -> str:
     if not path.lower().endswith(suffixes):
       raise argparse.ArgumentTypeError(
-        f"{path} does not end in {' or '.join(suffixes)}"
+        f"{wording.shown(path)} does not end in {' or '.join(suffixes)}"
       )
     return path
 

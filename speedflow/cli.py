@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 import speedflow
-from speedflow import arguments, errors
+from speedflow import arguments, errors, wording
 from speedflow.attribution import attribute_command
 from speedflow.data import beam_runner
 from speedflow.inference import (
@@ -66,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
       code = args.run(args)
     sys.stdout.flush()
   except errors.SpeedflowError as error:
-    print(f"speedflow: {error}", file=sys.stderr)
+    print(f"speedflow: {wording.one_line(error)}", file=sys.stderr)
     return 2
   except KeyboardInterrupt:
     print("speedflow: interrupted", file=sys.stderr)
@@ -110,7 +110,10 @@ def _parser() -> argparse.ArgumentParser:
     "--json", action="store_true", help="print one JSON object per file"
   )
   estimate.add_argument(
-    "--csv", metavar="OUT", help="write one row per segment"
+    "--csv",
+    metavar="OUT",
+    help="write one row per segment; a name that a spreadsheet would take for "
+    "a formula (first of all =, +, - or @) gets an apostrophe before it",
   )
   estimate.add_argument(
     "--plot",
@@ -293,7 +296,9 @@ def _estimate(args: argparse.Namespace) -> int:
   wanted = {args.csv: marks.is_table(_COLUMNS), args.plot: marks.is_marked}
   with _claimed(args, "estimate", wanted):
     estimator = estimator_lib.load_estimator()
-    estimates = _ask(args, estimator.estimate, estimate_lib.Estimate.failed)
+    estimates, interrupted = _ask(
+      args, estimator.estimate, estimate_lib.Estimate.failed
+    )
     if not args.json:
       _print_table(estimates)
     if args.csv:
@@ -302,7 +307,7 @@ def _estimate(args: argparse.Namespace) -> int:
       from speedflow.inference import report
 
       report.write(estimates, args.plot)
-  return _exit_code(estimates)
+  return _exit_code(estimates, interrupted)
 
 
 def _claimed(
@@ -326,42 +331,65 @@ def _detect(args: argparse.Namespace) -> int:
   wanted = dict.fromkeys((args.plot, args.report), marks.is_marked)
   with _claimed(args, "detect", wanted):
     detector = detector_lib.load_detector()
-    detections = _ask(args, detector.detect, detect_lib.Detection.failed)
+    detections, interrupted = _ask(
+      args, detector.detect, detect_lib.Detection.failed
+    )
     detect_command.show(args, detections)
-  return _exit_code(detections)
+  return _exit_code(detections, interrupted)
 
 
 def _ask(
   args: argparse.Namespace,
   answer: Callable[..., _Answer],
   failed: Callable[[str, str], _Answer],
-) -> list[_Answer]:
+) -> tuple[list[_Answer], bool]:
   """Gets an answer about each file; a bad one never ends the batch.
 
   Args:
     args: `files`, and whether to print each answer as `json` at once.
     answer: takes a file, and `on_progress`.
     failed: makes the answer about a file that could not be read.
+
+  Returns:
+    The answers, and whether Ctrl-C kept the others away.
+
+  Raises:
+    KeyboardInterrupt: Ctrl-C, and there are no answers yet.
   """
-  answers = []
+  answers: list[_Answer] = []
   # On a screen, the lines would run into the bar.
   shown = not (args.json and sys.stdout.isatty())
-  with _interruption() as pressed, _progress(len(args.files), shown) as begin:
-    for file in args.files:
-      if pressed():
-        raise KeyboardInterrupt
-      try:
-        found = answer(file, on_progress=begin(file))
-      except (errors.SpeedflowError, OSError) as error:
-        found = failed(file, _one_line(error))
-        print(f"speedflow: {found.error}", file=sys.stderr)
-      answers.append(found)
-      if args.json:
-        print(json.dumps(found.to_json(), allow_nan=False), flush=True)
-  return answers
+  try:
+    with _interruption() as pressed, _progress(len(args.files), shown) as begin:
+      for file in args.files:
+        try:
+          found = answer(file, on_progress=begin(file))
+        except (errors.SpeedflowError, OSError) as error:
+          found = failed(file, wording.one_line(error))
+        if pressed():
+          # Who swallowed it may have cut this answer short, or made an error
+          # of it.
+          raise KeyboardInterrupt
+        if found.error:
+          print(f"speedflow: {wording.shown(found.error)}", file=sys.stderr)
+        answers.append(found)
+        if args.json:
+          print(json.dumps(found.to_json(), allow_nan=False), flush=True)
+  except KeyboardInterrupt:
+    if not answers:
+      raise
+    return answers, True
+  return answers, False
 
 
-def _exit_code(answers: Sequence[_Answer]) -> int:
+def _exit_code(answers: Sequence[_Answer], interrupted: bool) -> int:
+  """The exit code of a batch, whose outputs are written by now.
+
+  Raises:
+    KeyboardInterrupt: the batch was interrupted.
+  """
+  if interrupted:
+    raise KeyboardInterrupt
   return 2 if any(answer.status == "error" for answer in answers) else 0
 
 
@@ -401,10 +429,6 @@ def _interruption() -> Iterator[Callable[[], bool]]:
     signal.signal(signal.SIGINT, before)
 
 
-def _one_line(error: Exception) -> str:
-  return " ".join(str(error).split())
-
-
 @contextlib.contextmanager
 def _progress(
   total: int, shown: bool = True
@@ -440,7 +464,7 @@ def _progress(
     def begin(file: str) -> Callable[[float], None]:
       nonlocal begun
       before, begun = begun, begun + 1
-      name = pathlib.Path(file).name
+      name = wording.shown(pathlib.Path(file).name)
       bar.update(task, description=name, completed=before)
       return lambda done: bar.update(task, completed=before + done)
 
@@ -457,6 +481,7 @@ def _print_table(estimates: Sequence["estimate_lib.Estimate"]) -> None:
   rows.add_column("status", no_wrap=True)
   notes = []
   for found in estimates:
+    name = wording.shown(found.file)
     numbers = [""] * 4
     if found.duration_s is not None:
       numbers[0] = f"{found.duration_s:.1f} s"
@@ -466,11 +491,11 @@ def _print_table(estimates: Sequence["estimate_lib.Estimate"]) -> None:
       numbers[2] = f"{found.speed:.3g}x"
       numbers[3] = f"{found.speed_low:.2g}-{found.speed_high:.2g}"
       if len(found.segments) > 1:
-        notes.append(f"{found.file}: {_spans(found.segments)}")
+        notes.append(f"{name}: {_spans(found.segments)}")
     elif found.status == "uncertain":
-      notes.append(f"{found.file}: {found.in_words()}")
+      notes.append(f"{name}: {found.in_words()}")
     # Text, since a file name may look like rich's markup.
-    rows.add_row(text.Text(found.file), *numbers, found.status)
+    rows.add_row(text.Text(name), *numbers, found.status)
   # A pipe has no width for the names to be folded at.
   width = None if sys.stdout.isatty() else 1000
   console.Console(width=width).print(rows)
@@ -497,7 +522,7 @@ def _write_csv(estimates: Sequence["estimate_lib.Estimate"], path: str) -> None:
       answer = found.to_json()
       for segment in answer["segments"] or [{}]:
         rows.writerow(
-          [found.file]
+          [wording.cell(found.file)]
           + [segment.get(k) for k in ("start_s", "end_s", "speed")]
           + [segment.get(k) for k in ("speed_low", "speed_high")]
           + [found.status]
@@ -543,7 +568,10 @@ def _build(args: argparse.Namespace) -> int:
       f"{report.hours[split]:.3f}",
     )
   console.Console().print(rows)
-  print(f"{report.clips} videos, {len(report.failures)} left out: {args.out}")
+  print(
+    f"{report.clips} videos, {len(report.failures)} left out: "
+    f"{wording.shown(args.out)}"
+  )
   return 0
 
 
@@ -561,7 +589,7 @@ def _motion(args: argparse.Namespace) -> int:
       overwrite=args.overwrite,
       on_progress=lambda done, total: advance(done / total),
     )
-  print(f"{written} new records: {args.out}")
+  print(f"{written} new records: {wording.shown(args.out)}")
   return 0
 
 
@@ -578,7 +606,7 @@ def _procedural(args: argparse.Namespace) -> int:
       overwrite=args.overwrite,
       on_progress=lambda done, total: advance(done / total),
     )
-  print(f"{written} new records: {args.out}")
+  print(f"{written} new records: {wording.shown(args.out)}")
   return 0
 
 
@@ -596,7 +624,7 @@ def _inspect(args: argparse.Namespace) -> int:
     found = inspect_lib.inspect(args.out)
     print(json.dumps(found) if args.json else inspect_lib.table(found))
     inspect_lib.contact_sheet(args.out, sheet)
-  print(f"pictures: {sheet}", file=sys.stderr)
+  print(f"pictures: {wording.shown(sheet)}", file=sys.stderr)
   return 0
 
 

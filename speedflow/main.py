@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 
 from speedflow import arguments as arguments_lib
-from speedflow import errors
+from speedflow import errors, wording
 
 
 def run(argv: Sequence[str], verb: str) -> int:
@@ -28,7 +28,7 @@ def run(argv: Sequence[str], verb: str) -> int:
   try:
     return _COMMANDS[verb](argv)
   except errors.SpeedflowError as error:
-    print(f"speedflow {verb}: {error}", file=sys.stderr)
+    print(f"speedflow {verb}: {wording.one_line(error)}", file=sys.stderr)
     return 2
   except OSError as error:
     about = error.filename or f"speedflow {verb}"

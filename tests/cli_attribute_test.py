@@ -1,12 +1,14 @@
 """`speedflow attribute`, from folders to a folder."""
 
 import csv
+import dataclasses
 import json
 
 import pytest
 
 from speedflow import cli
-from speedflow.data import selection
+from speedflow.data import selection, tracks
+from speedflow.data.records import RecordWriter, read_records
 from tests.attribution import conftest as small
 
 maker, weights = small.maker, small.weights
@@ -116,3 +118,18 @@ def test_a_part_that_is_none_is_refused(ask, capfd, part):
   with pytest.raises(SystemExit, match="2"):
     ask(f"--part={part}")
   assert f"{part} is no part" in capfd.readouterr().err
+
+
+def test_no_id_becomes_a_formula(ask, tmp_path):
+  for path in (tmp_path / "tracks").glob("*.tfrecord-*"):
+    shots = [tracks.TrackRecord.decode(record) for record in read_records(path)]
+    with RecordWriter(path) as writer:
+      for shot in shots:
+        writer.write(dataclasses.replace(shot, id=f"={shot.id}").encode())
+  assert ask() == 0
+  out = tmp_path / "out"
+  ids = {row["id"] for row in read(out / "influences.csv")}
+  assert {"'=right/0", "'=left/1"} <= ids
+  assert {row["id"] for row in read(out / "selection.csv")} == ids
+  # Training knows the records by their own names.
+  assert "=right/0" in selection.read(out / "selection.csv")

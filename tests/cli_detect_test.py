@@ -9,6 +9,8 @@ from matplotlib import image
 
 from speedflow import cli, media
 from speedflow.inference import demo, forensic_demo
+from speedflow.inference import detect as detect_lib
+from speedflow.inference import detector as detector_lib
 from speedflow.timewarp import audio
 
 _KEYS = {
@@ -203,3 +205,28 @@ def test_pictures_and_pages_have_their_suffixes(option, capsys):
     cli.main(["detect", "a.mp4", option, "out.pdf"])
   assert exit_.value.code == 2
   assert "out.pdf does not end in" in capsys.readouterr().err
+
+
+def test_interrupted_batch_leaves_what_is_finished(
+  tmp_path, monkeypatch, capsys
+):
+  class Detector:
+    def detect(self, file, on_progress):
+      del on_progress
+      if file == "stop.mp4":
+        raise KeyboardInterrupt
+      return detect_lib.Detection.failed(file, f"{file}: for the test")
+
+  monkeypatch.setattr(detector_lib, "load_detector", Detector)
+  picture, page = tmp_path / "out.png", tmp_path / "out.html"
+  files = ["a\x1b.mp4", "b.mp4", "stop.mp4", "c.mp4"]
+  wanted = ["--plot", str(picture), "--report", str(page)]
+  assert cli.main(["detect", *files, *wanted]) == 130
+  assert image.imread(picture).ndim == 3
+  text = page.read_text()
+  assert "b.mp4" in text
+  assert "c.mp4" not in text
+  captured = capsys.readouterr()
+  assert r"a\x1b.mp4" in captured.out
+  assert "\x1b" not in captured.out + captured.err
+  assert captured.err.splitlines()[-1] == "speedflow: interrupted"

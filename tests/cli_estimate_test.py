@@ -12,7 +12,8 @@ import pytest
 from matplotlib import image
 
 from speedflow import cli, media
-from speedflow.inference import demo
+from speedflow.errors import SpeedflowError
+from speedflow.inference import demo, estimator
 
 _KEYS = {
   "file",
@@ -159,3 +160,109 @@ def test_reader_that_goes_away_ends_the_batch_quietly(make_video):
   assert process.wait(timeout=60) == 141
   assert "Traceback" not in err
   assert "Exception ignored" not in err
+
+
+def test_interrupted_batch_leaves_what_is_finished(make_video, tmp_path):
+  table, picture = tmp_path / "out.csv", tmp_path / "out.png"
+  wanted = ["--csv", str(table), "--plot", str(picture)]
+  process = _start(*wanted, *[str(make_video())] * 20)
+  process.stdout.readline()
+  process.send_signal(signal.SIGINT)
+  out, err = process.communicate(timeout=60)
+  assert process.returncode == 130
+  assert err.splitlines()[-1] == "speedflow: interrupted"
+  with table.open(newline="") as file:
+    rows = list(csv.DictReader(file))
+  # The first line was read above; Ctrl-C may come before a line is printed.
+  assert len(rows) - (1 + len(out.splitlines())) in (0, 1)
+  assert len(rows) < 20
+  assert {row["status"] for row in rows} <= {"ok", "uncertain"}
+  assert image.imread(picture).ndim == 3
+
+
+@pytest.fixture
+def answers(monkeypatch, make_estimate):
+  """answers(stop): estimates whatever it is asked for, until it is stopped."""
+
+  def patch(stop):
+    class Estimator:
+      def estimate(self, file, on_progress):
+        del on_progress
+        if "stop" in file:
+          stop(file)
+        return make_estimate(file)
+
+    monkeypatch.setattr(estimator, "load_estimator", Estimator)
+
+  return patch
+
+
+def _interrupt(file):
+  raise KeyboardInterrupt
+
+
+def _swallow(file):
+  with contextlib.suppress(KeyboardInterrupt):
+    os.kill(os.getpid(), signal.SIGINT)
+    # It comes with the next byte code.
+    for _ in range(1000):
+      pass
+  raise SpeedflowError(f"{file}: cut short by what was pressed")
+
+
+@pytest.mark.parametrize("stop", [_interrupt, _swallow])
+def test_what_is_under_way_is_not_finished(answers, stop, tmp_path, capsys):
+  answers(stop)
+  table = tmp_path / "out.csv"
+  files = ["a.mp4", "b.mp4", "stop.mp4", "c.mp4"]
+  assert cli.main(["estimate", *files, "--csv", str(table)]) == 130
+  with table.open(newline="") as file:
+    assert [row["file"] for row in csv.DictReader(file)] == files[:2]
+  captured = capsys.readouterr()
+  assert "b.mp4" in captured.out
+  assert captured.err == "speedflow: interrupted\n"
+
+
+def test_nothing_is_written_where_nothing_is_finished(answers, tmp_path):
+  answers(_interrupt)
+  table = tmp_path / "out.csv"
+  files = ["stop.mp4", "a.mp4"]
+  assert cli.main(["estimate", *files, "--csv", str(table)]) == 130
+  assert not table.exists()
+
+
+def test_names_neither_end_lines_nor_steer_the_terminal(
+  answers, tmp_path, capsys
+):
+  def refuse(file):
+    raise SpeedflowError(f"{file}: no video")
+
+  answers(refuse)
+  table = tmp_path / "out.csv"
+  files = ["a\n\x1b[31m.mp4", "stop\t\x07.mp4"]
+  assert cli.main(["estimate", *files, "--csv", str(table)]) == 2
+  captured = capsys.readouterr()
+  assert captured.err == "speedflow: stop\\t\\x07.mp4: no video\n"
+  assert r"a\n\x1b[31m.mp4" in captured.out
+  assert r"stop\t\x07.mp4" in captured.out
+  assert not set("\x1b\x07\t") & set(captured.out)
+  # Programs get them as they are.
+  with table.open(newline="") as file:
+    assert [row["file"] for row in csv.DictReader(file)] == files
+  cli.main(["estimate", "--json", *files])
+  found = map(json.loads, capsys.readouterr().out.splitlines())
+  assert [answer["file"] for answer in found] == files
+
+
+def test_no_name_becomes_a_formula(answers, tmp_path):
+  answers(_interrupt)
+  table = tmp_path / "out.csv"
+  files = ["=HYPERLINK(1).mp4", "@a.mp4", "\t+b.mp4", "c=d.mp4"]
+  cli.main(["estimate", *files, "--csv", str(table)])
+  with table.open(newline="") as file:
+    rows = list(csv.DictReader(file))
+  assert [row["file"] for row in rows] == [
+    *(f"'{name}" for name in files[:3]),
+    files[3],
+  ]
+  assert all(float(row["speed"]) == 2 for row in rows)

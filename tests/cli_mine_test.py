@@ -3,6 +3,7 @@
 import json
 import math
 
+import numpy as np
 import pytest
 
 from speedflow import cli, media
@@ -109,3 +110,54 @@ def test_folder_without_videos_is_one_line(calibration, tmp_path, capsys):
 def test_speeds_must_be_positive(tmp_path):
   with pytest.raises(SystemExit):
     cli.main(["mine", "x", "--out", str(tmp_path), "--max-speed", "0"])
+
+
+def test_nothing_but_unreadable_files_is_a_failure(
+  calibration, tmp_path, capsys
+):
+  (tmp_path / "a.mp4").write_bytes(b"")
+  # Of two files with the same content, only one is looked at.
+  (tmp_path / "b.mp4").write_bytes(b"")
+  listed = tmp_path / "list.txt"
+  listed.write_bytes(b"\n".join([bytes(tmp_path), b"missing\xfe\x1b.mp4"]))
+  out = tmp_path / "out"
+  arguments = ["mine", str(listed), "--out", str(out)]
+  assert cli.main([*arguments, "--calibration", calibration]) == 2
+  captured = capsys.readouterr()
+  *_, empty, missing, last = captured.err.splitlines()
+  assert "a.mp4: empty" in empty
+  assert missing.startswith(r"left out: missing\xfe\x1b.mp4: ")
+  assert missing.endswith(": no such file; check the path")
+  assert last == (
+    f"speedflow: {out}: none of 3 files could be read; the reasons are above"
+  )
+  # All outputs are there nonetheless, and other programs can read them.
+  account = json.loads((out / "mining.json").read_bytes().decode())
+  assert "missing\udcfe\x1b.mp4" in account["unreadable"]
+  assert (out / "report.html").read_bytes().decode()
+
+
+def test_unknown_weights_are_one_line_before_any_work(tmp_path, capsys):
+  line = _refusal(["--weights", "none"], tmp_path, capsys)
+  assert "no such weights; there are: tiny;" in line
+  assert not (tmp_path / "out").exists()
+  other = str(parameter_file.FOLDER / "superres_tiny.npz")
+  line = _refusal(["--weights", other], tmp_path, capsys)
+  assert "not weights of a speed estimator" in line
+  line = _refusal(["--weights", str(tmp_path / "a.npz")], tmp_path, capsys)
+  assert f"{tmp_path / 'a.npz'}: no such weights" in line
+  assert not (tmp_path / "out").exists()
+
+
+def test_exported_weights_mine_without_a_claim(make_video, tmp_path, capsys):
+  with np.load(parameter_file.FOLDER / "speed_tiny.npz") as file:
+    stored = dict(file)
+  weights = tmp_path / "mine.npz"
+  # The same arrays, but not the same file: nobody calibrated it.
+  np.savez(weights, **stored)
+  out = tmp_path / "out"
+  arguments = ["mine", str(make_video(frames=60)), "--out", str(out)]
+  assert cli.main([*arguments, "--weights", str(weights)]) == 0
+  assert "No false-positive rate can be stated" in capsys.readouterr().out
+  models = json.loads((out / "mining.json").read_text())["models"]
+  assert models["estimator"] == str(weights)

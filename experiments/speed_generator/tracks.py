@@ -19,6 +19,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 from rich import progress
 
+from speedflow import wording
 from speedflow.data import shards
 from speedflow.data.records import RecordSource, split_shards
 from speedflow.data.schema import ShotRecord
@@ -43,7 +44,9 @@ def doubts(path: pathlib.Path) -> dict[str, float]:
   try:
     with path.open(newline="", encoding="utf-8") as file:
       return {
-        row["id"]: math.log2(float(row["speed_high"]) / float(row["speed_low"]))
+        wording.from_cell(row["id"]): math.log2(
+          float(row["speed_high"]) / float(row["speed_low"])
+        )
         / (2 * _HALF_OF_80)
         for row in csv.DictReader(file)
       }

@@ -2,7 +2,8 @@
 
 The folder that is written holds `features/` (see `store`), and once those are
 complete, `influences.csv`, `influences.json`, `selection.csv` (see
-`speedflow.data.selection`) and `index.html`.
+`speedflow.data.selection`) and `index.html`. In the CSV files, an id that a
+spreadsheet would take for a formula has an apostrophe before it.
 """
 
 import csv
@@ -14,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from speedflow import atomic
+from speedflow import atomic, wording
 from speedflow.attribution import page, scores
 from speedflow.attribution.features import FeatureMaker, Settings
 from speedflow.attribution.store import FeatureStore, Table
@@ -208,7 +209,7 @@ def _write_influences(
       rows.writerow(
         [
           place,
-          table.ids[index],
+          wording.cell(table.ids[index]),
           f"{ranking.mean[index]:.5f}",
           ranking.votes_for[index],
           ranking.votes_against[index],
@@ -229,7 +230,8 @@ def _write_selection(
     rows = csv.writer(file)
     rows.writerow(["id", "weight", "decision"])
     for name, keep in zip(table.ids, chosen.tolist(), strict=True):
-      rows.writerow([name, int(keep), "keep" if keep else "drop"])
+      decision = "keep" if keep else "drop"
+      rows.writerow([wording.cell(name), int(keep), decision])
 
 
 def _write_json(path: pathlib.Path, content: dict[str, Any]) -> None:

@@ -4,7 +4,7 @@ import argparse
 import pathlib
 from collections.abc import Callable
 
-from speedflow import arguments
+from speedflow import arguments, wording
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -102,12 +102,13 @@ def run(
     overwrite=args.overwrite,
     on_progress=on_progress,
   )
-  print(f"{answer.made} new features: {args.out}")
+  print(f"{answer.made} new features: {wording.shown(args.out)}")
   if answer.missing:
     print(f"{answer.missing} files of records are left to others")
   else:
     print(
-      f"{answer.clips} clips ranked, {answer.selected} selected: {answer.page}"
+      f"{answer.clips} clips ranked, {answer.selected} selected: "
+      f"{wording.shown(answer.page)}"
     )
   return 0
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from speedflow import atomic
+from speedflow import atomic, wording
 from speedflow.attribution.features import FeatureMaker, Features
 from speedflow.data import tracks
 from speedflow.data.records import RecordSource
@@ -145,7 +145,8 @@ class FeatureStore:
       zipfile.BadZipFile,
     ) as error:
       raise SpeedflowError(
-        f"{path}: damaged features ({error}); delete the file and run again"
+        f"{path}: damaged features ({wording.reason(error)}); delete the file "
+        "and run again"
       ) from error
     wanted = {
       "made_by": self._made_by,

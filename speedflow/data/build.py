@@ -23,7 +23,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from speedflow import atomic
+from speedflow import atomic, wording
 from speedflow.data import beam_runner, catalogue, records, schema, shots
 from speedflow.errors import SpeedflowError, writing
 from speedflow.output import claims
@@ -168,7 +168,8 @@ def build(
       )
     _remove_parts(folder / PARTS)
   for name, reason in report.failures.items():
-    print(f"left out: {name}: {reason}", file=sys.stderr)
+    line = f"left out: {wording.shown(name)}: {wording.shown(reason)}"
+    print(line, file=sys.stderr)
   if not report.records:
     raise SpeedflowError(
       f"{folder}: none of {report.clips} videos could be read; the reasons are "
@@ -288,9 +289,10 @@ def _readable(
   try:
     yield from source
   except SpeedflowError as error:
-    raise _UnreadableError(str(error)) from error
+    raise _UnreadableError(wording.one_line(error)) from error
   except Exception as error:  # One bad file is never fatal.
-    raise _UnreadableError(f"{type(error).__name__}: {error}") from error
+    name = type(error).__name__
+    raise _UnreadableError(f"{name}: {wording.one_line(error)}") from error
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
+from speedflow import wording
 from speedflow.data import schema
 from speedflow.errors import SpeedflowError
 
@@ -90,6 +91,10 @@ def from_folder(
       one, else every file with one of `VIDEO_SUFFIXES`.
     fractions: shares of the splits, for videos that the table gives none:
       they are dealt out by their scene group, or else source, or else path.
+
+  A path in the table may not leave the folder, neither by `..` nor by being
+  absolute: a table may be someone else's. Links are followed wherever they
+  lead, since nobody but the folder's owner puts one there.
 
   Returns:
     The clips, sorted by path.
@@ -186,13 +191,21 @@ def _clip(
     for field in dataclasses.fields(Clip)
     if row.get(field.name) and field.type is str
   }
-  known["source"] = known.get("source", "") or row["file"]
+  # Records hold texts in UTF-8, and their ids may be listed, one a line.
+  known["source"] = known.get("source", "") or wording.utf8(row["file"])
+  inside = os.path.normpath(row["file"])
+  if os.path.isabs(inside) or inside.split(os.sep)[0] == os.pardir:
+    raise SpeedflowError(
+      f"{where}: file {row['file']!r} is not below {root}; wanted a path that "
+      "stays in that folder; move the video there, or give a folder that holds "
+      "both"
+    )
   group = known.get("scene_group") or known["source"]
   known.setdefault("split", choose_split(group, fractions))
   return Clip(
     **{
       **known,
-      "name": name,
+      "name": wording.shown(name),
       "path": str(root / row["file"]),
       "capture_fps": _number(row, "capture_fps", where) or 0.0,
       "speed": _number(row, "speed", where) or 0.0,

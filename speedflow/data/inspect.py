@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from PIL import Image, PngImagePlugin
 
-from speedflow import atomic
+from speedflow import atomic, wording
 from speedflow.data import records, schema
 from speedflow.errors import SpeedflowError
 from speedflow.output import marks
@@ -86,7 +86,7 @@ def table(found: dict[str, Any]) -> str:
       most = max(split[what].values())
       for value, count in split[what].items():
         bar = "#" * math.ceil(_BAR * count / most)
-        lines.append(f"  {value:>20} {count:7,} {bar}")
+        lines.append(f"  {wording.shown(value):>20} {count:7,} {bar}")
   return "\n".join(lines)
 
 

@@ -30,7 +30,7 @@ import google_crc32c
 import numpy as np
 from array_record.python import array_record_module as array_record
 
-from speedflow import atomic
+from speedflow import atomic, wording
 from speedflow.errors import SpeedflowError
 from speedflow.output import claims
 
@@ -343,7 +343,11 @@ def _load_index(sidecar: pathlib.Path) -> _Index | None:
   except FileNotFoundError:
     return None
   except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-    logging.warning("%s is unreadable (%s); checking again", sidecar, error)
+    logging.warning(
+      "%s is unreadable (%s); checking again",
+      wording.shown(sidecar),
+      wording.reason(error),
+    )
     return None
 
 

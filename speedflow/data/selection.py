@@ -1,7 +1,9 @@
 """Which records training draws, and how often: a CSV file of weights.
 
 Columns `id` (of the record) and `weight` (0 or more, how often it is drawn,
-relative to the others); further ones are for the reader.
+relative to the others); further ones are for the reader. An id that a
+spreadsheet would take for a formula has an apostrophe before it, see
+`wording.cell`, which is taken away here.
 """
 
 import csv
@@ -12,6 +14,7 @@ from typing import Any, SupportsIndex
 
 import numpy as np
 
+from speedflow import wording
 from speedflow.data import pipeline
 from speedflow.errors import SpeedflowError
 
@@ -55,9 +58,10 @@ def read(path: str | os.PathLike[str]) -> dict[str, float]:
         weight = float(row["weight"])
         if not 0 <= weight < math.inf:
           raise ValueError(f"the weight {weight:g}")
-        if row["id"] in weights:
-          raise ValueError(f"{row['id']!r} twice")
-        weights[row["id"]] = weight
+        record = wording.from_cell(row["id"])
+        if record in weights:
+          raise ValueError(f"{record!r} twice")
+        weights[record] = weight
   except OSError as error:
     raise SpeedflowError(
       f"{name}: cannot be read ({error.strerror}); {_REMEDY}"

@@ -18,7 +18,7 @@ import numpy as np
 from scenedetect import FrameTimecode
 from scenedetect.detectors import AdaptiveDetector
 
-from speedflow import media
+from speedflow import inputs, media
 from speedflow.data import catalogue, schema
 from speedflow.errors import SpeedflowError
 from speedflow.timewarp import labels
@@ -314,6 +314,7 @@ def list_images(folder: str | os.PathLike[str]) -> list[pathlib.Path]:
 
 
 def _read_image(file: pathlib.Path, short_side: int) -> np.ndarray:
+  inputs.require_file(file, "image")
   data = np.fromfile(file, np.uint8)
   image = cv2.imdecode(data, cv2.IMREAD_COLOR_RGB) if data.size else None
   if image is None:

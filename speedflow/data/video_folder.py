@@ -15,6 +15,7 @@ from typing import Any
 
 import tensorflow_datasets as tfds
 
+from speedflow import wording
 from speedflow.data import catalogue, schema, shots
 from speedflow.errors import SpeedflowError
 
@@ -60,7 +61,7 @@ def clip_examples(
     for record in shots.ClipRecords(clip):
       yield record.id, nested_features(record)
   except SpeedflowError as error:
-    logging.warning("left out: %s", error)
+    logging.warning("left out: %s", wording.one_line(error))
 
 
 def nested_features(record: schema.ShotRecord) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from typing import Protocol
 import numpy as np
 from rich import box, console, progress, table, text
 
-from speedflow import errors, media
+from speedflow import errors, media, wording
 from speedflow.inference import detect_command, plot, report
 from speedflow.inference import estimate as estimate_lib
 from speedflow.timewarp import resample
@@ -309,7 +309,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     generated = args.out / "generated.mp4"
     generate.write_video(generated, sources[0].path, speeds=_ASKED_FOR)
   except errors.SpeedflowError as error:
-    print(f"speedflow: {error}", file=sys.stderr)
+    print(f"speedflow: {wording.one_line(error)}", file=sys.stderr)
     return 2
   except KeyboardInterrupt:
     print("speedflow: interrupted", file=sys.stderr)

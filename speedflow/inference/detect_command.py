@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from speedflow import arguments
+from speedflow import arguments, wording
 
 if TYPE_CHECKING:
   from speedflow.inference import detect as detect_lib
@@ -73,9 +73,9 @@ def print_table(detections: Sequence["detect_lib.Detection"]) -> None:
         str(len(found.changes)),
         found.sound.status,
       ]
-      notes.append(f"{found.file}: {found.why}")
+      notes.append(wording.shown(f"{found.file}: {found.why}"))
     # Text, since a file name may look like rich's markup.
-    rows.add_row(text.Text(found.file), *cells)
+    rows.add_row(text.Text(wording.shown(found.file)), *cells)
   # A pipe has no width for the names to be folded at.
   width = None if sys.stdout.isatty() else 1000
   console.Console(width=width).print(rows)

@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib import axes as axes_lib
 from matplotlib import figure, ticker
 
-from speedflow import atomic, media
+from speedflow import atomic, media, wording
 from speedflow.errors import SpeedflowError
 from speedflow.inference import detect as detect_lib
 from speedflow.inference import plot
@@ -100,7 +100,8 @@ def write_picture(
   for part, found in zip(parts, detections, strict=True):
     words = found.error or found.why or ""
     # Dollar signs would begin mathematics.
-    title = f"{pathlib.Path(found.file).name}: {words}".replace("$", r"\$")
+    title = wording.shown(f"{pathlib.Path(found.file).name}: {words}")
+    title = title.replace("$", r"\$")
     part.suptitle(title, x=0.01, ha="left", fontsize=9, color=_INK, wrap=True)
     if found.status == "ok":
       _draw(part, found)

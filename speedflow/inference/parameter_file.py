@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
+from speedflow import inputs, wording
 from speedflow.atomic import atomic_path
 from speedflow.errors import SpeedflowError
 
@@ -54,23 +55,24 @@ def read(
     SpeedflowError: no such file, or it holds something else.
   """
   try:
+    if path.exists():
+      inputs.require_file(path, "file of weights")
     with np.load(path) as file:
       stored = dict(file)
     header = json.loads(str(stored.pop("header")))
     model = nnx.eval_shape(lambda: build(header))
   except FileNotFoundError as error:
-    names = ", ".join(p.stem for p in sorted(path.parent.glob("*.npz")))
     raise SpeedflowError(
-      f"{path}: no such weights; there are: {names or 'none'}; or train {what} "
-      "and export it with `speedflow eval --export`"
+      f"{path}: no such weights; there are: {_others(path) or 'none'}; or "
+      f"train {what} and export it with `speedflow eval --export`"
     ) from error
   except (
     *(OSError, ValueError, KeyError, TypeError, EOFError),
     *(zipfile.BadZipFile, zlib.error),
   ) as error:
     raise SpeedflowError(
-      f"{path}: not weights of {what} ({error}); write them with "
-      "`speedflow eval --export`"
+      f"{path}: not weights of {what} ({wording.reason(error)}); write them "
+      "with `speedflow eval --export`"
     ) from error
   graph, state = nnx.split(model)
   filled = jax.tree_util.tree_map_with_path(
@@ -81,6 +83,16 @@ def read(
   model = nnx.merge(graph, state)
   model.eval()
   return model, header
+
+
+def _others(path: pathlib.Path) -> str:
+  """The names that would have been found, as they are given."""
+  if not path.is_relative_to(FOLDER):
+    return ", ".join(p.stem for p in sorted(path.parent.glob("*.npz")))
+  # Shipped weights are called KIND_NAME, and given as NAME.
+  kind = path.relative_to(FOLDER).parts[0].partition("_")[0]
+  found = sorted(FOLDER.glob(f"{kind}_*.npz"))
+  return ", ".join(p.stem.removeprefix(f"{kind}_") for p in found)
 
 
 def _name(key: tuple[Any, ...]) -> str:

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from speedflow import media
+from speedflow import media, wording
 from speedflow.inference import estimate as estimate_lib
 from speedflow.inference import page, plot
 
@@ -46,7 +46,7 @@ def write(
   path = pathlib.Path(path)
   exhibits = [
     plot.Exhibit(
-      title=pathlib.Path(e.file).name,
+      title=wording.shown(pathlib.Path(e.file).name),
       estimate=e,
       video=pathlib.Path(e.file) if e.status != "error" else None,
     )

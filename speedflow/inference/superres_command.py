@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
-from speedflow import arguments
+from speedflow import arguments, wording
 from speedflow.output import claims, marks
 
 if TYPE_CHECKING:
@@ -116,9 +116,11 @@ def run(
 
       superres_report.write(args.report, args.input, args.output)
   if made.damage:
-    print(f"speedflow: {args.input}: {made.damage}", file=sys.stderr)
+    damage = wording.shown(f"{args.input}: {made.damage}")
+    print(f"speedflow: {damage}", file=sys.stderr)
   kinds = ", ".join(f"{n} {kind}" for kind, n in sorted(made.counts.items()))
-  print(f"{made.path}: {float(made.fps):.5g} fps, {kinds} ({made.provenance})")
+  line = f"{made.path}: {float(made.fps):.5g} fps, {kinds} ({made.provenance})"
+  print(wording.shown(line))
   return 0
 
 

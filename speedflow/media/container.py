@@ -1,5 +1,6 @@
 """Opening a media file, with every refusal said in one line."""
 
+import functools
 import os
 import pathlib
 
@@ -8,10 +9,15 @@ from av.container import InputContainer
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
+from speedflow import inputs
 from speedflow.errors import SpeedflowError
 
 # FFmpeg draws text files as terminal art; nobody means that as a video.
 _TEXT_FORMATS = frozenset({"tty", "bin", "xbin", "adf", "idf"})
+# Such files name others, anywhere on the machine or beyond it, and FFmpeg would
+# open those.
+_LIST_FORMATS = frozenset({"concat", "dash", "hls", "imf", "rtsp", "sdp"})
+_LIST_HEADS = (b"ffconcat version", b"#EXTM3U", b"[playlist]")
 
 
 def open_container(path: str | os.PathLike[str]) -> InputContainer:
@@ -24,22 +30,21 @@ def open_container(path: str | os.PathLike[str]) -> InputContainer:
     An open container; the caller closes it.
 
   Raises:
-    SpeedflowError: the file is missing, a folder, empty, unreadable, or not a
-      sound or moving picture that FFmpeg knows.
+    SpeedflowError: the file is missing, a folder, a pipe, a device, empty,
+      unreadable, a list of files, or not a sound or moving picture that FFmpeg
+      knows.
   """
   file = pathlib.Path(path)
   try:
-    if file.is_dir():
-      raise SpeedflowError(
-        f"{file}: a folder, where one video file was wanted; name a file in it"
-      )
-    if not file.is_file():
-      raise SpeedflowError(f"{file}: no such file; check the path")
+    inputs.require_file(file, "video file")
     if file.stat().st_size == 0:
       raise SpeedflowError(f"{file}: empty (0 bytes); copy or record it again")
-    # The prefix keeps FFmpeg from reading a colon in the name as a protocol;
-    # titles and the like need not be UTF-8.
-    container = av.open(f"file:{file}", metadata_errors="replace")
+    if _is_list(file):
+      raise SpeedflowError(
+        f"{file}: a list of files (a playlist), where a video was wanted; name "
+        "the files that it lists"
+      )
+    container = open_unchecked(file)
   except PermissionError as error:
     raise SpeedflowError(
       f"{file}: may not be read; give yourself read permission"
@@ -70,6 +75,28 @@ def open_container(path: str | os.PathLike[str]) -> InputContainer:
   return container
 
 
+def open_unchecked(path: str | os.PathLike[str]) -> InputContainer:
+  """Opens a file as FFmpeg does, but never the files that a list names.
+
+  Args:
+    path: of a local file.
+
+  Returns:
+    An open container; the caller closes it.
+
+  Raises:
+    av.FFmpegError: FFmpeg cannot read it, or it is a list.
+    OSError: it may not be read.
+  """
+  # The prefix keeps FFmpeg from reading a colon in the name as a protocol;
+  # titles and the like need not be UTF-8.
+  return av.open(
+    f"file:{path}",
+    metadata_errors="replace",
+    options={"format_whitelist": _single_files()},
+  )
+
+
 def video_stream(container: InputContainer) -> VideoStream | None:
   """The main moving picture of a file; a sound file's cover is none."""
   streams = [
@@ -91,3 +118,20 @@ def reason(error: Exception) -> str:
   if log:
     words = f"{words}: {log[2]}"
   return " ".join(words.split())
+
+
+@functools.cache
+def _single_files() -> str:
+  """Names of all formats but lists, as FFmpeg wants them."""
+  # FFmpeg knows a format by any one of its names.
+  names = {name for all_ in av.formats_available for name in all_.split(",")}
+  return ",".join(sorted(names - _LIST_FORMATS))
+
+
+def _is_list(file: pathlib.Path) -> bool:
+  with file.open("rb") as opened:
+    head = opened.read(2048).removeprefix(b"\xef\xbb\xbf").lstrip()
+  # The last is MPEG-DASH, which is XML.
+  return head.startswith(_LIST_HEADS) or (
+    head.startswith(b"<") and b"<MPD" in head
+  )

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from speedflow import media
+from speedflow import media, wording
 from speedflow.data import beam_runner, catalogue, example, records, schema
 from speedflow.errors import SpeedflowError
 from speedflow.output import claims
@@ -65,7 +65,9 @@ class SpeedChangeEvent:
     """Serialises the event as a `tf.train.Example`."""
     return example.encode(
       {
-        **{name: [getattr(self, name).encode()] for name in _TEXTS},
+        **{
+          name: [wording.utf8(getattr(self, name)).encode()] for name in _TEXTS
+        },
         **{name: np.array([getattr(self, name)]) for name in _FLOATS},
         "shots": [shot.encode() for shot in self.shots],
       }
@@ -251,7 +253,11 @@ def mine(
       status, events = listen(*task, least_probability)
     except Exception as error:  # One bad file is never fatal.
       count("unreadable")
-      logging.warning("left out: %s: %s", task[0].path, error)
+      logging.warning(
+        "left out: %s: %s",
+        wording.shown(task[0].path),
+        wording.one_line(error),
+      )
       return
     if status != "ok":
       count(status or "missing")

@@ -16,7 +16,7 @@ import cv2
 import pyarrow as pa
 from pyarrow import parquet
 
-from speedflow import atomic
+from speedflow import atomic, wording
 from speedflow.data import records, schema
 from speedflow.inference import page
 from speedflow.output import claims
@@ -106,7 +106,10 @@ def write(
   _write_page(rows, out, account)
   with atomic.atomic_path(out / ACCOUNT) as temporary:
     text = json.dumps(account, indent=2, ensure_ascii=False)
-    temporary.write_text(text + "\n", errors="surrogateescape")
+    # What is no UTF-8 in a name becomes an escape of JSON.
+    temporary.write_text(
+      text + "\n", encoding="utf-8", errors="backslashreplace"
+    )
 
 
 def outputs(out: pathlib.Path) -> list[pathlib.Path]:
@@ -116,7 +119,7 @@ def outputs(out: pathlib.Path) -> list[pathlib.Path]:
 
 def read(out: pathlib.Path) -> dict[str, Any]:
   """The account of the run that wrote a folder."""
-  return json.loads((out / ACCOUNT).read_text(errors="surrogateescape"))
+  return json.loads((out / ACCOUNT).read_text(encoding="utf-8"))
 
 
 def _row(clip: dict[str, Any]) -> dict[str, Any]:
@@ -142,7 +145,13 @@ def _write_csv(rows: Sequence[dict[str, Any]], path: pathlib.Path) -> None:
   ):
     table = csv.DictWriter(file, _columns(rows))
     table.writeheader()
-    table.writerows(rows)
+    table.writerows(
+      {
+        name: wording.cell(value) if isinstance(value, str) else value
+        for name, value in row.items()
+      }
+      for row in rows
+    )
 
 
 def _write_parquet(rows: Sequence[dict[str, Any]], path: pathlib.Path) -> None:
@@ -156,9 +165,7 @@ def _write_parquet(rows: Sequence[dict[str, Any]], path: pathlib.Path) -> None:
   known = [
     {
       # A file's name may have any bytes.
-      name: value.encode("utf-8", "backslashreplace").decode()
-      if isinstance(value, str)
-      else value
+      name: wording.utf8(value) if isinstance(value, str) else value
       for name, value in row.items()
     }
     for row in rows

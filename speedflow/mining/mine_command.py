@@ -6,12 +6,15 @@ import os
 import pathlib
 import sys
 
-from speedflow import arguments
+from speedflow import arguments, wording
 from speedflow.data import beam_runner
+from speedflow.errors import SpeedflowError
 from speedflow.output import claims
 
 # Weights of the change detector.
 _CHANGES = "tiny"
+# Shipped weights whose calibration stands in for that of a file.
+_CALIBRATED = "tiny"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -70,13 +73,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
   parser.add_argument(
     "--weights",
     default="tiny",
-    metavar="NAME",
-    help="shipped weights (default: %(default)s)",
+    metavar="NAME|FILE",
+    help="shipped weights, or a file of exported ones (default: %(default)s)",
   )
   parser.add_argument(
     "--calibration",
     metavar="FILE.json",
-    help="of false positives (default: the one of the weights)",
+    help="of false positives (default: the one of the weights; of a FILE, the "
+    f"one of {_CALIBRATED})",
   )
   parser.add_argument(
     "--workers",
@@ -99,14 +103,20 @@ def run(args: argparse.Namespace) -> int:
     The exit code, 0.
 
   Raises:
-    SpeedflowError: bad input.
+    SpeedflowError: bad input, or nothing of it can be read.
   """
   # Its absence is explained before anything needs it.
   beam_runner.import_beam()
   import speedflow
+  from speedflow.inference import estimator
   from speedflow.mining import examine, pipeline, sources, threshold
 
-  calibration = threshold.load(args.calibration or args.weights)
+  # Workers would find out late that there are no such weights, file by file.
+  estimator.load_estimator(args.weights)
+  is_file = args.weights.endswith(".npz")
+  calibration = threshold.load(
+    args.calibration or (_CALIBRATED if is_file else args.weights)
+  )
   limit = calibration.threshold(args.fpr)
   statement = limit.in_words(calibration.footage)
   weights_sha256 = threshold.digest(args.weights)
@@ -163,14 +173,22 @@ def run(args: argparse.Namespace) -> int:
     overwrite=args.overwrite,
   )
   for name, reason in account["unreadable"].items():
-    print(f"left out: {name}: {reason}", file=sys.stderr)
+    line = f"left out: {wording.shown(name)}: {wording.shown(reason)}"
+    print(line, file=sys.stderr)
+  files = account["counters"].get("files", 0)
   print(
     f"{account['clips']} clips, {account['clip_seconds']:.1f} s, from "
     f"{account['video_seconds'] / 3600:.3f} hours of "
-    f"{account['counters'].get('files', 0)} files: "
-    f"{os.path.join(args.out, 'report.html')}"
+    f"{files} files: "
+    f"{wording.shown(os.path.join(args.out, 'report.html'))}"
   )
   counters = ", ".join(f"{k} {v}" for k, v in account["counters"].items())
   print(counters)
   print(statement)
+  # Of files of the same content, only one has a reason.
+  contents = files - account["counters"].get("same_content", 0)
+  if not account["clips"] and len(account["unreadable"]) == contents:
+    raise SpeedflowError(
+      f"{args.out}: none of {files} files could be read; the reasons are above"
+    )
   return 0

@@ -17,6 +17,7 @@ import functools
 import hashlib
 import json
 import pathlib
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -24,7 +25,7 @@ import apache_beam as beam
 import cv2
 from apache_beam import pvalue
 
-from speedflow import atomic
+from speedflow import atomic, wording
 from speedflow.data import beam_runner, build, records
 from speedflow.inference import change_detector, estimator
 from speedflow.mining import (
@@ -45,6 +46,8 @@ FILES = "files"
 _FORMAT = 3
 _MOST_REMOTE_BYTES = 32 << 30
 _RECORDS_PER_SHARD = 256
+_NO_UTF8 = re.compile("[\udc80-\udcff]")
+_CARRIED = re.compile("\0([89a-f][0-9a-f])")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,9 +92,9 @@ class Identify(beam.DoFn):
   def process(self, source: str) -> Iterator[tuple[str, tuple[str, str]]]:
     """Yields one pair; the reason comes with what cannot be read."""
     try:
-      key, reason = self._job.key(sources.fingerprint(source)), ""
+      key, reason = self._job.key(sources.fingerprint(_restored(source))), ""
     except Exception as error:  # One bad file is never fatal.
-      key, reason = "", _one_line(error)
+      key, reason = "", wording.one_line(error)
     yield key, (source, reason)
 
 
@@ -106,7 +109,7 @@ class Examine(beam.DoFn):
   ) -> Iterator[dict[str, Any]]:
     """Yields a summary for each source, and counts what happened."""
     key, members = element
-    first, *others = sorted(members)
+    first, *others = sorted((_restored(name), why) for name, why in members)
     if not key:
       found = [_failed(*member) for member in (first, *others)]
     else:
@@ -115,7 +118,7 @@ class Examine(beam.DoFn):
       found += [_summary(other, "", {"same_content": 1}) for other, _ in others]
     for summary in found:
       _count({"files": 1, **summary["counts"]})
-      yield summary
+      yield _carried(summary)
 
 
 def examined(job: Job, key: str, source: str) -> dict[str, Any]:
@@ -171,16 +174,19 @@ def _readable(
             {"reason": verdict.reason, **verdict.to_json()}
           )
           continue
-        stem = pathlib.PurePath(source).stem
+        # It becomes a part of ids, which are texts in lines and in UTF-8.
+        stem = wording.shown(pathlib.PurePath(source).stem)
         name = f"{stem}-{key[:8]}-{number:04d}"
         encoded = [
           record.encode()
-          for record in examine.records(path, name, source, verdict.piece)
+          for record in examine.records(
+            path, name, wording.utf8(source), verdict.piece
+          )
         ]
         row = {"id": name, "key": key, "source": source, **verdict.to_json()}
         yield row, encoded
   except Exception as error:  # One bad file is never fatal.
-    summary["error"] = _one_line(error)
+    summary["error"] = wording.one_line(error)
     counts[refusal.counter_of(error)] += 1
   finally:
     summary["counts"] = dict(sorted(counts.items()))
@@ -363,7 +369,7 @@ def _add_steps(
   """From files to all outputs."""
   summaries = (
     pipeline
-    | "Sources" >> beam.Create(given)
+    | "Sources" >> beam.Create([_carried(source) for source in given])
     | "Spread" >> beam.Reshuffle()
     | "Identify" >> beam.ParDo(Identify(job))
     | "ByContent" >> beam.GroupByKey()
@@ -398,7 +404,7 @@ def _add_steps(
     | "Add" >> beam.CombineGlobally(_added)
   )
   _ = rows | "Finish" >> beam.Map(
-    manifest.write,
+    _finish,
     job.out,
     described,
     totals=pvalue.AsSingleton(totals),
@@ -417,11 +423,37 @@ def _failure_of(summary: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield summary["source"], summary["error"]
 
 
+def _finish(
+  clips: Sequence[dict[str, Any]],
+  *args: Any,
+  failures: Iterable[tuple[str, str]],
+  **more: Any,
+) -> None:
+  """`manifest.write`, with names as they are."""
+  clips = [clip | {"source": _restored(clip["source"])} for clip in clips]
+  failed = [(_restored(source), reason) for source, reason in failures]
+  manifest.write(clips, *args, failures=failed, **more)
+
+
+def _carried(value: Any) -> Any:
+  """A value whose texts Beam can carry, which it does in UTF-8 alone.
+
+  Bytes of names that are no UTF-8 are written behind a NUL, which no name has.
+  """
+  if isinstance(value, dict):
+    return {name: _carried(each) for name, each in value.items()}
+  if isinstance(value, list):
+    return [_carried(each) for each in value]
+  if isinstance(value, str):
+    return _NO_UTF8.sub(lambda m: f"\0{ord(m[0]) - 0xDC00:02x}", value)
+  return value
+
+
+def _restored(text: str) -> str:
+  """Undoes what `_carried` does to a text."""
+  return _CARRIED.sub(lambda m: chr(0xDC00 + int(m[1], 16)), text)
+
+
 def _write_shard(shard: build.Shard, parts: pathlib.Path) -> str:
   build.write_shard(shard, parts)
   return shard.path.name
-
-
-def _one_line(error: Exception) -> str:
-  words = " ".join(str(error).split())
-  return words or type(error).__name__

@@ -9,6 +9,7 @@ import av
 
 from speedflow import media
 from speedflow.errors import SpeedflowError
+from speedflow.media import container as media_container
 
 # A picture of more pixels would take more memory than a worker has.
 _MOST_PIXELS = 1 << 26
@@ -65,7 +66,7 @@ def probe(path: str) -> media.VideoInfo:
 def _is_encrypted(path: str) -> bool:
   """Whether its first packet is encrypted (ISO/IEC 23001-7)."""
   try:
-    with av.open(f"file:{path}", metadata_errors="replace") as container:
+    with media_container.open_unchecked(path) as container:
       packet = next(container.demux(video=0), None)
       return packet is not None and packet.has_sidedata("encryption_info")
   except (av.FFmpegError, OSError, IndexError):

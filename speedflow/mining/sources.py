@@ -1,5 +1,6 @@
 """What to mine: folders, patterns, lists and object stores."""
 
+import codecs
 import contextlib
 import glob
 import hashlib
@@ -9,6 +10,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from speedflow import inputs
 from speedflow.data import catalogue
 from speedflow.errors import SpeedflowError
 from speedflow.mining.refusal import RefusalError
@@ -50,15 +52,26 @@ def _members(source: str) -> Iterator[str]:
   if path.is_dir():
     yield from (str(p) for p in path.rglob("*") if _is_video(p.name))
   elif path.suffix == ".txt" and path.is_file():
-    lines = path.read_text(encoding="utf-8").splitlines()
-    listed = [line.strip() for line in lines if line.strip()]
-    for line in listed:
+    for line in _lines(path):
       # Files that are missing are reported when they are mined.
       yield from _members(line) if _is_many(line) else [line]
   elif glob.has_magic(source) and not path.exists():
     yield from glob.glob(source, recursive=True)
   else:
     yield source
+
+
+def _lines(path: pathlib.Path) -> list[str]:
+  try:
+    text = path.read_bytes().removeprefix(codecs.BOM_UTF8)
+  except OSError as error:
+    raise SpeedflowError(
+      f"{path}: cannot be read ({error.strerror}); wanted a list of files, one "
+      "a line"
+    ) from error
+  # A file's name may have any bytes.
+  lines = (os.fsdecode(line).strip() for line in text.splitlines())
+  return [line for line in lines if line]
 
 
 def _is_many(source: str) -> bool:
@@ -104,15 +117,14 @@ def fingerprint(source: str) -> str:
 
   Raises:
     OSError: the file cannot be read.
-    SpeedflowError: there is no such store.
+    SpeedflowError: there is no such file or store.
   """
   if "://" in source:
     system, path = _file_system(source)
     return f"{source} {system.ukey(path)}"
   digest = hashlib.blake2b(digest_size=16)
-  # Neither a pipe nor a device ever ends, nor need a file that is written to.
-  if not os.path.isfile(source):
-    raise FileNotFoundError(f"{source}: no such file")
+  inputs.require_file(source, "video file")
+  # A file that is written to need not end.
   with open(source, "rb") as file:
     left = os.fstat(file.fileno()).st_size
     while chunk := file.read(min(_CHUNK, left)):

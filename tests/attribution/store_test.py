@@ -98,3 +98,13 @@ def test_records_of_something_else_are_named(make_store, feature_maker, shards):
     writer.write(b"something else")
   with pytest.raises(SpeedflowError, match="record 0: not a record of tracks"):
     make_store().build(feature_maker)
+
+
+def test_features_that_are_no_arrays_are_refused(
+  make_store, feature_maker, shards
+):
+  kept = make_store()
+  kept.build(feature_maker)
+  kept.path(shards[0]).write_bytes(b"no arrays")
+  with pytest.raises(SpeedflowError, match="no NumPy arrays in it"):
+    kept.load()

@@ -1,6 +1,7 @@
 import collections
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -221,3 +222,20 @@ def test_a_folder_that_cannot_be_written_to_is_no_bad_video(videos, tmp_path):
   (tmp_path / "file").touch()
   with pytest.raises(SpeedflowError, match="could not be written"):
     build.build_part((clip, "key"), tmp_path / "file", build.Settings())
+
+
+def test_names_of_any_bytes_are_built_and_shown_on_one_line(
+  videos, tmp_path, capsys
+):
+  folder, out = tmp_path / "videos", tmp_path / "out"
+  folder.mkdir()
+  shutil.copy(videos / "v0.mp4", os.fsencode(folder) + b"/caf\xe9\n.mp4")
+  (folder / "bad\x1b\n.mp4").write_bytes(b"no video")
+  report = build.build(folder, out)
+  (line,) = capsys.readouterr().err.splitlines()
+  assert line.startswith(rf"left out: bad\x1b\n: {folder}/bad\x1b\n.mp4: ")
+  (shard,) = report.shards
+  (record,) = records.RecordSource([out / shard])
+  shot = schema.ShotRecord.decode(record)
+  assert shot.id == r"caf\xe9\n/0/0"
+  assert shot.source == "caf\\udce9\n.mp4"

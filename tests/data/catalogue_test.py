@@ -98,3 +98,27 @@ def test_folders_without_videos_are_refused(tmp_path):
     catalogue.from_folder(tmp_path / "missing")
   with pytest.raises(SpeedflowError, match="not readable as a table"):
     catalogue.from_folder(tmp_path, tmp_path / "missing.csv")
+
+
+@pytest.mark.parametrize(
+  "name", ["../a.mp4", "v/../../a.mp4", "..", "/etc/a.mp4", "//a.mp4"]
+)
+def test_a_table_may_not_lead_out_of_its_folder(tmp_path, name):
+  _table(tmp_path, f"file\nb.mp4\n{name}\n")
+  with pytest.raises(SpeedflowError) as caught:
+    catalogue.from_folder(tmp_path)
+  message = str(caught.value)
+  assert f"clips.csv, row 3: file {name!r} is not below" in message
+  assert "move the video there" in message
+
+
+def test_what_stays_in_the_folder_is_taken(tmp_path):
+  outside = tmp_path / "outside"
+  inside = tmp_path / "inside"
+  _touch(outside, "a.mp4")
+  _touch(inside, "b.mp4", "..c.mp4")
+  # A link is the deliberate act of whoever owns the folder.
+  (inside / "linked").symlink_to(outside)
+  _table(inside, "file\nlinked/a.mp4\nv/../b.mp4\n..c.mp4\n")
+  names = {clip.name for clip in catalogue.from_folder(inside)}
+  assert names == {"a", "b", "..c"}

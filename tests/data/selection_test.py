@@ -48,3 +48,8 @@ def test_a_bad_selection_is_named(write, text, says):
 def test_a_missing_selection_is_named(tmp_path):
   with pytest.raises(SpeedflowError, match=r"none\.csv: cannot be read"):
     selection.read(tmp_path / "none.csv")
+
+
+def test_ids_are_told_from_formulas(write):
+  path = write("id,weight\n'=a,1\n'b,2\n''-c,3\n")
+  assert selection.read(path) == {"=a": 1, "'b": 2, "'-c": 3}

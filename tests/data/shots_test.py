@@ -178,6 +178,12 @@ def test_a_broken_image_is_named(tmp_path):
     _records(tmp_path, fps=Fraction(30))
 
 
+def test_a_pipe_among_images_is_not_waited_for(tmp_path):
+  os.mkfifo(tmp_path / "0.png")
+  with pytest.raises(SpeedflowError, match="a pipe"):
+    _records(tmp_path, fps=Fraction(30))
+
+
 def test_a_video_cut_short_gives_its_beginning_and_a_note(
   tmp_path, write_video
 ):

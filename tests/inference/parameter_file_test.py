@@ -1,5 +1,8 @@
 """A network written and read again is the same network."""
 
+import os
+import pickle
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -64,3 +67,26 @@ def test_weights_of_other_sizes_are_refused(saved, tmp_path):
   np.savez(path, **stored)
   with pytest.raises(SpeedflowError, match="export them again"):
     superres_weights.load(str(path))
+
+
+def test_nobody_is_told_to_run_what_is_in_a_file(tmp_path):
+  path = tmp_path / "a.npz"
+  for content in (b"no arrays", pickle.dumps({"a": 1})):
+    path.write_bytes(content)
+    with pytest.raises(SpeedflowError, match="no NumPy arrays in it") as caught:
+      superres_weights.load(str(path))
+    assert "pickle" not in str(caught.value)
+  np.savez(path, header=np.array([{}], object))
+  with pytest.raises(SpeedflowError, match="no NumPy arrays in it"):
+    superres_weights.load(str(path))
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+  os.mkfifo(tmp_path / "a.npz")
+  with pytest.raises(SpeedflowError, match="a pipe"):
+    superres_weights.load(str(tmp_path / "a.npz"))
+
+
+def test_shipped_weights_are_listed_by_the_names_that_are_given():
+  with pytest.raises(SpeedflowError, match="there are: tiny;"):
+    superres_weights.load("none")

@@ -16,7 +16,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from speedflow.errors import SpeedflowError
-from speedflow.media import VideoReader, VideoWriter, probe, read_audio
+from speedflow.media import (
+  VideoReader,
+  VideoWriter,
+  container,
+  probe,
+  read_audio,
+)
 
 
 def _read(path, **options):
@@ -285,6 +291,38 @@ def test_short_side_and_size_exclude_each_other(make_clip):
 
 def test_missing_file(tmp_path):
   assert "no such file" in _error(tmp_path / "none.mp4")
+
+
+def test_pipes_and_devices_are_named_and_not_opened(tmp_path):
+  pipe = tmp_path / "pipe.mp4"
+  os.mkfifo(pipe)
+  assert "no regular file (a pipe); write it to a file first" in _error(pipe)
+  assert "no regular file (a device)" in _error(os.devnull)
+
+
+_LISTS = {
+  "concat": "ffconcat version 1.0\nfile {video}\n",
+  "outside": "ffconcat version 1.0\nfile /etc/hostname\n",
+  "hls": "#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:1,\n{video}\n"
+  "#EXT-X-ENDLIST\n",
+  "dash": '<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011" '
+  'profiles="urn:mpeg:dash:profile:isoff-on-demand:2011"/>',
+}
+
+
+@pytest.mark.parametrize("kind", _LISTS)
+@pytest.mark.parametrize("suffix", [".mp4", ".m3u8"])
+def test_lists_of_files_are_named_and_not_followed(tmp_path, kind, suffix):
+  with VideoWriter(tmp_path / "whole.mp4", 25, (64, 48)) as writer:
+    for _ in range(3):
+      writer.write(np.zeros((48, 64, 3), np.uint8))
+  path = tmp_path / f"list{suffix}"
+  path.write_text(_LISTS[kind].format(video="whole.mp4"))
+  message = _error(path)
+  assert "a list of files (a playlist), where a video was wanted" in message
+  # However it is disguised.
+  with pytest.raises(av.FFmpegError), container.open_unchecked(path):
+    pass
 
 
 def test_folder(tmp_path):

@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import json
+import os
 import pathlib
 import pickle
 import shutil
@@ -320,3 +321,32 @@ def test_results_that_cannot_be_written_end_the_run(collection, tmp_path):
   (tmp_path / "out").write_text("in the way")
   with pytest.raises(SpeedflowError, match="could not be written"):
     pipeline.mine([str(collection / "car.mp4")], _job(tmp_path / "out"), {})
+
+
+def test_a_name_of_any_bytes_goes_through_to_all_outputs(collection, tmp_path):
+  name = b"=caf\xe9\n.mp4"
+  source = os.fsdecode(bytes(tmp_path) + b"/" + name)
+  shutil.copy(collection / "bikes.mp4", source)
+  out = tmp_path / "out"
+  account = pipeline.mine([source], _job(out), {})
+  assert account["clips"]
+  with (out / "clips.csv").open(newline="", errors="surrogateescape") as file:
+    rows = list(csv.DictReader(file))
+  assert {row["source"] for row in rows} == {source}
+  # Ids name records, and what is no text in them is written out.
+  assert all(row["id"].startswith(r"'=caf\xe9\n-") for row in rows)
+  table = parquet.read_table(out / "clips.parquet").to_pylist()
+  assert [f"'{row['id']}" for row in table] == [row["id"] for row in rows]
+  assert table[0]["source"].endswith("/=caf\\udce9\n.mp4")
+  shots = [
+    schema.ShotRecord.decode(record)
+    for path in out.glob("slowmo-*")
+    for record in records.RecordSource([path])
+  ]
+  assert {shot.id.split("/")[0] for shot in shots} == {r["id"] for r in table}
+  assert {shot.source for shot in shots} == {table[0]["source"]}
+  page = (out / "report.html").read_bytes().decode()
+  assert page.count("<article>") == len(rows)
+  # Run again, the file is known by its name.
+  (summary,) = (out / pipeline.FILES).glob("*.json")
+  assert json.loads(summary.read_text())["source"] == source

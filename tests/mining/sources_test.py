@@ -72,5 +72,32 @@ def test_fingerprint_follows_the_content_alone(folder, tmp_path):
 def test_what_never_ends_is_not_read(tmp_path):
   pipe = tmp_path / "pipe.mp4"
   os.mkfifo(pipe)
-  with pytest.raises(FileNotFoundError):
-    sources.fingerprint(str(pipe))
+  for source, kind in ((str(pipe), "a pipe"), (os.devnull, "a device")):
+    with pytest.raises(SpeedflowError, match=f"no regular file .{kind}"):
+      sources.fingerprint(source)
+
+
+def test_a_list_may_name_files_in_any_bytes(folder, tmp_path):
+  name = os.fsdecode(bytes(folder) + b"/caf\xe9.mp4")
+  with open(name, "wb") as file:
+    file.write(b"a")
+  listed = tmp_path / "list.txt"
+  # A form feed is a character of a name, and no end of a line.
+  listed.write_bytes(
+    b"\xef\xbb\xbf" + os.fsencode(name) + b"\r\nmissing\xfe\x0c.mp4\n"
+  )
+  found = sources.expand([str(listed)])
+  assert found == [name, os.fsdecode(b"missing\xfe\x0c.mp4")]
+  assert sources.fingerprint(name)
+
+
+def test_a_list_that_cannot_be_read_is_said(tmp_path, monkeypatch):
+  listed = tmp_path / "list.txt"
+  listed.write_text("a.mp4\n")
+
+  def refuse(path):
+    raise PermissionError(13, "Permission denied", str(path))
+
+  monkeypatch.setattr(type(listed), "read_bytes", refuse)
+  with pytest.raises(SpeedflowError, match=r"list\.txt: cannot be read"):
+    sources.expand([str(listed)])

@@ -52,6 +52,12 @@ def test_mined_shots_become_tracks_that_know_their_doubt(mined, tmp_path):
   assert {round(1.2816 * record.doubt, 4) for record in records} == {1.0}
 
 
+def test_doubts_know_clips_by_their_own_names(mined):
+  table = mined / "clips.csv"
+  table.write_text("id,speed_low,speed_high\n'=a-0,1,2\nb-0,1,2\n")
+  assert set(build_tracks.doubts(table)) == {"=a-0", "b-0"}
+
+
 @pytest.mark.parametrize(
   ("text", "message"),
   [
