@@ -60,18 +60,17 @@ def run(pipeline: Any) -> Any:
   """
   # Beam prints and logs the traceback of an error, which it raises as well.
   log = logging.getLogger("apache_beam.runners")
-  level = log.level
+  level, stream = log.level, sys.stderr
   log.setLevel(logging.CRITICAL)
+  sys.stderr = _NoTracebacks(stream)  # type: ignore[assignment]
   try:
-    with contextlib.redirect_stderr(_NoTracebacks(sys.stderr)):
-      result = pipeline.run()
-      result.wait_until_finish()
-  except SpeedflowError:
-    raise
+    result = pipeline.run()
+    result.wait_until_finish()
   except Exception as error:  # Each runner wraps errors in its own way.
+    # Other workers may fail yet: what hides their tracebacks stays.
     raise _from_worker(error) from error
-  finally:
-    log.setLevel(level)
+  log.setLevel(level)
+  sys.stderr = stream
   return result
 
 
@@ -82,7 +81,7 @@ class _NoTracebacks:
     self._stream = stream
 
   def write(self, text: str) -> int:
-    if text.startswith("Traceback (most recent call last)"):
+    if text.startswith("Traceback (most recent") and "apache_beam" in text:
       return len(text)
     return self._stream.write(text)
 
@@ -92,6 +91,8 @@ class _NoTracebacks:
 
 def _from_worker(error: Exception) -> Exception:
   """What a worker's error was, as far as its text tells."""
+  if isinstance(error, SpeedflowError):
+    return error
   text = "".join(traceback.format_exception(error))
   ours = re.findall(r"speedflow\.errors\.SpeedflowError: (.+)", text)
   if ours:

@@ -374,8 +374,11 @@ class _FolderClaim(_Claim):
       with writing(record):
         temporary = record.with_name(f"{RECORD}.{os.getpid()}")
         self.note({"temporary": temporary.name})
-        temporary.write_text(json.dumps({"files": there}, indent=0) + "\n")
-        temporary.replace(record)
+        try:
+          temporary.write_text(json.dumps({"files": there}, indent=0) + "\n")
+          temporary.replace(record)
+        finally:
+          temporary.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

@@ -27,19 +27,24 @@ def require(folder: str | os.PathLike[str], wanted: float, what: str) -> None:
   Raises:
     SpeedflowError: there is far too little room.
   """
-  place = pathlib.Path(os.path.realpath(folder))
-  while not place.exists():
-    place = place.parent
-  free = shutil.disk_usage(place).free
-  if free >= wanted:
+  found = free(folder)
+  if found >= wanted:
     return
   said = (
     f"{os.fspath(folder)}: {what} may need about {size(wanted)}, and"
-    f" {size(free)} are free"
+    f" {size(found)} are free"
   )
-  if free < _CERTAIN * wanted:
+  if found < _CERTAIN * wanted:
     raise SpeedflowError(f"{said}; make room, or name another folder")
   _log.warning("%s", said)
+
+
+def free(folder: str | os.PathLike[str]) -> int:
+  """How many bytes the disk of a folder has left, or that of one above it."""
+  place = pathlib.Path(os.path.realpath(folder))
+  while not place.exists():
+    place = place.parent
+  return shutil.disk_usage(place).free
 
 
 def size(count: float) -> str:

@@ -10,8 +10,13 @@ import orbax.checkpoint as ocp
 from orbax.checkpoint import checkpoint_managers
 
 from speedflow import errors
+from speedflow.output import room
 from speedflow.training import sharding
 from speedflow.training import state as state_lib
+
+
+# A checkpoint takes its own size, its metadata and, for a moment, a copy.
+_ROOM, _MORE_ROOM = 1.5, 1 << 19
 
 
 class Checkpointer:
@@ -81,8 +86,20 @@ class Checkpointer:
       metrics: of the evaluation at this step; may be empty.
 
     Raises:
-      SpeedflowError: the metrics lack `config.checkpoint.best_metric`.
+      SpeedflowError: the metrics lack `config.checkpoint.best_metric`; or the
+        disk has no room.
     """
+    # Asked before, since Orbax writes in threads that each tell their trouble.
+    size = sum(
+      shard.data.nbytes
+      for leaf in jax.tree.leaves(state)
+      for shard in leaf.addressable_shards
+    )
+    if room.free(self._folder) < _ROOM * size + _MORE_ROOM:
+      raise errors.SpeedflowError(
+        f"{self._folder}: no room for a checkpoint of {room.size(size)}; make "
+        "room, and run the same command again: the last checkpoint is sound"
+      )
     if self._metric and metrics and self._metric not in metrics:
       raise errors.SpeedflowError(
         f"config.checkpoint.best_metric is {self._metric!r}, but the "
