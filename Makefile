@@ -1,10 +1,11 @@
-# Every target sets itself up: it needs Python 3.11 or 3.12 and make, no more.
+# Every target sets itself up: it needs Python 3.11 to 3.14 and make, no more.
 # Packages go to .venv, at the versions that requirements/*.lock pin. A stamp
 # named after all that the set-up depends on makes the next call start at once,
 # and a changed lock file or a moved folder be set up anew.
 
-VERSIONS := [(3, 11), (3, 12)]
-PYTHON ?= $(shell for p in python3.12 python3.11 python3 python; do \
+VERSIONS := [(3, 11), (3, 12), (3, 13), (3, 14)]
+PYTHON ?= $(shell for p in python3.12 python3.11 python3.13 \
+  python3.14 python3 python; do \
   $$p -c 'import sys; sys.exit(sys.version_info[:2] not in $(VERSIONS))' \
   2>/dev/null && { echo $$p; break; }; done)
 VIDEO ?=
@@ -35,7 +36,8 @@ export VIDEO TARGET
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help install demo test lint bench clips records changes train-tiny compile-tpu clean
+.PHONY: help install demo test test-slow test-all test-isa lint bench durability \
+  clips records changes train-tiny compile-tpu clean
 
 help:  ## Lists the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -45,8 +47,16 @@ install: $(RUN)  ## Sets up .venv with the `speedflow` command.
 demo: $(RUN)  ## Shows it on real clips (or VIDEO=file): demo/index.html
 	@$(PY) -m speedflow.inference.demo $${VIDEO:+"$$VIDEO"}
 
-test: $(DEV)  ## Runs the tests.
-	$(PY) -m pytest -n 2 --dist loadfile
+test: $(DEV)  ## Runs the quick tests: one of each kind at least.
+	$(PY) -m pytest -n 2 --dist loadfile -m "not slow"
+
+test-slow: $(DEV)  ## Runs the others, which take long by their nature.
+	$(PY) -m pytest -n 2 --dist loadfile -m slow
+
+test-all: test test-slow  ## Runs all tests, as continuous integration does.
+
+test-isa: $(DEV)  ## Runs the quick tests as on lesser and other processors.
+	PYTHON=$(PY) tests/isa.sh
 
 lint: $(DEV)  ## Checks format, style and types.
 	$(PY) -m ruff format --check .
@@ -60,6 +70,9 @@ bench: clips  ## Measures the input pipeline, and what each command costs.
 	$(PY) -m bench.detect --out build/bench/detect.json
 	$(PY) -m bench.superres --out build/bench/superres.json
 	$(PY) -m bench.generator --out build/bench/generator.json
+
+durability: $(DEV)  ## Kills, full disks and races: is any file lost? Takes an hour.
+	$(PY) -m bench.durability --out build/bench/durability.json
 
 clips: $(DEV)
 	@if test -n "$$SPEEDFLOW_DATA"; then \
@@ -95,10 +108,10 @@ clean:  ## Removes .venv and everything that was made, but no records or runs.
 # requirements/name.lock and this project. What pip builds from source is built
 # with the locked setuptools, too.
 define venv
-@test -n "$(PYTHON)" || { echo "make: no Python 3.11 or 3.12 found; install" \
+@test -n "$(PYTHON)" || { echo "make: no Python 3.11 to 3.14 found; install" \
   "one, or name it: make PYTHON=/path/to/python3.12 ..." >&2; exit 2; }
 @$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] not in $(VERSIONS))' \
-  || { echo "make: $(PYTHON) is not Python 3.11 or 3.12; name one that is:" \
+  || { echo "make: $(PYTHON) is not Python 3.11 to 3.14; name one that is:" \
     "make PYTHON=/path/to/python3.12 ..." >&2; exit 2; }
 @$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
   echo "make: $(PYTHON) lacks venv and ensurepip; on Debian or Ubuntu:" \
@@ -125,6 +138,9 @@ $(RUN):
 # dev.lock holds all of run.lock, at the same versions.
 $(DEV):
 	$(call venv,$(VENV),dev)
+	@$(PY) -c 'import sys; sys.exit(sys.version_info < (3, 14))' || exit 0; \
+	  echo "TensorFlow has no wheels for Python 3.14: \`tfds build\` and what" \
+	    "tests it are left out." >&2
 	@touch $(RUN) $@
 
 # Apart, since libtpu must not be where ordinary programs find it.

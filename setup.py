@@ -44,8 +44,9 @@ _EXTRAS = {
   "data": ["apache-beam"],
   # `speedflow mine`; for object stores add gcsfs, s3fs or the like.
   "mining": ["apache-beam", "fsspec", "pyarrow"],
-  # `tfds build`, which writes through TensorFlow.
-  "tfds": ["tensorflow-cpu"],
+  # `tfds build`, which writes through TensorFlow; that has no wheels for Python
+  # 3.14 yet, and pip installs nothing for this extra there.
+  "tfds": ["tensorflow-cpu; python_version < '3.14'"],
   # Baselines that the estimator is compared with.
   "baselines": ["scikit-learn"],
   "gpu": ["jax[cuda12]>=0.9,<0.12"],

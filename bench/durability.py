@@ -53,7 +53,7 @@ class Verb:
   name: str
   command: str
   again: str = ""
-  # A command that writes a file to compare, from checkpoints that are no two times the same.
+  # Writes a file to compare, since no two checkpoints are the same bytes.
   proof: str = ""
 
 

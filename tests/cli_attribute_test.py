@@ -52,8 +52,9 @@ def test_clips_are_ranked_shown_and_selected(ask, tmp_path, capfd):
   asked = {query["id"] for query in told["queries"]}
   assert asked == {"moving.mp4", "right/0", "left/0", "down/0"}
   (right,) = (q for q in told["queries"] if q["id"] == "right/0")
-  # The query is among the clips, and teaches itself best.
-  assert right["positive"][0]["id"] == "right/0"
+  # The query is among the clips, and teaches itself best; "right/1", the same
+  # motion for longer, comes as near as can be told.
+  assert right["positive"][0]["id"] in ("right/0", "right/1")
   assert right["positive"][0]["influence"] == pytest.approx(1, abs=0.01)
   assert right["negative"][0]["influence"] < right["positive"][0]["influence"]
 

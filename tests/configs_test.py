@@ -1,5 +1,6 @@
 """Every configuration builds, and its smallest variant trains."""
 
+import functools
 import importlib
 import pathlib
 
@@ -16,9 +17,17 @@ _NAMES = sorted(
   for path in (pathlib.Path(__file__).parents[1] / "configs").glob("[a-z]*.py")
 )
 _VARIANTS = ("smoke", "tiny", "base", "large")
+# The quick tests train this here, and `speed_generator` among its own tests.
+_QUICK = ("sound_speed",)
 
 
-@pytest.mark.parametrize("name", _NAMES)
+@pytest.mark.parametrize(
+  "name",
+  [
+    pytest.param(name, marks=[] if name in _QUICK else pytest.mark.slow)
+    for name in _NAMES
+  ],
+)
 def test_smoke_variant_trains_two_steps(
   name, records_root, tmp_path, monkeypatch
 ):
@@ -32,13 +41,20 @@ def test_smoke_variant_trains_two_steps(
   assert any(key.startswith("val/") for key in metrics)
 
 
-@pytest.mark.parametrize("variant", _VARIANTS)
-@pytest.mark.parametrize("name", _NAMES)
-def test_every_variant_has_a_model_and_a_batch(name, variant):
+@functools.cache
+def _built(name, variant):
+  """The configuration, its experiment, and the parameters' shapes."""
   config = config_lib.load_config(f"configs/{name}.py:{variant}")
   experiment = experiment_lib.load_experiment(config)
   model = nnx.eval_shape(lambda: experiment.init_model(nnx.Rngs(0)))
-  assert jax.tree.leaves(nnx.state(model, nnx.Param))
+  return config, experiment, jax.tree.leaves(nnx.state(model, nnx.Param))
+
+
+@pytest.mark.parametrize("variant", _VARIANTS)
+@pytest.mark.parametrize("name", _NAMES)
+def test_every_variant_has_a_model_and_a_batch(name, variant):
+  config, experiment, leaves = _built(name, variant)
+  assert leaves
   rows = {leaf.shape[0] for leaf in jax.tree.leaves(experiment.batch_spec())}
   assert rows == {config.batch_size}
 
@@ -47,12 +63,7 @@ def test_every_variant_has_a_model_and_a_batch(name, variant):
 def test_variants_grow(name):
   sizes = []
   for variant in _VARIANTS:
-    config = config_lib.load_config(f"configs/{name}.py:{variant}")
-    experiment = experiment_lib.load_experiment(config)
-    model = nnx.eval_shape(
-      lambda experiment=experiment: experiment.init_model(nnx.Rngs(0))
-    )
-    leaves = jax.tree.leaves(nnx.state(model, nnx.Param))
+    _, _, leaves = _built(name, variant)
     sizes.append(sum(leaf.size for leaf in leaves))
   assert sizes == sorted(sizes)
 

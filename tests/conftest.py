@@ -1,7 +1,11 @@
 """Small real files, and answers about them."""
 
 import dataclasses
+import fcntl
+import os
 import pathlib
+import shutil
+import tempfile
 from fractions import Fraction
 
 import numpy as np
@@ -11,6 +15,35 @@ from experiments.speed_change import pairs
 from speedflow import media
 from speedflow.data import motion, procedural, records
 from speedflow.inference import estimate as estimate_lib
+
+# Most of a test's time goes to compiling a program that runs for milliseconds.
+# `make test-all` compiles as users do. Level 0 would be quicker yet, but gives
+# gradients of a small network that are not finite.
+_QUICK_TO_COMPILE = (
+  "--xla_backend_optimization_level=1",
+  "--xla_llvm_disable_expensive_passes=true",
+)
+
+
+def pytest_configure(config):
+  """Programs are compiled once for all tests, and quickly for the quick ones.
+
+  By the environment, since that reaches workers and what tests start. JAX reads
+  it when it is imported, later.
+  """
+  if hasattr(config, "workerinput"):
+    return
+  if config.option.markexpr == "not slow":
+    flags = os.environ.get("XLA_FLAGS", "").split()
+    os.environ["XLA_FLAGS"] = " ".join([*flags, *_QUICK_TO_COMPILE])
+  if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+    cache = tempfile.mkdtemp(prefix="speedflow-programs-")
+    config.add_cleanup(lambda: shutil.rmtree(cache, ignore_errors=True))
+    os.environ |= {
+      "JAX_COMPILATION_CACHE_DIR": cache,
+      "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+      "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+    }
 
 
 @pytest.fixture
@@ -61,9 +94,22 @@ def records_root(tmp_path_factory) -> pathlib.Path:
   """A folder as the configs expect it: records/{clips,motion,changes}.
 
   Rendered scenes of 100 frames, six to train on, one for each other split.
+  Made by whichever worker comes first.
   """
-  root = tmp_path_factory.mktemp("root")
-  clips = root / "records" / "clips"
+  shared = tmp_path_factory.getbasetemp()
+  if "PYTEST_XDIST_WORKER" in os.environ:
+    shared = shared.parent
+  root = shared / "records_root"
+  with (shared / "records_root.lock").open("w") as lock:
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    if not root.exists():
+      made = pathlib.Path(tempfile.mkdtemp(dir=shared))
+      _make_records(made / "records" / "clips")
+      made.rename(root)
+  return root
+
+
+def _make_records(clips):
   number = 0
   for split, scenes in (("train", 6), ("val", 1), ("test", 1)):
     path = records.shard_path(clips, "toy", split, 0, 1, "tfrecord")
@@ -80,7 +126,6 @@ def records_root(tmp_path_factory) -> pathlib.Path:
         number += 1
   motion.build_motion(clips, clips.with_name("motion"), looks=1)
   pairs.build(clips, clips.with_name("changes"))
-  return root
 
 
 @pytest.fixture(scope="session")

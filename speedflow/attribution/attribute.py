@@ -149,7 +149,9 @@ def attribute(
     records = RecordSource(shards)
     table = store.load()
     asked_features = features.features(asked)
-    ranking = scores.rank(table.features.unit, asked_features.unit, top)
+    ranking = scores.rank(
+      table.features.unit, asked_features.unit, top, table.ids
+    )
     chosen = selected(ranking, top, drop=drop)
     _write_influences(out, table, ranking)
     _write_selection(out / "selection.csv", table, chosen)
@@ -246,7 +248,7 @@ def _per_query(
   told = []
   for number, query in enumerate(asked):
     influence = ranking.cosine[:, number]
-    order = np.argsort(-influence, kind="stable")
+    order = ranking.by_query[:, number]
 
     def listed(indices: np.ndarray, influence=influence) -> list[dict]:
       return [

@@ -78,7 +78,7 @@ def write(
   cards = [f"<style>{_STYLE}</style>"]
   for number, query in enumerate(queries):
     influence = ranking.cosine[:, number]
-    order = np.argsort(-influence, kind="stable").tolist()
+    order = ranking.by_query[:, number].tolist()
     cards += [
       "<article><div class=teach>",
       f"<div class=asked><h4>Query</h4>{_figure(_moving(query), query.id)}"

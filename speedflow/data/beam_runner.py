@@ -1,7 +1,6 @@
 """Apache Beam, started so that it suits one machine and any other runner."""
 
 import argparse
-import contextlib
 import logging
 import re
 import sys

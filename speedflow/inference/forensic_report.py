@@ -10,7 +10,7 @@ import numpy as np
 
 from speedflow import media
 from speedflow.inference import detect as detect_lib
-from speedflow.inference import forensic_plot, page, report
+from speedflow.inference import forensic_plot, page, report, verdict
 
 _STRIP_FRAMES = 8
 _STRIP_HEIGHT = 96
@@ -131,7 +131,7 @@ def _histories(found: detect_lib.Detection) -> str:
   rows = "".join(
     f"<tr><td>{_VERDICTS[name]}</td><td>{p:.0%}</td><td><div class=bar>"
     f'<s style="left:0;width:{100 * p:.1f}%"></s></div></td></tr>'
-    for name, p in sorted(found.probabilities.items(), key=lambda x: -x[1])
+    for name, p in verdict.likeliest_first(found.probabilities)
   )
   return f"<table class=histories>{rows}</table>"
 

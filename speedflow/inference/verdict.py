@@ -350,7 +350,8 @@ def _in_words(
   for words, without in _pieces(evidence):
     less = posterior(without, belief)[told_of]
     weighed.append((_log_odds(probabilities[told_of]) - _log_odds(less), words))
-  weighed.sort(reverse=True)
+  # Digits beyond these depend on the processor; ties go by the words.
+  weighed.sort(key=lambda piece: (-round(piece[0], 3), piece[1]))
   told = math.log(_TOLD)
   supports = [words for weight, words in weighed if weight > told]
   opposes = [words for weight, words in reversed(weighed) if weight < -told]
@@ -358,7 +359,7 @@ def _in_words(
   if verdict != likeliest:
     named = ", ".join(
       f"{name.replace('_', ' ')} {p:.0%}"
-      for name, p in sorted(probabilities.items(), key=lambda item: -item[1])
+      for name, p in likeliest_first(probabilities)
       if p > 0.1
     )
     doubt = "Too little proof of a change" if verdict == "untouched" else ""
@@ -369,6 +370,15 @@ def _in_words(
   if rest := [words for weight, words in weighed if abs(weight) <= told]:
     parts.append(f"Hardly matters: {'; '.join(rest)}.")
   return " ".join(parts)
+
+
+def likeliest_first(
+  probabilities: dict[Verdict, float],
+) -> list[tuple[Verdict, float]]:
+  """All verdicts; ties, up to what depends on the processor, go by name."""
+  return sorted(
+    probabilities.items(), key=lambda item: (-round(item[1], 4), item[0])
+  )
 
 
 def _log_odds(probability: float) -> float:

@@ -14,7 +14,6 @@ from speedflow.output import room
 from speedflow.training import sharding
 from speedflow.training import state as state_lib
 
-
 # A checkpoint takes its own size, its metadata and, for a moment, a copy.
 _ROOM, _MORE_ROOM = 1.5, 1 << 19
 

@@ -129,6 +129,7 @@ def test_a_compiled_map_is_the_same():
   )
 
 
+@pytest.mark.slow
 def test_eight_devices_equal_one():
   output = subprocess.run(
     [sys.executable, "-c", _SHARDED],

@@ -33,12 +33,25 @@ def test_the_majority_outvotes_one_strong_opinion():
 def test_a_ranking_goes_with_its_clips(seed, top):
   rng = np.random.default_rng(seed)
   clips, queries = rng.normal(size=(20, 8)), rng.normal(size=(5, 8))
-  ranking = scores.rank(clips, queries, top)
+  names = [f"clip {number}" for number in range(20)]
+  ranking = scores.rank(clips, queries, top, names)
   mixed = rng.permutation(20)
-  again = scores.rank(clips[mixed], queries, top)
+  again = scores.rank(
+    clips[mixed], queries, top, [names[number] for number in mixed]
+  )
   np.testing.assert_array_equal(mixed[again.order], ranking.order)
   count = scores.share(top, 20)
   assert ranking.votes_for.sum() == ranking.votes_against.sum() == 5 * count
+
+
+def test_what_float32_cannot_tell_apart_is_ranked_by_name():
+  clips = np.array([[1, 0], [1, 3e-4], [1, -3e-4], [-1, 3e-4], [-1, 0]])
+  query, names = np.array([[1.0, 0]]), ["d", "b", "c", "a", "e"]
+  for noise in (-1e-6, 0, 1e-6):
+    moved = clips + noise * np.arange(5)[:, None]
+    ranking = scores.rank(moved, query, 0.2, names)
+    assert [names[i] for i in ranking.order] == ["b", "c", "d", "a", "e"]
+    assert ranking.by_query[:, 0].tolist() == ranking.order.tolist()
 
 
 @pytest.mark.parametrize(("top", "count"), [(0.1, 1), (0.5, 5), (0.01, 1)])

@@ -13,6 +13,7 @@ pytest.importorskip("decord")
 pytest.importorskip("webdataset")
 
 
+@pytest.mark.slow
 def test_every_loader_is_measured_on_the_same_shots(tmp_path):
   rng = np.random.default_rng(0)
   video = tmp_path / "a.mp4"

@@ -65,8 +65,9 @@ def test_the_same_speed_at_another_rate_is_another_step(maker, picture):
   def make(speed, fps):
     return maker.generate(picture, speed, fps=fps, steps=2, size=16)
 
-  np.testing.assert_array_equal(make(2.0, 60), make(1.0, 30))
-  assert np.any(make(1.0, 60) != make(1.0, 30))
+  slower = make(1.0, 30).astype(int)
+  np.testing.assert_allclose(make(2.0, 60), slower, atol=1)
+  assert np.abs(make(1.0, 60) - slower).max() > 1
 
 
 def test_a_longer_exposure_blurs_what_moves(maker, picture):
@@ -78,9 +79,10 @@ def test_a_longer_exposure_blurs_what_moves(maker, picture):
 
 
 def test_a_curve_of_one_speed_is_that_speed(maker, picture):
-  np.testing.assert_array_equal(
+  np.testing.assert_allclose(
     maker.generate(picture, speed_curve=[0.5] * 5, steps=2, size=16),
-    maker.generate(picture, 0.5, steps=2, size=16),
+    maker.generate(picture, 0.5, steps=2, size=16).astype(int),
+    atol=1,
   )
 
 

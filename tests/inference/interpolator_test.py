@@ -182,6 +182,7 @@ def test_made_up_detail_depends_on_the_seed_alone():
   assert (_refined(frames, 2) != _refined(frames, 2, 1)).any()
 
 
+@pytest.mark.slow
 def test_tiles_of_made_up_detail_leave_no_seam():
   frames = [_sliding(30, 900, right) for right in (0, 4)]
   whole, tiled = (_refined(frames, 2, tile=tile) for tile in (1024, 480))

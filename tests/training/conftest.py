@@ -50,7 +50,11 @@ def start_toy(toy_environment):
   started = []
 
   def start(workdir, *overrides, devices=1, **environment):
-    flags = f"--xla_force_host_platform_device_count={devices}"
+    # Else as here: the bits of runs are compared.
+    flags = (
+      f"{os.environ.get('XLA_FLAGS', '')} "
+      f"--xla_force_host_platform_device_count={devices}"
+    )
     process = subprocess.Popen(
       [
         *(sys.executable, "-m", "speedflow.main", "train"),

@@ -55,6 +55,7 @@ def start_two_processes(start_toy):
   return start
 
 
+@pytest.mark.slow
 def test_two_processes_equal_one(
   start_two_processes, finished, load_checkpoint, tmp_path
 ):

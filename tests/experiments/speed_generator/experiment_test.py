@@ -61,6 +61,7 @@ def test_it_ships_weights_that_generate(trained, tmp_path):
   assert maker.generate(image, steps=1, size=16).shape == (9, 16, 16, 3)
 
 
+@pytest.mark.slow
 def test_eight_devices_equal_one():
   output = subprocess.run(
     [sys.executable, "-c", _SHARDED],
