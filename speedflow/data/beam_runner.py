@@ -61,7 +61,7 @@ def run(pipeline: Any) -> Any:
   log = logging.getLogger("apache_beam.runners")
   level, stream = log.level, sys.stderr
   log.setLevel(logging.CRITICAL)
-  sys.stderr = _NoTracebacks(stream)  # type: ignore[assignment]
+  sys.stderr = _NoTracebacks(stream)
   try:
     result = pipeline.run()
     result.wait_until_finish()
