@@ -45,7 +45,7 @@ help:  ## Lists the targets.
 install: $(RUN)  ## Sets up .venv with the `speedflow` command.
 
 demo: $(RUN)  ## Shows it on real clips (or VIDEO=file): demo/index.html
-	@$(PY) -m speedflow.inference.demo $${VIDEO:+"$$VIDEO"}
+	@$(PY) -m speedflow.demo $${VIDEO:+"$$VIDEO"}
 
 test: $(DEV)  ## Runs the quick tests: one of each kind at least.
 	$(PY) -m pytest -n 2 --dist loadfile -m "not slow"
@@ -72,7 +72,7 @@ bench: clips  ## Measures the input pipeline, and what each command costs.
 	$(PY) -m bench.generator --out build/bench/generator.json
 
 durability: $(DEV)  ## Kills, full disks and races: is any file lost? Takes an hour.
-	$(PY) -m bench.durability --out build/bench/durability.json
+	$(PY) -m bench.durability --out build/bench/durability
 
 clips: $(DEV)
 	@if test -n "$$SPEEDFLOW_DATA"; then \

@@ -15,8 +15,9 @@ import tempfile
 from collections.abc import Iterator, Sequence
 
 from bench import estimate
-from speedflow import atomic, media
-from speedflow.inference import forensic_demo
+from speedflow import media
+from speedflow.demo import changes
+from speedflow.output import atomic
 
 _BLOCK_S = 10.0
 
@@ -65,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _sound(seconds: float) -> Iterator[media.Audio]:
-  block = forensic_demo.calculated_sound(_BLOCK_S)
+  block = changes.calculated_sound(_BLOCK_S)
   for number in range(round(seconds / _BLOCK_S)):
     yield media.Audio(block.samples, block.rate, number * _BLOCK_S)
 

@@ -19,8 +19,9 @@ from collections.abc import Sequence
 import av
 import numpy as np
 
-from speedflow import atomic, media
-from speedflow.inference import demo
+from speedflow import media
+from speedflow.demo import clips
+from speedflow.output import atomic
 
 _SIZE = (320, 240)
 _FPS = 30
@@ -32,7 +33,7 @@ def make_video(path: pathlib.Path, seconds: float) -> None:
   """Writes so much footage of the demonstration, again and again."""
   once = path.with_name("once.mp4")
   with media.VideoWriter(once, _FPS, _SIZE, crf=23) as writer:
-    for source in demo.package_clips():
+    for source in clips.package_clips():
       with media.VideoReader(source.path, size=_SIZE) as reader:
         for frame in reader:
           writer.write(np.ascontiguousarray(frame.image))

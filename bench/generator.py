@@ -26,9 +26,9 @@ from flax import nnx
 
 from experiments.speed_generator import dataset
 from experiments.speed_generator.experiment import Experiment
-from speedflow import atomic
 from speedflow.errors import SpeedflowError
-from speedflow.inference import generator as inference
+from speedflow.generate import generator as inference
+from speedflow.output import atomic
 from speedflow.training import config as config_lib
 from speedflow.training import experiment as experiment_lib
 from speedflow.training import sharding, step

@@ -30,8 +30,9 @@ import decord
 import numpy as np
 import webdataset
 
-from speedflow import atomic, media
+from speedflow import media
 from speedflow.data import pipeline, records, schema
+from speedflow.output import atomic
 
 CLIP = 16  # Frames.
 CROP = 224  # Pixels of both sides of what a loader hands on.

@@ -20,7 +20,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from bench.estimate import make_video
-from speedflow import atomic, media
+from speedflow import media
+from speedflow.output import atomic
 from speedflow.training import run_record
 
 _ON_PAPER_HOURS = 1_000_000

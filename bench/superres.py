@@ -18,8 +18,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from speedflow import atomic, media
-from speedflow.inference import demo, interpolator, superres_weights
+from speedflow import media
+from speedflow.demo import clips
+from speedflow.output import atomic
+from speedflow.superres import interpolator, weights
 
 TARGET_MS = 60.0  # For 320 x 192 pixels.
 
@@ -68,11 +70,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
   parser.add_argument("--sizes", default="320x192,1280x720")
   options = parser.parse_args(arguments)
   os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:1])
-  machine = interpolator.FrameInterpolator(superres_weights.load())
+  machine = interpolator.FrameInterpolator(weights.load())
   rows = []
   for size in options.sizes.split(","):
     width, height = map(int, size.split("x"))
-    (clip, *_) = demo.package_clips()
+    (clip, *_) = clips.package_clips()
     with media.VideoReader(clip.path, size=(width, height)) as reader:
       frames = [
         np.ascontiguousarray(frame.image)

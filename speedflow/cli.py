@@ -22,19 +22,18 @@ from typing import TYPE_CHECKING, TypeVar
 
 import speedflow
 from speedflow import arguments, errors, wording
-from speedflow.attribution import attribute_command
+from speedflow.attribute import command as attribute_command
 from speedflow.data import beam_runner
-from speedflow.inference import (
-  detect_command,
-  generate_command,
-  superres_command,
-)
-from speedflow.mining import events_command, mine_command
+from speedflow.detect import command as detect_command
+from speedflow.generate import command as generate_command
+from speedflow.mine import command as mine_command
+from speedflow.mine import events_command
 from speedflow.output import claims, marks
+from speedflow.superres import command as superres_command
 
 if TYPE_CHECKING:
-  from speedflow.inference import detect as detect_lib
-  from speedflow.inference import estimate as estimate_lib
+  from speedflow.detect import answer as detect_lib
+  from speedflow.estimate import answer as estimate_lib
 
 _Answer = TypeVar("_Answer", "estimate_lib.Estimate", "detect_lib.Detection")
 
@@ -290,8 +289,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _estimate(args: argparse.Namespace) -> int:
-  from speedflow.inference import estimate as estimate_lib
-  from speedflow.inference import estimator as estimator_lib
+  from speedflow.estimate import answer as estimate_lib
+  from speedflow.estimate import estimator as estimator_lib
 
   wanted = {args.csv: marks.is_table(_COLUMNS), args.plot: marks.is_marked}
   with _claimed(args, "estimate", wanted):
@@ -304,7 +303,7 @@ def _estimate(args: argparse.Namespace) -> int:
     if args.csv:
       _write_csv(estimates, args.csv)
     if args.plot:
-      from speedflow.inference import report
+      from speedflow.estimate import report
 
       report.write(estimates, args.plot)
   return _exit_code(estimates, interrupted)
@@ -325,8 +324,8 @@ def _claimed(
 
 
 def _detect(args: argparse.Namespace) -> int:
-  from speedflow.inference import detect as detect_lib
-  from speedflow.inference import detector as detector_lib
+  from speedflow.detect import answer as detect_lib
+  from speedflow.detect import detector as detector_lib
 
   wanted = dict.fromkeys((args.plot, args.report), marks.is_marked)
   with _claimed(args, "detect", wanted):
@@ -510,7 +509,7 @@ def _spans(segments: Sequence["estimate_lib.Segment"]) -> str:
 
 
 def _write_csv(estimates: Sequence["estimate_lib.Estimate"], path: str) -> None:
-  from speedflow import atomic
+  from speedflow.output import atomic
 
   with (
     atomic.atomic_path(path) as temporary,

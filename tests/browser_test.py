@@ -11,7 +11,9 @@ import pytest
 from matplotlib import image
 
 from speedflow import media
-from speedflow.inference import demo, plot, report
+from speedflow.demo import clips, speeds
+from speedflow.estimate import report
+from speedflow.pages import plot
 
 _CHROMIUM = next(
   filter(
@@ -93,8 +95,8 @@ def page(tmp_path, make_video, make_estimate):
     def estimate(self, video, *, on_progress=None):
       return make_estimate(video, duration_s=media.probe(video).duration_s)
 
-  source = demo.Source(make_video(frames=80), speed=1.0)
-  group = demo.show(source, Answers(), tmp_path / "clips")
+  source = clips.Source(make_video(frames=80), speed=1.0)
+  group = speeds.show(source, Answers(), tmp_path / "clips")
   report.write_page(tmp_path / "index.html", "Title", "Lead.", [group])
   return tmp_path / "index.html"
 

@@ -9,7 +9,7 @@ import pytest
 from speedflow import cli
 from speedflow.data import selection, tracks
 from speedflow.data.records import RecordWriter, read_records
-from tests.attribution import conftest as small
+from tests.attribute import conftest as small
 
 maker, weights = small.maker, small.weights
 make_track, write_tracks = small.make_track, small.write_tracks

@@ -8,9 +8,9 @@ import pytest
 from matplotlib import image
 
 from speedflow import cli, media
-from speedflow.inference import demo, forensic_demo
-from speedflow.inference import detect as detect_lib
-from speedflow.inference import detector as detector_lib
+from speedflow.demo import changes, clips
+from speedflow.detect import answer as detect_lib
+from speedflow.detect import detector as detector_lib
 from speedflow.timewarp import audio
 
 _KEYS = {
@@ -29,7 +29,7 @@ _CHANGE_S = 4.0
 @pytest.fixture(scope="module")
 def examples(tmp_path_factory):
   """Files by what was done to them."""
-  return forensic_demo.write_examples(tmp_path_factory.mktemp("examples"))
+  return changes.write_examples(tmp_path_factory.mktemp("examples"))
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,7 @@ def detect(capsys):
 
 def _spliced_sound(at_s=2.0, factor=2.0, start_s=0.0):
   """Sound of 4 s that was played faster from some time on."""
-  sound = forensic_demo.calculated_sound(2 + 2 * factor)
+  sound = changes.calculated_sound(2 + 2 * factor)
   middle = round(at_s * sound.rate)
   faster = audio.change_speed(sound.samples[middle:], sound.rate, factor)
   samples = np.concatenate([sound.samples[:middle], faster])
@@ -108,8 +108,8 @@ def test_untouched_clip_is_untouched(examples, detect):
 def test_cut_is_no_change(tmp_path, detect):
   path = tmp_path / "cut.mp4"
   with media.VideoWriter(path, 30, (160, 120)) as writer:
-    for source in demo.package_clips():
-      images, _ = demo.read_frames(source.path)
+    for source in clips.package_clips():
+      images, _ = clips.read_frames(source.path)
       for frame in images[:60]:
         writer.write(cv2.resize(frame, (160, 120)))
   (answer,) = detect(path)

@@ -12,8 +12,9 @@ import pytest
 from matplotlib import image
 
 from speedflow import cli, media
+from speedflow.demo import clips
 from speedflow.errors import SpeedflowError
-from speedflow.inference import demo, estimator
+from speedflow.estimate import estimator
 
 _KEYS = {
   "file",
@@ -30,7 +31,7 @@ _KEYS = {
 
 @pytest.fixture(scope="module")
 def clip():
-  return next(s.path for s in demo.package_clips() if "car" in s.path.name)
+  return next(s.path for s in clips.package_clips() if "car" in s.path.name)
 
 
 @pytest.fixture

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from speedflow import cli, media
-from speedflow.inference import demo, parameter_file
-from speedflow.mining import threshold
+from speedflow.demo import clips
+from speedflow.mine import threshold
+from speedflow.weights import parameter_file
 
 
 @pytest.fixture
@@ -62,7 +63,7 @@ def test_nothing_is_claimed_for_pieces_that_were_not_calibrated(
 def test_changes_are_cut_at_whichever_weights_estimate(
   calibration, tmp_path, capsys
 ):
-  clip = next(s.path for s in demo.package_clips() if "bikes" in s.path.name)
+  clip = next(s.path for s in clips.package_clips() if "bikes" in s.path.name)
   with media.VideoReader(clip) as reader:
     frames = [frame.image for frame in reader]
     fps, size = reader.info.fps, (reader.width, reader.height)

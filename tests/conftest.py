@@ -14,7 +14,7 @@ import pytest
 from experiments.speed_change import pairs
 from speedflow import media
 from speedflow.data import motion, procedural, records
-from speedflow.inference import estimate as estimate_lib
+from speedflow.estimate import answer as estimate_lib
 
 # Most of a test's time goes to compiling a program that runs for milliseconds.
 # `make test-all` compiles as users do. Level 0 would be quicker yet, but gives

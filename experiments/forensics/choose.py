@@ -4,7 +4,7 @@ r"""Chooses what is believed before seeing a file, on validation clips.
 
 Bias and gain of readings are measured, and kept where right verdicts are
 likelier by them than as they stand. For the rest, beliefs are drawn about the
-best so far. Prints it; it goes into `speedflow.inference.verdict`. What
+best so far. Prints it; it goes into `speedflow.detect.verdict`. What
 verdicts are then worth at several costs of an accusation and of no verdict is
 printed, too: which to pay is for people to say.
 """
@@ -21,8 +21,8 @@ import numpy as np
 
 from experiments.forensics import forgeries, witness
 from speedflow import errors
-from speedflow.inference import verdict
-from speedflow.inference.detect import Sense
+from speedflow.detect import verdict
+from speedflow.detect.answer import Sense
 
 _ACCUSATION = (1.0, 2.0, 3.0, 5.0)
 _SILENCE = (0.5, 0.6, 0.7, 1.0)

@@ -19,9 +19,9 @@ import numpy as np
 
 from experiments.forensics import forgeries, witness
 from speedflow import errors
+from speedflow.detect import verdict
+from speedflow.detect.answer import Sense, Verdict
 from speedflow.evaluation import speed
-from speedflow.inference import verdict
-from speedflow.inference.detect import Sense, Verdict
 from speedflow.training import run_record
 
 SYSTEMS: dict[str, tuple[Sense, ...]] = {

@@ -21,9 +21,9 @@ from sklearn import linear_model, metrics, model_selection, preprocessing
 
 from experiments.forensics import forgeries
 from speedflow import errors, media
-from speedflow.atomic import atomic_path
 from speedflow.data.records import RecordSource, split_shards
 from speedflow.data.schema import ShotRecord
+from speedflow.output.atomic import atomic_path
 from speedflow.sound import stretch
 from speedflow.timewarp import audio
 

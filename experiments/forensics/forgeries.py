@@ -18,7 +18,7 @@ import numpy as np
 from speedflow import media
 from speedflow.data.records import RecordSource
 from speedflow.data.schema import ShotRecord
-from speedflow.inference.detect import Verdict
+from speedflow.detect.answer import Verdict
 from speedflow.timewarp import audio, resample
 
 MIN_FRAMES = 48

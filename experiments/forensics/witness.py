@@ -22,17 +22,11 @@ import av
 
 from experiments.forensics import forgeries
 from speedflow import errors
-from speedflow.atomic import atomic_path
 from speedflow.data.records import split_shards
-from speedflow.inference import (
-  change_detector,
-  detect,
-  detector,
-  estimator,
-  picture,
-  sound_speed,
-  verdict,
-)
+from speedflow.detect import answer, change_detector, detector, verdict
+from speedflow.estimate import estimator, sound_speed
+from speedflow.output.atomic import atomic_path
+from speedflow.pictures import shots
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,17 +68,17 @@ class Testimony:
       verdict.Evidence(
         tuple(
           {
-            sense: detect.Change(**change, seen_by=(sense,))
+            sense: answer.Change(**change, seen_by=(sense,))
             for sense, change in found.items()
           }
           for found in evidence["changes"]
         ),
         tuple(
-          detect.Stretch(
+          answer.Stretch(
             stretch["start_s"],
             stretch["end_s"],
             {
-              sense: detect.Reading(*numbers)
+              sense: answer.Reading(*numbers)
               for sense, numbers in stretch["speeds"].items()
             },
           )
@@ -122,7 +116,7 @@ class OncePerPicture:
     self._look = look
     self._seen: dict[tuple[str, Any], Any] = {}
 
-  def detect(self, video: picture.Picture, /, **given: Any) -> Any:
+  def detect(self, video: shots.Picture, /, **given: Any) -> Any:
     """What is seen in the picture of a file."""
     key = _picture_digest(video.path), given.get("changes_s")
     if key not in self._seen:

@@ -34,16 +34,16 @@ from configs import motion_attribution as configs
 from experiments.motion_attribution import families, physics, retrain
 from experiments.speed_generator import dataset
 from experiments.speed_generator.experiment import Experiment
-from speedflow import atomic
-from speedflow.attribution import attribute, features, scores
-from speedflow.attribution.features import FeatureMaker, Settings
-from speedflow.attribution.projection import Projection
+from speedflow.attribute import attribution, features, scores
+from speedflow.attribute.features import FeatureMaker, Settings
+from speedflow.attribute.projection import Projection
 from speedflow.data import tracks
 from speedflow.data.records import RecordSource
 from speedflow.evaluation import detection
-from speedflow.inference import generator_weights
-from speedflow.inference.generator import SpeedGenerator
+from speedflow.generate import weights
+from speedflow.generate.generator import SpeedGenerator
 from speedflow.models import generator as generator_lib
+from speedflow.output import atomic
 from speedflow.training import run_record
 
 TOP = 0.1
@@ -140,7 +140,7 @@ class Study:
     path = self.workdir / f"{name}.npz"
     if not path.exists():
       Experiment(self.config).export(train(), path)
-    return generator_weights.load_generator(path)
+    return weights.load_generator(path)
 
   def _selection(self, name: str, chosen: np.ndarray) -> pathlib.Path:
     path = self.workdir / f"{name}.csv"
@@ -399,7 +399,7 @@ def _best(order: np.ndarray) -> np.ndarray:
 def _attributed_best(mask: features.Mask):
   def choose(study: Study, seed: int) -> np.ndarray:
     ranking = study.attributed(seed, mask).ranking("gravity")
-    return attribute.selected(ranking, TOP)
+    return attribution.selected(ranking, TOP)
 
   return choose
 

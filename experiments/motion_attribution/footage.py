@@ -19,13 +19,13 @@ import numpy as np
 
 from experiments.speed_generator import dataset
 from speedflow import errors
-from speedflow.attribution import scores
-from speedflow.attribution.features import FeatureMaker, Settings
-from speedflow.attribution.store import FeatureStore
+from speedflow.attribute import scores
+from speedflow.attribute.features import FeatureMaker, Settings
+from speedflow.attribute.store import FeatureStore
 from speedflow.data.records import RecordSource
 from speedflow.data.tracks import TrackRecord
 from speedflow.evaluation import detection
-from speedflow.inference import generator_weights
+from speedflow.generate import weights as generator_weights
 from speedflow.training import run_record
 
 TOP = 0.1

@@ -7,7 +7,7 @@ from scipy import stats
 
 from experiments.motion_attribution import families
 from speedflow.data import tracks
-from speedflow.inference.generator import SpeedGenerator
+from speedflow.generate.generator import SpeedGenerator
 from speedflow.timewarp import labels, mechanics
 
 SPEEDS = (0.5, 1.0, 2.0)

@@ -31,9 +31,9 @@ from typing import Any
 import numpy as np
 
 from speedflow import errors
-from speedflow.atomic import atomic_path
-from speedflow.inference import estimator as estimator_lib
-from speedflow.mining import examine, scan, threshold
+from speedflow.estimate import estimator as estimator_lib
+from speedflow.mine import examine, scan, threshold
+from speedflow.output.atomic import atomic_path
 from speedflow.training import run_record
 
 FOOTAGE = (

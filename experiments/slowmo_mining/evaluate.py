@@ -24,9 +24,9 @@ from scipy import stats
 
 from experiments.slowmo_mining import calibrate, fakes, haystack
 from speedflow import errors
-from speedflow.atomic import atomic_path
-from speedflow.inference import estimator as estimator_lib
-from speedflow.mining import examine, scan, threshold
+from speedflow.estimate import estimator as estimator_lib
+from speedflow.mine import examine, scan, threshold
+from speedflow.output.atomic import atomic_path
 from speedflow.training import run_record
 
 _RATES = (0.01, 0.03, 0.05)

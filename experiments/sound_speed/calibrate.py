@@ -18,7 +18,7 @@ import numpy as np
 
 from experiments.sound_speed import protocol
 from speedflow import media
-from speedflow.inference import sound_speed, sound_weights
+from speedflow.estimate import sound_speed, sound_weights
 from speedflow.timewarp import audio as audio_speed
 
 _SPEEDS = (-2.0, -1.0, 0.0, 1.0, 2.0)

@@ -26,8 +26,8 @@ from scipy import stats
 
 from experiments.sound_speed import baselines, protocol
 from speedflow import errors, media
+from speedflow.estimate import sound_speed
 from speedflow.evaluation import speed
-from speedflow.inference import sound_speed
 from speedflow.sound import changes, spectra
 from speedflow.timewarp import audio as audio_speed
 from speedflow.training import run_record

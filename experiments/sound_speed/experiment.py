@@ -15,8 +15,8 @@ from flax import nnx
 
 from experiments.sound_speed import dataset
 from speedflow.data.records import RecordSource
+from speedflow.estimate import sound_weights
 from speedflow.evaluation import speed
-from speedflow.inference import sound_weights
 from speedflow.models import motion_net, sound_net
 from speedflow.sound import spectra
 
@@ -120,7 +120,7 @@ class Experiment:
     return metrics
 
   def export(self, model: sound_net.SoundNet, path: pathlib.Path) -> None:
-    """Writes the weights for `speedflow.inference.sound_speed`."""
+    """Writes the weights for `speedflow.estimate.sound_speed`."""
     sound_weights.save(path, model, self._net)
 
   def data_fingerprint(self) -> str:

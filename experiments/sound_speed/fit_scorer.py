@@ -22,7 +22,7 @@ import optax
 from scipy import optimize
 
 from experiments.sound_speed import protocol
-from speedflow.atomic import atomic_path
+from speedflow.output.atomic import atomic_path
 from speedflow.sound import changes, evidence, scorer, spectra
 
 CALCULATED = 40

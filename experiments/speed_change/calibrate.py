@@ -21,7 +21,7 @@ import numpy as np
 from experiments.speed_change import baselines, protocol, untouched
 from speedflow.data.records import RecordSource, split_shards
 from speedflow.data.schema import ShotRecord
-from speedflow.inference import change_detector, change_weights
+from speedflow.detect import change_detector, weights
 from speedflow.models import change_net
 
 _COVERAGE = 0.8
@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
   )
   parser.add_argument("--run", type=pathlib.Path, help="run.json of the run")
   args = parser.parse_args(argv)
-  model, _ = change_weights.load(str(args.weights))
+  model, _ = weights.load(str(args.weights))
   shots = [
     ShotRecord.decode(encoded)
     for encoded in RecordSource(
@@ -56,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     extra["run"]["seed"] = run["config"]["seed"]
     parts = [*run["earlier"], run]
     extra["run"]["wall_seconds"] = sum(p["wall_seconds"] for p in parts)
-  change_weights.save(args.out, model, extra)
+  weights.save(args.out, model, extra)
   print(json.dumps(extra["calibration"]))
   return 0
 

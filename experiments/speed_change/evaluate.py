@@ -22,8 +22,9 @@ from experiments.speed_change import baselines, protocol, untouched
 from speedflow import errors
 from speedflow.data.records import RecordSource, split_shards
 from speedflow.data.schema import ShotRecord
+from speedflow.detect import change_detector
+from speedflow.detect import weights as change_weights
 from speedflow.evaluation import speed
-from speedflow.inference import change_detector, change_weights
 from speedflow.training import run_record
 
 _OURS = "speedflow"

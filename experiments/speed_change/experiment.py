@@ -13,7 +13,7 @@ from flax import nnx
 from experiments.speed_change import dataset, protocol
 from speedflow.data import motion
 from speedflow.data.records import RecordSource, split_shards
-from speedflow.inference import change_weights
+from speedflow.detect import weights
 from speedflow.models import change_net
 
 
@@ -36,7 +36,7 @@ class Experiment:
     """Builds the network, from other weights where `config.initial` is set."""
     model = change_net.ChangeNet(self._net, rngs)
     if self._config.initial:
-      trained, _ = change_weights.load(self._config.initial)
+      trained, _ = weights.load(self._config.initial)
       nnx.update(model, nnx.state(trained, nnx.Param))
     return model
 
@@ -109,7 +109,7 @@ class Experiment:
 
   def export(self, model: change_net.ChangeNet, path: pathlib.Path) -> None:
     """Writes the weights for `load_change_detector`."""
-    change_weights.save(path, model)
+    weights.save(path, model)
 
   def data_fingerprint(self) -> str:
     """A digest of the training and validation records."""

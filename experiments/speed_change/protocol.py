@@ -18,9 +18,9 @@ from experiments.speed_change import dataset, pairs, plans
 from speedflow.data import motion
 from speedflow.data.records import RecordSource
 from speedflow.data.schema import ShotRecord
+from speedflow.detect import change_detector
 from speedflow.errors import SpeedflowError
 from speedflow.evaluation import detection
-from speedflow.inference import change_detector
 from speedflow.models import change_net
 from speedflow.timewarp import augment, resample
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 
 from speedflow.data.schema import ShotRecord
+from speedflow.detect import change_detector
 from speedflow.evaluation import speed
-from speedflow.inference import change_detector
 
 CATEGORIES = ("realtime", "highfps")
 """Films in slow motion may well change their speed."""

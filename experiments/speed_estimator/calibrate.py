@@ -20,9 +20,9 @@ import numpy as np
 from experiments.speed_estimator import evaluate, experiment, protocol
 from experiments.speed_estimator.dataset import ANCHORS
 from speedflow.data.schema import ShotRecord
-from speedflow.inference import estimator as estimator_lib
-from speedflow.inference import weights
-from speedflow.inference.estimate import Estimate, SpeedCurve
+from speedflow.estimate import estimator as estimator_lib
+from speedflow.estimate import weights
+from speedflow.estimate.answer import Estimate, SpeedCurve
 from speedflow.models import motion_net
 from speedflow.training import config as config_lib
 

@@ -24,10 +24,10 @@ from speedflow import errors
 from speedflow.data.motion import CHANNELS, MotionRecord
 from speedflow.data.records import RecordSource
 from speedflow.data.schema import ShotRecord
+from speedflow.estimate import estimator as estimator_lib
+from speedflow.estimate import weights
+from speedflow.estimate.answer import Estimate
 from speedflow.evaluation import speed
-from speedflow.inference import estimator as estimator_lib
-from speedflow.inference import weights
-from speedflow.inference.estimate import Estimate
 from speedflow.models import motion_net
 from speedflow.training import run_record
 

@@ -16,7 +16,7 @@ from flax import nnx
 from experiments.speed_estimator import dataset, protocol, scene_mixing
 from speedflow.data import motion
 from speedflow.data.records import RecordSource
-from speedflow.inference import weights
+from speedflow.estimate import weights
 from speedflow.models import motion_net
 
 # Groups of training data whose labels are counted for their frequency.

@@ -18,9 +18,9 @@ import numpy as np
 
 from experiments.speed_estimator import evaluate, protocol
 from speedflow import errors
-from speedflow.atomic import atomic_path
 from speedflow.data.records import RecordSource
 from speedflow.data.schema import ShotRecord
+from speedflow.output.atomic import atomic_path
 
 _COLUMNS = 8
 _SECONDS = 1.5

@@ -34,11 +34,11 @@ from experiments.speed_estimator import (
   protocol,
 )
 from speedflow import errors
-from speedflow.atomic import atomic_path
 from speedflow.data.motion import MotionRecord
+from speedflow.estimate import estimator as estimator_lib
+from speedflow.estimate import weights
 from speedflow.evaluation import speed
-from speedflow.inference import estimator as estimator_lib
-from speedflow.inference import weights
+from speedflow.output.atomic import atomic_path
 from speedflow.training import config as config_lib
 from speedflow.training import loop, run_record
 

@@ -20,8 +20,8 @@ from experiments.speed_estimator.dataset import ANCHORS
 from speedflow.data.motion import MotionRecord
 from speedflow.data.records import RecordSource, split_shards
 from speedflow.errors import SpeedflowError
+from speedflow.estimate import belief
 from speedflow.evaluation import speed
-from speedflow.inference import belief
 from speedflow.models import motion_net
 from speedflow.timewarp import labels
 

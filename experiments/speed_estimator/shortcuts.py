@@ -27,8 +27,8 @@ from speedflow import errors
 from speedflow.data import motion
 from speedflow.data.records import RecordSource
 from speedflow.data.schema import ShotRecord, encode_jpeg
-from speedflow.inference import estimator as estimator_lib
-from speedflow.inference import weights
+from speedflow.estimate import estimator as estimator_lib
+from speedflow.estimate import weights
 from speedflow.models import motion_net
 from speedflow.timewarp.augment import Appearance, Codec, augment
 from speedflow.training import run_record

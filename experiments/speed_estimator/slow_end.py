@@ -30,8 +30,8 @@ from experiments.speed_estimator import protocol
 from speedflow import errors
 from speedflow.data.motion import MIN_MAPS, MotionRecord
 from speedflow.data.records import RecordSource
-from speedflow.inference import belief, telling, weights
-from speedflow.inference import estimator as estimator_lib
+from speedflow.estimate import belief, telling, weights
+from speedflow.estimate import estimator as estimator_lib
 from speedflow.models import motion_net
 from speedflow.timewarp import labels
 from speedflow.training import run_record

@@ -23,8 +23,9 @@ from rich import progress
 from scipy import stats
 
 from experiments.speed_generator import dataset, measure, movers, pictures
-from speedflow.inference import estimator, generator_weights
-from speedflow.inference import generator as inference
+from speedflow.estimate import estimator
+from speedflow.generate import generator as inference
+from speedflow.generate import weights
 from speedflow.training import run_record
 
 SPEEDS = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0)
@@ -325,7 +326,7 @@ def cost(generator: inference.SpeedGenerator, steps: int) -> dict[str, Any]:
 
 def evaluate(args: argparse.Namespace) -> dict[str, Any]:
   """Runs everything; see the functions above."""
-  generator = generator_weights.load_generator(args.weights)
+  generator = weights.load_generator(args.weights)
   scenes, steps = args.scenes, args.steps
   real = pictures.real_clips(args.records / "clips", args.split, args.pictures)
   images = real[:, 0]
@@ -386,7 +387,7 @@ def evaluate(args: argparse.Namespace) -> dict[str, Any]:
     "cost": lambda: cost(generator, steps),
   }
   for name, path in args.baseline:
-    other = generator_weights.load_generator(path)
+    other = weights.load_generator(path)
     parts[f"{name}: movers"] = functools.partial(obey, other)
     parts[f"{name}: movers_between"] = functools.partial(obey, other, BETWEEN)
     parts[f"{name}: movers_foreseen"] = functools.partial(foresees, other)

@@ -14,8 +14,8 @@ from flax import nnx
 from experiments.speed_generator import dataset as dataset_lib
 from experiments.speed_generator import measure
 from speedflow.data.records import RecordSource
-from speedflow.inference import generator as inference
-from speedflow.inference import generator_weights
+from speedflow.generate import generator as inference
+from speedflow.generate import weights
 from speedflow.models import generator, generator_flow
 
 
@@ -163,7 +163,7 @@ class Experiment:
 
   def export(self, model: generator.Generator, path: pathlib.Path) -> None:
     """Writes the weights for `speedflow generate`."""
-    generator_weights.save(path, model, self._facts())
+    weights.save(path, model, self._facts())
 
   def data_fingerprint(self) -> str:
     """A digest of the training records; calculated clips need none."""

@@ -7,7 +7,7 @@ import numpy as np
 from scipy import stats
 
 from experiments.speed_generator import dataset, movers
-from speedflow.inference import generator as inference
+from speedflow.generate import generator as inference
 
 FPS = 30
 # At 4x, the last frame is 2 s after the first, and the body still in view.

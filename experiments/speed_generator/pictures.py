@@ -9,7 +9,7 @@ import scipy.linalg
 from speedflow.data import motion, tracks
 from speedflow.data.records import RecordSource, split_shards
 from speedflow.data.schema import ShotRecord
-from speedflow.inference import generator
+from speedflow.generate import generator
 from speedflow.timewarp import labels
 
 SIZE = 128

@@ -23,12 +23,8 @@ from typing import Any
 import numpy as np
 
 from experiments.speed_generator import dataset, measure, movers
-from speedflow.inference import (
-  generator,
-  generator_stream,
-  generator_warp,
-  generator_weights,
-)
+from speedflow.generate import generator, warp, weights
+from speedflow.generate import stream as generator_stream
 from speedflow.timewarp import labels
 from speedflow.training import run_record
 
@@ -128,7 +124,7 @@ def _seen(
 ) -> tuple[np.ndarray, np.ndarray]:
   """log2 of the measured speed, and the contrast, of each stretch."""
   image = scene.frame(0.0)
-  warper = generator_warp.Warper(image, ways.shape[1])
+  warper = warp.Warper(image, ways.shape[1])
   knots = np.concatenate([[0.0], times])
   ways = np.concatenate([np.zeros_like(ways[:1]), ways])
   half = np.diff(knots) * _EXPOSURE / 2
@@ -206,7 +202,7 @@ def main(argv: Sequence[str] | None = None) -> int:
   scenes = [dataset.World("mover", n).scene() for n in range(args.scenes)]
   models = {}
   for name, path in args.model:
-    maker = generator_weights.load_generator(path)
+    maker = weights.load_generator(path)
     models[name] = {
       "parameters": maker.parameters,
       "foreseen": round(measure.foreseen(maker, args.scenes), 3),

@@ -14,7 +14,7 @@ from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
 
 from speedflow.data import optical_flow
-from speedflow.inference import interpolator, motion_blur
+from speedflow.superres import interpolator, motion_blur
 
 Frames = Sequence[np.ndarray]
 

@@ -20,7 +20,7 @@ import numpy as np
 from speedflow.data import optical_flow, pipeline, procedural
 from speedflow.data.records import RecordSource
 from speedflow.data.schema import ShotRecord
-from speedflow.inference import motion_blur
+from speedflow.superres import motion_blur
 from speedflow.timewarp import light, resample
 
 BLUR_FACTOR = 8

@@ -22,8 +22,8 @@ from experiments.temporal_superres import baselines, positions, protocol
 from speedflow.data import optical_flow
 from speedflow.data.records import RecordSource
 from speedflow.evaluation import frames, speed
-from speedflow.inference import interpolator, superres_weights
-from speedflow.inference.still import StillParts
+from speedflow.pictures.still import StillParts
+from speedflow.superres import interpolator, weights
 from speedflow.training import run_record
 
 EXPOSURES = (0.5, 0.75, 1.0)
@@ -348,7 +348,7 @@ def main() -> None:
   args = parser.parse_args()
   started = time.time()
   paths = protocol.shards(args.records, args.split)
-  machine = interpolator.FrameInterpolator(superres_weights.load(args.weights))
+  machine = interpolator.FrameInterpolator(weights.load(args.weights))
   compared = {
     name: method
     for name, method in methods(machine).items()

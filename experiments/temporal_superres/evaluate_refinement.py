@@ -19,7 +19,7 @@ from experiments.temporal_superres import evaluate, protocol
 from speedflow.data import optical_flow
 from speedflow.data.records import RecordSource
 from speedflow.evaluation import frames, speed
-from speedflow.inference import interpolator, superres_weights
+from speedflow.superres import interpolator, weights
 from speedflow.training import run_record
 
 STEPS = (0, 1, 4)
@@ -145,8 +145,8 @@ def main() -> None:
   paths = protocol.shards(args.records, args.split)
   shots = list(protocol.read_shots(paths))[:: args.every]
   footage = [protocol.Footage(shot) for shot in shots]
-  model = superres_weights.load()
-  refiner = superres_weights.load_refiner(args.refiner)
+  model = weights.load()
+  refiner = weights.load_refiner(args.refiner)
   machines = {
     steps: interpolator.FrameInterpolator(
       model, refinement=interpolator.Refinement(refiner, steps)

@@ -15,8 +15,8 @@ from experiments.temporal_superres import dataset, protocol
 from speedflow.data.records import RecordSource
 from speedflow.errors import SpeedflowError
 from speedflow.evaluation import frames
-from speedflow.inference import interpolator, superres_weights
 from speedflow.models import superres
+from speedflow.superres import interpolator, weights
 
 
 class Experiment:
@@ -42,7 +42,7 @@ class Experiment:
     model = superres.SuperResNet(self._net, rngs)
     if self._config.initial:
       nnx.update(
-        model, nnx.state(superres_weights.load(self._config.initial), nnx.Param)
+        model, nnx.state(weights.load(self._config.initial), nnx.Param)
       )
     return model
 
@@ -155,7 +155,7 @@ class Experiment:
 
   def export(self, model: superres.SuperResNet, path: pathlib.Path) -> None:
     """Writes the weights for `speedflow superres`."""
-    superres_weights.save(path, model)
+    weights.save(path, model)
 
   def data_fingerprint(self) -> str:
     """A digest of the training and validation records."""

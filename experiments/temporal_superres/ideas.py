@@ -18,12 +18,9 @@ import numpy as np
 from experiments.temporal_superres import baselines, evaluate, protocol
 from speedflow.data.records import RecordSource
 from speedflow.evaluation import frames
-from speedflow.inference import (
-  interpolator,
-  superres_exposure,
-  superres_weights,
-)
-from speedflow.inference.survey import Pair
+from speedflow.superres import exposure as superres_exposure
+from speedflow.superres import interpolator, weights
+from speedflow.superres.survey import Pair
 from speedflow.training import run_record
 
 _Method = Callable[[protocol.Window], list[np.ndarray]]
@@ -142,7 +139,7 @@ def main() -> None:
   args = parser.parse_args()
   started = time.time()
   paths = protocol.shards(args.records, args.split)
-  machine = interpolator.FrameInterpolator(superres_weights.load())
+  machine = interpolator.FrameInterpolator(weights.load())
   sharp, blurred = _sharp_methods(machine), _blurred_methods(machine)
   scores: dict[str, dict[str, list[float]]] = {}
   for setting, window in windows(paths, args.every):

@@ -20,7 +20,7 @@ from experiments.temporal_superres import dataset
 from speedflow.data import optical_flow, procedural
 from speedflow.data.records import RecordSource, split_shards
 from speedflow.data.schema import ShotRecord
-from speedflow.inference import interpolator
+from speedflow.superres import interpolator
 from speedflow.timewarp import labels
 
 SHORT_SIDE, LONG_SIDE = 192, 320

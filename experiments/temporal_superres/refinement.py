@@ -15,8 +15,8 @@ from flax import nnx
 
 from experiments.temporal_superres import experiment, protocol
 from speedflow.evaluation import frames
-from speedflow.inference import interpolator, superres_weights
 from speedflow.models import generator_flow, superres_refiner
+from speedflow.superres import interpolator, weights
 
 
 class Experiment:
@@ -49,7 +49,7 @@ class Experiment:
     flat = {name: x.reshape(-1, *x.shape[2:]) for name, x in batch.items()}
     images = flat["images"].astype(jnp.float32) / 255
     time, exposure = flat["time"], flat["exposure"]
-    made = superres_weights.load(self._config.refiner.base)(
+    made = weights.load(self._config.refiner.base)(
       images,
       flat["flow"].astype(jnp.float32),
       flat["bend"].astype(jnp.float32),
@@ -99,7 +99,7 @@ class Experiment:
       protocol.sharp_window(protocol.Footage(shots[round(k)]), 4, 1)
       for k in wanted
     ]
-    base = superres_weights.load(self._config.refiner.base)
+    base = weights.load(self._config.refiner.base)
     metrics: dict[str, float] = {}
     for steps in self._config.refiner.eval_steps:
       machine = interpolator.FrameInterpolator(
@@ -125,7 +125,7 @@ class Experiment:
     self, model: superres_refiner.SuperResRefiner, path: pathlib.Path
   ) -> None:
     """Writes the weights."""
-    superres_weights.save_refiner(path, model)
+    weights.save_refiner(path, model)
 
   def data_fingerprint(self) -> str:
     """A digest of the training and validation records."""

@@ -23,10 +23,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from speedflow import atomic, media, wording
+from speedflow import media, wording
 from speedflow.data import beam_runner, catalogue, records, schema, shots
 from speedflow.errors import SpeedflowError, writing
-from speedflow.output import claims, room
+from speedflow.output import atomic, claims, room
 
 NAME = "video_folder"
 """Name of the data set, the first part of its files' names."""

@@ -10,10 +10,10 @@ import cv2
 import numpy as np
 from PIL import Image, PngImagePlugin
 
-from speedflow import atomic, wording
+from speedflow import wording
 from speedflow.data import records, schema
 from speedflow.errors import SpeedflowError
-from speedflow.output import marks
+from speedflow.output import atomic, marks
 
 _CELL = (176, 112)  # Width and height of a picture in the contact sheet.
 _BAR = 30  # Characters of the longest bar of a histogram.

@@ -30,9 +30,9 @@ import google_crc32c
 import numpy as np
 from array_record.python import array_record_module as array_record
 
-from speedflow import atomic, wording
+from speedflow import wording
 from speedflow.errors import SpeedflowError
-from speedflow.output import claims
+from speedflow.output import atomic, claims
 
 _HEADER = struct.Struct("<QI")
 _FOOTER = struct.Struct("<I")

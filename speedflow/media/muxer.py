@@ -16,11 +16,11 @@ from av.audio.stream import AudioStream
 from av.container import OutputContainer
 from av.video.stream import VideoStream
 
-from speedflow.atomic import atomic_path
 from speedflow.errors import SpeedflowError
 from speedflow.media import container as media_container
 from speedflow.media.audio import Audio
 from speedflow.output import marks
+from speedflow.output.atomic import atomic_path
 
 _SUFFIXES = (".mp4", ".mov", ".mkv")
 # The unit of time is made at least this fine, for frames at any time.

@@ -20,7 +20,8 @@ import rich.console
 import rich.table
 from jax.experimental import topologies
 
-from speedflow import atomic, errors
+from speedflow import errors
+from speedflow.output import atomic
 from speedflow.training import config as config_lib
 from speedflow.training import experiment as experiment_lib
 from speedflow.training import program_cost, sharding

@@ -11,8 +11,8 @@ import rich.console
 import rich.progress
 import tensorboardX
 
-from speedflow import atomic, errors
-from speedflow.output import claims
+from speedflow import errors
+from speedflow.output import atomic, claims
 
 
 class MetricWriter:

@@ -14,7 +14,7 @@ from typing import Any
 import jax
 import ml_collections
 
-from speedflow import atomic
+from speedflow.output import atomic
 from speedflow.training import metrics as metrics_lib
 
 _PACKAGES = (

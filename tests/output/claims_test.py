@@ -5,8 +5,8 @@ import os
 
 import pytest
 
-from speedflow import atomic, errors
-from speedflow.output import claims, locks
+from speedflow import errors
+from speedflow.output import atomic, claims, locks
 
 
 def _never(path):

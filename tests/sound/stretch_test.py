@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 
 from speedflow import media
-from speedflow.inference import forensic_demo
+from speedflow.demo import changes
 from speedflow.sound import stretch
 from speedflow.timewarp import audio
 
 
 @pytest.fixture(scope="module")
 def sound():
-  return forensic_demo.calculated_sound(4.0)
+  return changes.calculated_sound(4.0)
 
 
 def test_a_phase_vocoder_leaves_marks(sound):

@@ -6,22 +6,22 @@ import json
 import pytest
 
 from experiments.forensics import choose, evaluate, forgeries, witness
-from speedflow.inference import detect, verdict
+from speedflow.detect import answer, verdict
 
 
 def _testimony(kind, picture, sound, clip="a", stretched=None):
   """A file whose senses read these speeds, all but exactly."""
   speeds = {
-    sense: detect.Reading(speed, speed / 1.1, speed * 1.1)
+    sense: answer.Reading(speed, speed / 1.1, speed * 1.1)
     for sense, speed in (("picture", picture), ("sound", sound))
     if speed
   }
-  change = detect.Change(1.0, 0.9, 2.0, 1.8, 2.2, ("picture",))
+  change = answer.Change(1.0, 0.9, 2.0, 1.8, 2.2, ("picture",))
   return witness.Testimony(
     forgeries.Forgery(kind, False, clip, clip, None),
     verdict.Evidence(
       ({"picture": change} if stretched == 0.5 else {},),
-      (detect.Stretch(0.0, 1.0, speeds), detect.Stretch(1.0, 2.0, speeds)),
+      (answer.Stretch(0.0, 1.0, speeds), answer.Stretch(1.0, 2.0, speeds)),
       bool(sound),
       stretched,
     ),

@@ -7,7 +7,7 @@ from experiments.speed_estimator import shortcuts
 from speedflow.data import motion
 from speedflow.data.records import RecordSource
 from speedflow.data.schema import ShotRecord
-from speedflow.inference import telling
+from speedflow.estimate import telling
 from speedflow.timewarp.augment import Appearance
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from experiments.speed_estimator import slow_end
-from speedflow.inference import belief
+from speedflow.estimate import belief
 
 _CENTRES = np.linspace(-6.0, 4.0, 41)
 

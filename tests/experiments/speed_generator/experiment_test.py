@@ -8,7 +8,7 @@ import pytest
 from flax import nnx
 
 from experiments.speed_generator import measure
-from speedflow.inference import generator_weights
+from speedflow.generate import weights
 from speedflow.training import config as config_lib
 from speedflow.training import experiment as experiment_lib
 from speedflow.training import loop
@@ -55,7 +55,7 @@ def test_it_ships_weights_that_generate(trained, tmp_path):
   config, workdir, _ = trained
   path = tmp_path / "weights.npz"
   loop.evaluate(config, workdir, "val", export=path)
-  maker = generator_weights.load_generator(path)
+  maker = weights.load_generator(path)
   assert maker.facts.knots == config.data.knots
   image = np.zeros((16, 16, 3), np.uint8)
   assert maker.generate(image, steps=1, size=16).shape == (9, 16, 16, 3)

@@ -5,7 +5,7 @@ import pytest
 from flax import nnx
 
 from experiments.speed_generator import dataset, experiment, movers, streaming
-from speedflow.inference import generator as inference
+from speedflow.generate import generator as inference
 from speedflow.training import config as config_lib
 
 STREAM = "configs/speed_generator.py:stream"

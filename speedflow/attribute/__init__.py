@@ -1,0 +1,1 @@
+"""Which training clips taught the generator a motion?"""

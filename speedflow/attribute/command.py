@@ -1,0 +1,127 @@
+"""`speedflow attribute`: which clips taught a motion, and what to train on."""
+
+import argparse
+import pathlib
+from collections.abc import Callable
+
+from speedflow import arguments, wording
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+  """Declares the arguments that `run` reads."""
+  parser.add_argument(
+    "--queries",
+    required=True,
+    metavar="DIR",
+    help="folder of videos that show the motion, or of records of tracks",
+  )
+  parser.add_argument(
+    "--data",
+    required=True,
+    metavar="RECORDS",
+    help="folder of records of tracks that the generator learnt from",
+  )
+  parser.add_argument(
+    "--out",
+    required=True,
+    metavar="DIR",
+    help="folder for the results; run again with the same one, it goes on "
+    "where it was",
+  )
+  parser.add_argument(
+    "--top",
+    type=float,
+    default=0.1,
+    metavar="P",
+    help="share of the clips to select (default: %(default)s)",
+  )
+  parser.add_argument(
+    "--drop",
+    action="store_true",
+    help="leave that share of worst teachers out, instead of keeping the best",
+  )
+  parser.add_argument(
+    "--weights",
+    default="tiny",
+    metavar="NAME|FILE",
+    help="a shipped generator, or an exported one (default: %(default)s)",
+  )
+  parser.add_argument(
+    "--split",
+    default="train",
+    metavar="NAME",
+    help="of the records (default: %(default)s)",
+  )
+  parser.add_argument(
+    "--query-speed",
+    type=arguments.positive,
+    default=1.0,
+    metavar="X",
+    help="playback speed of the videos among the queries (default: "
+    "%(default)s)",
+  )
+  arguments.add_overwrite(parser)
+  parser.add_argument(
+    "--part",
+    type=_part,
+    default=(0, 1),
+    metavar="I/N",
+    help="on the I-th of N hosts that share the folder: work on every N-th "
+    "file only; the one that finds nothing missing writes the results",
+  )
+
+
+def run(
+  args: argparse.Namespace,
+  on_progress: Callable[[float], None] = lambda done: None,
+) -> int:
+  """Attributes, and prints where the results are.
+
+  Args:
+    args: parsed by what `add_arguments` declares.
+    on_progress: called with the share that is done.
+
+  Returns:
+    The exit code, 0.
+
+  Raises:
+    SpeedflowError: bad input.
+  """
+  from speedflow.attribute import attribution
+
+  answer = attribution.attribute(
+    pathlib.Path(args.queries),
+    pathlib.Path(args.data),
+    pathlib.Path(args.out),
+    top=args.top,
+    drop=args.drop,
+    weights=args.weights,
+    split=args.split,
+    query_speed=args.query_speed,
+    part=args.part,
+    overwrite=args.overwrite,
+    on_progress=on_progress,
+  )
+  print(f"{answer.made} new features: {wording.shown(args.out)}")
+  if answer.missing:
+    print(f"{answer.missing} files of records are left to others")
+  else:
+    print(
+      f"{answer.clips} clips ranked, {answer.selected} selected: "
+      f"{wording.shown(answer.page)}"
+    )
+  return 0
+
+
+def _part(text: str) -> tuple[int, int]:
+  """Reads "2/4", counted from 1, as (1, 4)."""
+  first, _, every = text.partition("/")
+  try:
+    part = int(first) - 1, int(every)
+  except ValueError:
+    part = -1, 0
+  if not 0 <= part[0] < part[1]:
+    raise argparse.ArgumentTypeError(
+      f"{text} is no part; wanted one such as 2/4"
+    )
+  return part

@@ -1,1 +1,0 @@
-"""Which training clips taught a motion (Motive, arXiv 2601.08828)."""

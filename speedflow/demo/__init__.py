@@ -1,0 +1,1 @@
+"""The demonstration: all verbs on real clips, and pages that show it."""

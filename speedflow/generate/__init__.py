@@ -1,0 +1,1 @@
+"""A picture set in motion, at the speed that is asked for."""

@@ -1,0 +1,125 @@
+"""`speedflow generate`: a clip, or a row of clips, at the wanted speed."""
+
+import argparse
+import math
+from collections.abc import Callable
+from fractions import Fraction
+
+from speedflow import arguments
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+  """Declares the arguments that `run` reads."""
+  first = parser.add_mutually_exclusive_group(required=True)
+  first.add_argument("--image", metavar="IMG", help="the first frame")
+  first.add_argument(
+    "--video", metavar="CLIP", help="a video whose first frame is the first"
+  )
+  speed = parser.add_mutually_exclusive_group()
+  speed.add_argument(
+    "--speed",
+    type=_speeds,
+    metavar="S[,S...]",
+    default=(1.0,),
+    help="0.25 plays four times slowed; several speeds are shown side by side, "
+    "from the same seed (default: 1)",
+  )
+  speed.add_argument(
+    "--speed-curve",
+    metavar="CSV",
+    help="speed over time, columns time_s and speed",
+  )
+  parser.add_argument(
+    "--frames", type=int, metavar="N", help="length (default: as trained)"
+  )
+  parser.add_argument(
+    "--fps",
+    type=arguments.frame_rate,
+    default=Fraction(30),
+    metavar="RATE",
+    help="frames per second of playback (default: 30)",
+  )
+  for flag, name, text in (
+    ("--guidance", "G", "1 follows the speed as trained, 2 exaggerates it"),
+    ("--image-guidance", "G", "the same for the first frame"),
+  ):
+    parser.add_argument(
+      flag, type=float, default=1.0, metavar=name, help=f"{text} (default: 1)"
+    )
+  for flag, default, text in (
+    ("--steps", 30, "of the sampler"),
+    ("--seed", 0, "the same seed gives the same clip"),
+    ("--size", 256, "height and width of the clip, pixels"),
+  ):
+    parser.add_argument(
+      flag,
+      type=int,
+      default=default,
+      metavar="N",
+      help=f"{text} (default: {default})",
+    )
+  parser.add_argument(
+    "--exposure",
+    type=float,
+    default=0.5,
+    metavar="E",
+    help="open-shutter time / frame interval, for motion blur (default: 0.5)",
+  )
+  parser.add_argument(
+    "--weights",
+    default="tiny",
+    metavar="NAME|FILE",
+    help="a shipped generator, or an exported one (default: tiny)",
+  )
+  arguments.add_overwrite(parser)
+  parser.add_argument("out", metavar="OUT.mp4")
+
+
+def run(
+  args: argparse.Namespace,
+  on_progress: Callable[[float], None] = lambda done: None,
+) -> int:
+  """Generates, and writes the video.
+
+  Args:
+    args: parsed by what `add_arguments` declares.
+    on_progress: called with the share that is done.
+
+  Returns:
+    The exit code, 0.
+
+  Raises:
+    SpeedflowError: bad input.
+  """
+  from speedflow.generate import video
+
+  video.write_video(
+    args.out,
+    args.image or args.video,
+    speeds=args.speed,
+    curve=args.speed_curve,
+    weights=args.weights,
+    frames=args.frames,
+    fps=args.fps,
+    size=args.size,
+    seed=args.seed,
+    guidance=args.guidance,
+    image_guidance=args.image_guidance,
+    steps=args.steps,
+    exposure=args.exposure,
+    overwrite=args.overwrite,
+    on_progress=on_progress,
+  )
+  return 0
+
+
+def _speeds(text: str) -> tuple[float, ...]:
+  try:
+    speeds = tuple(float(part) for part in text.split(","))
+  except ValueError:
+    speeds = (0.0,)
+  if not all(0 < speed < math.inf for speed in speeds):
+    raise argparse.ArgumentTypeError(
+      f"{text} is no speed; wanted one such as 0.25, or some: 0.25,1,4"
+    )
+  return speeds

@@ -1,0 +1,165 @@
+"""From a picture on disk to a video on disk, or a row of clips in one."""
+
+import csv
+import os
+import pathlib
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from typing import Any
+
+import cv2
+import numpy as np
+
+from speedflow import media
+from speedflow.errors import SpeedflowError
+from speedflow.generate import generator
+from speedflow.generate import weights as generator_weights
+from speedflow.output import claims
+from speedflow.timewarp import labels
+
+# Pixels of the strip below a clip that tells its speed.
+_CAPTION = 24
+
+
+def write_video(
+  out: str | os.PathLike[str],
+  source: generator.Picture,
+  *,
+  speeds: Sequence[float] = (1.0,),
+  curve: str | os.PathLike[str] | None = None,
+  weights: str | pathlib.Path = "tiny",
+  frames: int | None = None,
+  fps: Fraction = Fraction(30),
+  size: int = 256,
+  seed: int = 0,
+  overwrite: bool = False,
+  on_progress: Callable[[float], None] = lambda done: None,
+  **options: Any,
+) -> None:
+  """Generates clips, and writes them side by side.
+
+  Args:
+    out: the video.
+    source: the first frame, see `SpeedGenerator.generate`.
+    speeds: one clip each, from the same seed.
+    curve: a file for `read_curve`, instead of the speeds.
+    weights: see `generator_weights.load_generator`.
+    frames: length of the clips; as trained by default.
+    fps: frames per second of playback.
+    size: height and width of a clip, pixels.
+    seed: the same seed gives the same motion.
+    overwrite: whether to replace a file that speedflow did not make.
+    on_progress: called with the share that is done.
+    **options: of `SpeedGenerator.generate_batch`.
+
+  Raises:
+    SpeedflowError: bad input.
+  """
+  if seed < 0:
+    raise SpeedflowError(f"the seed is {seed}; wanted 0 or more")
+  if not 0 < fps <= 1000:
+    raise SpeedflowError(f"--fps is {fps}; wanted more than 0, 1000 at most")
+  media.require_suffix(out)
+  with claims.claim(
+    "generate",
+    files={out: media.is_ours},
+    inputs=_inputs(source, curve, weights),
+    overwrite=overwrite,
+  ):
+    maker = generator_weights.load_generator(weights)
+    count = maker.facts.knots + 1 if frames is None else frames
+    if curve is None:
+      curves = np.tile(np.array(speeds)[:, None], (1, max(count, 0)))
+    else:
+      curves = read_curve(curve, count, float(fps))[None]
+    image = generator.first_frame(source, size)
+    clips = maker.generate_batch(
+      np.stack([image] * len(curves)),
+      labels.speed_to_step(np.log2(curves), float(fps)),
+      seeds=[seed] * len(curves),
+      on_progress=on_progress,
+      **options,
+    )
+    captions = [f"{speed:g}x" for speed in speeds] if len(clips) > 1 else []
+    shown = side_by_side(clips, captions)
+    height, width = shown.shape[1:3]
+    with media.VideoWriter(out, fps, (width, height)) as writer:
+      for picture in shown:
+        writer.write(picture)
+
+
+def _inputs(*given: Any) -> list[str | os.PathLike[str]]:
+  """Those that are names of files."""
+  return [each for each in given if isinstance(each, str | os.PathLike)]
+
+
+def side_by_side(clips: np.ndarray, captions: Sequence[str]) -> np.ndarray:
+  """Lays clips out in a row.
+
+  Args:
+    clips: uint8 [n, t, h, w, 3].
+    captions: [n], written below them; empty: no strip.
+
+  Returns:
+    uint8 [t, H, W, 3].
+  """
+  columns = list(clips)
+  if captions:
+    columns = [
+      np.concatenate([clip, _strip(text, clip.shape)], 1)
+      for clip, text in zip(clips, captions, strict=True)
+    ]
+  return np.concatenate(columns, 2)
+
+
+def _strip(text: str, shape: tuple[int, ...]) -> np.ndarray:
+  """White letters on black, uint8 [t, _CAPTION, w, 3]."""
+  frames, _, width, _ = shape
+  strip = np.zeros((_CAPTION, width, 3), np.uint8)
+  place, font = (4, _CAPTION - 7), cv2.FONT_HERSHEY_SIMPLEX
+  cv2.putText(strip, text, place, font, 0.5, (255,) * 3)
+  return np.broadcast_to(strip, (frames, *strip.shape))
+
+
+def read_curve(
+  path: str | os.PathLike[str], frames: int, fps: float
+) -> np.ndarray:
+  """Reads speed over time, and finds it at each frame.
+
+  Args:
+    path: a CSV file with the columns time_s (seconds of playback,
+      increasing) and speed (positive).
+    frames: how many.
+    fps: frames per second of playback.
+
+  Returns:
+    float64 [frames]: straight in log2 between the points, constant beyond.
+
+  Raises:
+    SpeedflowError: the file is no such table.
+  """
+  name = os.fspath(path)
+  try:
+    with pathlib.Path(path).open(newline="", encoding="utf-8") as file:
+      rows = [
+        (float(row["time_s"]), float(row["speed"]))
+        for row in csv.DictReader(file)
+      ]
+  except OSError as error:
+    raise SpeedflowError(
+      f"{name}: {error.strerror}; give a CSV file"
+    ) from error
+  except (KeyError, TypeError, ValueError, csv.Error) as error:
+    raise SpeedflowError(
+      f"{name}: not a speed curve ({error}); wanted the columns time_s and "
+      "speed, and numbers in them"
+    ) from error
+  if not rows:
+    raise SpeedflowError(f"{name}: no rows; give a time and a speed in each")
+  times, speeds = np.array(rows).T
+  if not (np.all(np.diff(times) > 0) and np.isfinite(times).all()):
+    raise SpeedflowError(f"{name}: the times must increase from row to row")
+  if not (np.all(speeds > 0) and np.isfinite(speeds).all()):
+    raise SpeedflowError(f"{name}: the speeds must be positive numbers")
+  at = np.arange(max(frames, 0)) / fps
+  return np.exp2(np.interp(at, times, np.log2(speeds)))

@@ -1,0 +1,1 @@
+"""Slow motion out of any amount of video."""

@@ -1,1 +1,0 @@
-"""Finding training material in collections of any size."""

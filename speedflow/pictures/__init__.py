@@ -1,0 +1,1 @@
+"""Decoded pictures as networks look at them."""

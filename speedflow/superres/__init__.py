@@ -1,0 +1,1 @@
+"""More frames a second, or slow motion, of a video."""

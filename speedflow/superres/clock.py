@@ -1,0 +1,138 @@
+"""When the frames of a slowed video are shown, exactly."""
+
+import dataclasses
+import itertools
+import os
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Self
+
+from speedflow import media
+from speedflow.errors import SpeedflowError
+from speedflow.superres import slow_audio
+from speedflow.superres.survey import Survey
+
+MOST_FACTOR = 64
+"""No more frames than this are made of one."""
+
+# Rates are rational numbers with denominators up to this.
+_FINEST_RATE = 100_000
+
+
+@dataclasses.dataclass(frozen=True)
+class Clock:
+  """Times of a slowed video.
+
+  Attributes:
+    factor: how many times as many frames there are.
+    divides: whether every interval is divided alike, rather than time.
+    slowdown: how many times slower it plays.
+    rate: frames per second of playback; an average if the rate varies.
+    time_base: seconds per tick; every time is a multiple of it.
+    origin: time of the first frame in the input, seconds.
+    start: the same in the output.
+    end: when the last frame has been shown, in the output.
+  """
+
+  factor: Fraction
+  divides: bool
+  slowdown: Fraction
+  rate: Fraction
+  time_base: Fraction
+  origin: Fraction
+  start: Fraction
+  end: Fraction
+
+  @classmethod
+  def of(
+    cls,
+    found: Survey,
+    factor: int | None,
+    fps: Fraction | float | None,
+    slow: bool,
+  ) -> Self:
+    """Sets the clock.
+
+    Args:
+      found: the input.
+      factor: frames for each input frame; 2 if neither this nor `fps` is given.
+      fps: frames per second (of the scene) instead.
+      slow: whether to play at the input's rate, so much slower.
+
+    Raises:
+      SpeedflowError: more than `MOST_FACTOR` times as many frames are wanted.
+    """
+    info = found.info
+    ratio = Fraction(factor or 2)
+    if fps is not None:
+      wanted = Fraction(fps).limit_denominator(_FINEST_RATE)
+      ratio = wanted / info.fps
+      if ratio > MOST_FACTOR:
+        raise SpeedflowError(
+          f"{info.path}: {float(wanted):g} frames per second are"
+          f" {float(ratio):.4g} times its own; at most {MOST_FACTOR} times are"
+          " made"
+        )
+    slowdown = ratio if slow else Fraction(1)
+    rate = info.fps * ratio / slowdown
+    if fps is None and info.variable_frame_rate:
+      time_base = info.time_base * slowdown / ratio
+    else:
+      time_base = media.fine_time_base(rate)
+    origin = found.times[0]
+    start = origin - _beginning(info.path, origin)
+    # On whole ticks, so that no time is rounded.
+    start = round(start / time_base) * time_base
+    length = (found.end - origin) * slowdown
+    if fps is not None:
+      # The last frame, too, is shown for a whole interval.
+      length = -(-length * rate // 1) / rate
+    return cls(
+      factor=ratio,
+      divides=fps is None,
+      slowdown=slowdown,
+      rate=rate,
+      time_base=time_base,
+      origin=origin,
+      start=start,
+      end=start + length,
+    )
+
+  @property
+  def frames(self) -> int:
+    """About how many there are."""
+    return max(round((self.end - self.start) * self.rate), 1)
+
+  def shown(self, time: Fraction) -> Fraction:
+    """When that is shown in the output which is at a time of the input."""
+    return self.start + (time - self.origin) * self.slowdown
+
+  def moments(self, found: Survey) -> Iterator[Fraction]:
+    """Times of the input at which the output has frames, rising."""
+    if self.divides:
+      return _divided(found, int(self.factor))
+    return _even(found, found.info.fps * self.factor)
+
+
+def _beginning(path: str | os.PathLike[str], origin: Fraction) -> Fraction:
+  """When the first picture or sound of a file is there; not negative."""
+  sound = slow_audio.start_s(path)
+  first = origin if sound is None else min(origin, Fraction(sound))
+  return max(first, Fraction(0))
+
+
+def _divided(found: Survey, factor: int) -> Iterator[Fraction]:
+  """Times at every 1 / factor of every interval, the last one included."""
+  ends = itertools.chain(found.times[1:], [found.end])
+  for start, end in zip(found.times, ends, strict=True):
+    for part in range(factor):
+      yield start + (end - start) * Fraction(part, factor)
+
+
+def _even(found: Survey, fps: Fraction) -> Iterator[Fraction]:
+  """Times at an even rate, from the first frame to the end of the last."""
+  for number in itertools.count():
+    time = found.times[0] + number / fps
+    if time >= found.end:
+      return
+    yield time

@@ -1,0 +1,161 @@
+"""`speedflow superres`: more frames a second, or slow motion."""
+
+import argparse
+import contextlib
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Literal
+
+from speedflow import arguments, wording
+from speedflow.output import claims, marks
+
+if TYPE_CHECKING:
+  from speedflow.superres import video
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+  """Declares the arguments that `run` reads."""
+  parser.add_argument("input", metavar="IN", help="a video")
+  parser.add_argument("output", metavar="OUT", help=".mp4, .mov or .mkv")
+  rate = parser.add_mutually_exclusive_group()
+  rate.add_argument(
+    "--factor",
+    type=int,
+    metavar="K",
+    help="frames for each frame of the input (default: 2)",
+  )
+  rate.add_argument(
+    "--fps",
+    type=arguments.frame_rate,
+    metavar="RATE",
+    help="frames per second instead, such as 120 or 60000/1001",
+  )
+  parser.add_argument(
+    "--slow",
+    action="store_true",
+    help="play at the rate of the input, so much slower",
+  )
+  parser.add_argument(
+    "--exposure",
+    type=_exposure,
+    default="auto",
+    metavar="auto|0..1",
+    help="how much of each frame interval the shutter was open; 0: the input "
+    "is sharp (default: judged from the picture)",
+  )
+  parser.add_argument(
+    "--audio",
+    choices=["keep", "stretch", "drop"],
+    help="(default: keep; with --slow, stretch at the old pitch)",
+  )
+  parser.add_argument(
+    "--crf",
+    type=int,
+    default=14,
+    metavar="N",
+    help="quality, 0 (lossless) to 51 (default: 14)",
+  )
+  parser.add_argument(
+    "--mark",
+    action="store_true",
+    help="write on every frame that nobody filmed what it is",
+  )
+  parser.add_argument(
+    "--report",
+    type=arguments.path_with_suffix(".html"),
+    metavar="OUT.html",
+    help="a page that shows what was seen, what was made, and how sure it is",
+  )
+  parser.add_argument(
+    "--resume",
+    action="store_true",
+    help="go on where a run that was killed has stopped",
+  )
+  arguments.add_overwrite(parser)
+  parser.add_argument(
+    "--weights",
+    default="tiny",
+    metavar="NAME|FILE",
+    help="shipped weights, or a file of exported ones (default: tiny)",
+  )
+
+
+def run(
+  args: argparse.Namespace,
+  on_progress: Callable[[float], None] = lambda done: None,
+) -> int:
+  """Makes the video.
+
+  Args:
+    args: parsed by what `add_arguments` declares.
+    on_progress: called with the share that is done.
+
+  Returns:
+    The exit code, 0.
+
+  Raises:
+    SpeedflowError: bad input.
+  """
+  from speedflow.superres import provenance
+
+  sidecar = provenance.path_of(args.output)
+  with contextlib.ExitStack() as stack:
+    if args.report:
+      claims.compare([args.report, args.output, sidecar], [])
+      stack.enter_context(
+        claims.claim(
+          "superres",
+          files={args.report: marks.is_marked},
+          inputs=[args.input, args.weights],
+          overwrite=args.overwrite,
+        )
+      )
+    made = _make(args, on_progress)
+    if args.report:
+      from speedflow.superres import report
+
+      report.write(args.report, args.input, args.output)
+  if made.damage:
+    damage = wording.shown(f"{args.input}: {made.damage}")
+    print(f"speedflow: {damage}", file=sys.stderr)
+  kinds = ", ".join(f"{n} {kind}" for kind, n in sorted(made.counts.items()))
+  line = f"{made.path}: {float(made.fps):.5g} fps, {kinds} ({made.provenance})"
+  print(wording.shown(line))
+  return 0
+
+
+def _make(
+  args: argparse.Namespace, on_progress: Callable[[float], None]
+) -> "video.Output":
+  from speedflow.superres import video
+
+  try:
+    return video.superres(
+      args.input,
+      args.output,
+      factor=args.factor,
+      fps=args.fps,
+      slow=args.slow,
+      exposure=args.exposure,
+      audio=args.audio,
+      crf=args.crf,
+      mark=args.mark,
+      weights=args.weights,
+      resume=args.resume,
+      overwrite=args.overwrite,
+      on_progress=on_progress,
+    )
+  except KeyboardInterrupt:
+    print("speedflow: the same command and --resume go on", file=sys.stderr)
+    raise
+
+
+def _exposure(text: str) -> float | Literal["auto"]:
+  if text == "auto":
+    return "auto"
+  try:
+    return float(text)
+  except ValueError as error:
+    raise argparse.ArgumentTypeError(
+      f"{text} is neither auto nor a number"
+    ) from error

@@ -1,0 +1,1 @@
+"""Shipped weights, and how files of weights are read and written."""

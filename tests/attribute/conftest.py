@@ -1,0 +1,72 @@
+"""A generator of random parameters, and tracks of plain motions."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+from speedflow.data import records, tracks
+from speedflow.generate import generator as inference
+from speedflow.generate import weights as weights_lib
+from speedflow.models import generator
+
+
+@pytest.fixture(scope="session")
+def maker():
+  """A small generator, no parameter of it zero."""
+  config = generator.GeneratorConfig(
+    image=16, patch=4, chunk=4, width=16, depth=1, heads=2
+  )
+  model = nnx.eval_shape(lambda: generator.Generator(config, nnx.Rngs(0)))
+  graph, state = nnx.split(model)
+  rng = np.random.default_rng(0)
+  filled = jax.tree.map(
+    lambda x: jnp.asarray(rng.normal(0, 0.2, x.shape), x.dtype), state
+  )
+  facts = inference.Facts(knots=4, low=-1.0, high=4.0, time_shift=-2.0)
+  return inference.SpeedGenerator(nnx.merge(graph, filled), facts)
+
+
+@pytest.fixture(scope="session")
+def weights(maker, tmp_path_factory):
+  """The same in a file, as float16."""
+  path = tmp_path_factory.mktemp("weights") / "generator.npz"
+  weights_lib.save(path, maker.model, maker.facts)
+  return path
+
+
+@pytest.fixture
+def make_track():
+  """Gives `make_track(name, velocity, seconds=2.0)`: one body of a view."""
+
+  def make(name="track", velocity=(0.2, 0.0), seconds=2.0):
+    times = np.linspace(0, seconds, 21, dtype=np.float32)
+    ways = np.zeros((21, 16, 16, 2), np.float16)
+    ways[:, 4:9, 4:9] = times[:, None, None, None] * np.array(velocity)
+    image = np.zeros((64, 64, 3), np.uint8)
+    image[16:36, 16:36] = 200
+    return tracks.TrackRecord(
+      id=name, scene_group=name, image=image, times_s=times, ways=ways
+    )
+
+  return make
+
+
+@pytest.fixture
+def write_tracks(make_track):
+  """Gives `write_tracks(folder, split="train")`: six clips in two files."""
+
+  def write(folder, split="train"):
+    directions = {"right": (0.2, 0), "left": (-0.2, 0), "down": (0, 0.2)}
+    paths = []
+    for shard in range(2):
+      path = records.shard_path(folder, "toy", split, shard, 2, "tfrecord")
+      paths.append(path)
+      with records.RecordWriter(path) as writer:
+        for name, velocity in directions.items():
+          record = make_track(f"{name}/{shard}", velocity, 1.5 + 0.5 * shard)
+          writer.write(record.encode())
+    return paths
+
+  return write
