@@ -2,9 +2,14 @@
 
 import argparse
 import pathlib
-from collections.abc import Callable
 
-from speedflow import arguments, wording
+from speedflow import arguments, progress, wording
+
+DESCRIPTION = (
+  "Ranks the clips that a generator was trained on by what they "
+  "taught it of the motion of some queries, for and against, and selects "
+  "what to train on. Killed and run again, it goes on where it was."
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -71,15 +76,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
   )
 
 
-def run(
-  args: argparse.Namespace,
-  on_progress: Callable[[float], None] = lambda done: None,
-) -> int:
+def run(args: argparse.Namespace) -> int:
   """Attributes, and prints where the results are.
 
   Args:
     args: parsed by what `add_arguments` declares.
-    on_progress: called with the share that is done.
 
   Returns:
     The exit code, 0.
@@ -89,19 +90,20 @@ def run(
   """
   from speedflow.attribute import attribution
 
-  answer = attribution.attribute(
-    pathlib.Path(args.queries),
-    pathlib.Path(args.data),
-    pathlib.Path(args.out),
-    top=args.top,
-    drop=args.drop,
-    weights=args.weights,
-    split=args.split,
-    query_speed=args.query_speed,
-    part=args.part,
-    overwrite=args.overwrite,
-    on_progress=on_progress,
-  )
+  with progress.progress_bar(1) as begin:
+    answer = attribution.attribute(
+      pathlib.Path(args.queries),
+      pathlib.Path(args.data),
+      pathlib.Path(args.out),
+      top=args.top,
+      drop=args.drop,
+      weights=args.weights,
+      split=args.split,
+      query_speed=args.query_speed,
+      part=args.part,
+      overwrite=args.overwrite,
+      on_progress=begin(args.out),
+    )
   print(f"{answer.made} new features: {wording.shown(args.out)}")
   if answer.missing:
     print(f"{answer.missing} files of records are left to others")

@@ -5,10 +5,17 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from speedflow import arguments, wording
+from speedflow import arguments, batch, wording
+from speedflow.output import marks
 
 if TYPE_CHECKING:
   from speedflow.detect import answer as detect_lib
+
+DESCRIPTION = (
+  "Finds where the speed of videos was changed, by picture and "
+  "sound, and says what was done: untouched, sped up, slowed down, mixed, or "
+  "in conflict, where picture and sound were not changed alike."
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,7 +39,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
   arguments.add_overwrite(parser)
 
 
-def show(
+def run(args: argparse.Namespace) -> int:
+  """Detects, prints and writes.
+
+  Args:
+    args: parsed by what `add_arguments` declares.
+
+  Returns:
+    The exit code: 2 if a file could not be read.
+
+  Raises:
+    SpeedflowError: an output cannot be written.
+  """
+  from speedflow.detect import answer as detect_lib
+  from speedflow.detect import detector as detector_lib
+
+  wanted = dict.fromkeys((args.plot, args.report), marks.is_marked)
+  with batch.claimed(args, "detect", wanted):
+    detector = detector_lib.load_detector()
+    detections, interrupted = batch.ask(
+      args, detector.detect, detect_lib.Detection.failed
+    )
+    _show(args, detections)
+  return batch.exit_code(detections, interrupted)
+
+
+def _show(
   args: argparse.Namespace, detections: Sequence["detect_lib.Detection"]
 ) -> None:
   """Prints and writes what was asked for, but no JSON.

@@ -2,10 +2,14 @@
 
 import argparse
 import math
-from collections.abc import Callable
 from fractions import Fraction
 
-from speedflow import arguments
+from speedflow import arguments, progress
+
+DESCRIPTION = (
+  "Makes a clip from one picture, at any speed or along a curve "
+  "of speeds; several speeds are shown side by side."
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -75,15 +79,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
   parser.add_argument("out", metavar="OUT.mp4")
 
 
-def run(
-  args: argparse.Namespace,
-  on_progress: Callable[[float], None] = lambda done: None,
-) -> int:
+def run(args: argparse.Namespace) -> int:
   """Generates, and writes the video.
 
   Args:
     args: parsed by what `add_arguments` declares.
-    on_progress: called with the share that is done.
 
   Returns:
     The exit code, 0.
@@ -93,23 +93,24 @@ def run(
   """
   from speedflow.generate import video
 
-  video.write_video(
-    args.out,
-    args.image or args.video,
-    speeds=args.speed,
-    curve=args.speed_curve,
-    weights=args.weights,
-    frames=args.frames,
-    fps=args.fps,
-    size=args.size,
-    seed=args.seed,
-    guidance=args.guidance,
-    image_guidance=args.image_guidance,
-    steps=args.steps,
-    exposure=args.exposure,
-    overwrite=args.overwrite,
-    on_progress=on_progress,
-  )
+  with progress.progress_bar(1) as begin:
+    video.write_video(
+      args.out,
+      args.image or args.video,
+      speeds=args.speed,
+      curve=args.speed_curve,
+      weights=args.weights,
+      frames=args.frames,
+      fps=args.fps,
+      size=args.size,
+      seed=args.seed,
+      guidance=args.guidance,
+      image_guidance=args.image_guidance,
+      steps=args.steps,
+      exposure=args.exposure,
+      overwrite=args.overwrite,
+      on_progress=begin(args.out),
+    )
   return 0
 
 

@@ -16,6 +16,13 @@ _CHANGES = "tiny"
 # Shipped weights whose calibration stands in for that of a file.
 _CALIBRATED = "tiny"
 
+DESCRIPTION = (
+  "Finds slow motion in collections of any size: clips, training "
+  "records, a report, and a stated false-positive rate. Killed and run "
+  "again, it goes on where it was. A file that cannot be read is left out "
+  "and named."
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
   """Declares the arguments that `run` reads."""

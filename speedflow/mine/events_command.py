@@ -8,6 +8,11 @@ import pathlib
 from speedflow import arguments
 from speedflow.data import beam_runner
 
+DESCRIPTION = (
+  "Listens to a folder of videos for changes of playback speed, "
+  "and writes what it finds as records, with how sure it is."
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
   """Declares the arguments that `run` reads."""

@@ -6,11 +6,16 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
-from speedflow import arguments, wording
+from speedflow import arguments, progress, wording
 from speedflow.output import claims, marks
 
 if TYPE_CHECKING:
   from speedflow.superres import video
+
+DESCRIPTION = (
+  "Makes frames between those of a video, deblurred where the "
+  "shutter was open long, and says of each whether it was seen or made."
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -80,15 +85,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
   )
 
 
-def run(
-  args: argparse.Namespace,
-  on_progress: Callable[[float], None] = lambda done: None,
-) -> int:
+def run(args: argparse.Namespace) -> int:
   """Makes the video.
 
   Args:
     args: parsed by what `add_arguments` declares.
-    on_progress: called with the share that is done.
 
   Returns:
     The exit code, 0.
@@ -110,7 +111,8 @@ def run(
           overwrite=args.overwrite,
         )
       )
-    made = _make(args, on_progress)
+    with progress.progress_bar(1) as begin:
+      made = _make(args, begin(args.output))
     if args.report:
       from speedflow.superres import report
 
