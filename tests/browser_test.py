@@ -13,7 +13,7 @@ from matplotlib import image
 from speedflow import media
 from speedflow.demo import clips, speeds
 from speedflow.estimate import report
-from speedflow.pages import plot
+from speedflow.pages import drawing
 
 _CHROMIUM = next(
   filter(
@@ -120,7 +120,7 @@ def test_every_video_of_the_page_plays(page):
     assert video["ready"] >= 2  # It has the picture at its place.
     assert video["time"] == pytest.approx(video["duration"] / 2, abs=0.1)
   # The play heads stand in the middle of the curves.
-  middle = 100 * (plot.LEFT + plot.RIGHT) / 2
+  middle = 100 * (drawing.LEFT + drawing.RIGHT) / 2
   assert found["heads"] == pytest.approx([middle] * 4, abs=4)
   assert found["images"]
   assert not found["overflow"]

@@ -9,8 +9,7 @@ from rich import box, table, text
 from speedflow import media
 from speedflow.demo import clips
 from speedflow.estimate import answer as estimate_lib
-from speedflow.estimate import report
-from speedflow.pages import plot
+from speedflow.estimate import plot, report
 from speedflow.timewarp import resample
 
 

@@ -15,7 +15,7 @@ from speedflow import media, wording
 from speedflow.detect import answer as detect_lib
 from speedflow.errors import SpeedflowError
 from speedflow.output import atomic, marks
-from speedflow.pages import plot
+from speedflow.pages import drawing as drawing_lib
 from speedflow.sound import spectra
 
 COLOURS: dict[detect_lib.Sense, str] = {
@@ -113,10 +113,14 @@ def evidence_svg(found: detect_lib.Detection) -> str:
   """The evidence as an SVG document."""
   drawing = figure.Figure(figsize=(10.4, 5.0))
   drawing.subplots_adjust(
-    left=plot.LEFT, right=plot.RIGHT, top=1 - TOP, bottom=BOTTOM, hspace=0.16
+    left=drawing_lib.LEFT,
+    right=drawing_lib.RIGHT,
+    top=1 - TOP,
+    bottom=BOTTOM,
+    hspace=0.16,
   )
   _draw(drawing, found)
-  return plot.to_svg(drawing)
+  return drawing_lib.to_svg(drawing)
 
 
 def _draw(drawing: figure.FigureBase, found: detect_lib.Detection) -> None:

@@ -16,7 +16,8 @@ import numpy as np
 
 from speedflow import media, wording
 from speedflow.estimate import answer as estimate_lib
-from speedflow.pages import page, plot
+from speedflow.estimate import plot
+from speedflow.pages import drawing, page
 
 _READING = """<p><b>Speed</b> is a factor: 2x plays twice as fast as the world,
 1/4x is slowed down four times. The <b>line</b> is the estimate over time, the
@@ -192,7 +193,7 @@ def _overview(groups: Sequence[Group]) -> str:
   ticks = "".join(
     f'<span style="left:{_percent(2.0**o):.2f}%">{label}</span>'
     for o, label in zip(
-      range(-plot.OCTAVES, plot.OCTAVES + 1),
+      range(-drawing.OCTAVES, drawing.OCTAVES + 1),
       ("1/8x", "1/4x", "1/2x", "1x", "2x", "4x", "8x"),
       strict=True,
     )
@@ -212,5 +213,5 @@ def _badge(estimate: estimate_lib.Estimate) -> str:
 
 def _percent(speed: float) -> float:
   """A speed's place on the overview's scale."""
-  octaves = min(max(math.log2(speed), -plot.OCTAVES), plot.OCTAVES)
-  return 50 + 50 * octaves / (plot.OCTAVES + 0.3)
+  octaves = min(max(math.log2(speed), -drawing.OCTAVES), drawing.OCTAVES)
+  return 50 + 50 * octaves / (drawing.OCTAVES + 0.3)

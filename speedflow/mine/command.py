@@ -1,20 +1,12 @@
 """`speedflow mine`: slow motion out of any amount of video."""
 
 import argparse
-import dataclasses
 import os
-import pathlib
 import sys
 
 from speedflow import arguments, wording
 from speedflow.data import beam_runner
 from speedflow.errors import SpeedflowError
-from speedflow.output import claims
-
-# Weights of the change detector.
-_CHANGES = "tiny"
-# Shipped weights whose calibration stands in for that of a file.
-_CALIBRATED = "tiny"
 
 DESCRIPTION = (
   "Finds slow motion in collections of any size: clips, training "
@@ -87,7 +79,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     "--calibration",
     metavar="FILE.json",
     help="of false positives (default: the one of the weights; of a FILE, the "
-    f"one of {_CALIBRATED})",
+    "one of the shipped weights)",
   )
   parser.add_argument(
     "--workers",
@@ -114,68 +106,21 @@ def run(args: argparse.Namespace) -> int:
   """
   # Its absence is explained before anything needs it.
   beam_runner.import_beam()
-  import speedflow
-  from speedflow.estimate import estimator
-  from speedflow.mine import examine, pipeline, sources, threshold
+  from speedflow.mine import search
 
-  # Workers would find out late that there are no such weights, file by file.
-  estimator.load_estimator(args.weights)
-  is_file = args.weights.endswith(".npz")
-  calibration = threshold.load(
-    args.calibration or (_CALIBRATED if is_file else args.weights)
-  )
-  limit = calibration.threshold(args.fpr)
-  statement = limit.in_words(calibration.footage)
-  weights_sha256 = threshold.digest(args.weights)
-  calibrated = calibration.fits(
-    weights_sha256, args.min_seconds, args.max_speed
-  )
-  if not calibrated:
-    statement = (
-      "No false-positive rate can be stated: the calibration is of other "
-      f"weights, or of pieces of {calibration.min_seconds:g} s and more at "
-      f"{calibration.max_speed:g}x and slower; run "
-      "`python -m experiments.slowmo_mining.calibrate`."
-    )
-  elif limit.confidence < threshold.CONFIDENCE:
-    statement += (
-      f" So many scenes vouch for {calibration.smallest_fpr():.3g} at best "
-      f"with {100 * threshold.CONFIDENCE:g} % confidence."
-    )
-  settings = examine.Settings(
+  account = search.search(
+    args.sources,
+    args.out,
     max_speed=args.max_speed,
-    evidence=limit.evidence,
+    fpr=args.fpr,
     min_seconds=args.min_seconds,
-    doubt=calibration.doubt,
-    sparse=not args.dense,
     max_minutes=args.max_minutes,
-  )
-  job = pipeline.Job(
-    pathlib.Path(args.out),
-    settings,
-    args.weights,
-    weights_sha256,
-    _CHANGES if args.changes else "",
-    threshold.digest(_CHANGES, "change") if args.changes else "",
-  )
-  claims.compare([args.out], args.sources)
-  account = pipeline.mine(
-    sources.expand(args.sources),
-    job,
-    {
-      "statement": statement,
-      "settings": {**dataclasses.asdict(settings), "fpr": args.fpr},
-      "calibration": dataclasses.asdict(limit) | {"fits": calibrated},
-      "models": {
-        "speedflow": speedflow.__version__,
-        "estimator": args.weights,
-        "estimator_sha256": weights_sha256,
-        "changes": job.changes or None,
-        "changes_sha256": job.changes_sha256 or None,
-      },
-    },
-    runner=args.runner,
+    dense=args.dense,
+    changes=args.changes,
+    weights=args.weights,
+    calibration=args.calibration,
     workers=args.workers,
+    runner=args.runner,
     beam_options=args.beam_option,
     overwrite=args.overwrite,
   )
@@ -191,7 +136,7 @@ def run(args: argparse.Namespace) -> int:
   )
   counters = ", ".join(f"{k} {v}" for k, v in account["counters"].items())
   print(counters)
-  print(statement)
+  print(account["statement"])
   # Of files of the same content, only one has a reason.
   contents = files - account["counters"].get("same_content", 0)
   if not account["clips"] and len(account["unreadable"]) == contents:

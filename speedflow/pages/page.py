@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from speedflow.output import atomic, marks
-from speedflow.pages import plot
+from speedflow.pages import drawing
 
 
 def write(
@@ -19,8 +19,8 @@ def write(
   """Writes a page.
 
   An `article` with `data-duration` (seconds) whose `.curve` holds a picture of
-  time, from `plot.LEFT` to `plot.RIGHT`, gets a play head for its video there;
-  a click there, or on what has `data-time`, moves the video.
+  time, from `drawing.LEFT` to `drawing.RIGHT`, gets a play head for its video
+  there; a click there, or on what has `data-time`, moves the video.
 
   Args:
     path: where.
@@ -155,7 +155,7 @@ for (const card of document.querySelectorAll("article")) {{
   const curve = card.querySelector(".curve");
   if (!video || !curve) continue;
   const head = curve.querySelector("i"), length = +card.dataset.duration;
-  const left = {plot.LEFT}, width = {plot.RIGHT - plot.LEFT:.4f};
+  const left = {drawing.LEFT}, width = {drawing.RIGHT - drawing.LEFT:.4f};
   const follow = () => {{
     const done = Math.min(video.currentTime / length, 1);
     head.style.left = 100 * (left + width * done) + "%";

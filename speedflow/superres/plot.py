@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from matplotlib import figure
 
-from speedflow.pages import plot
+from speedflow.pages import drawing as drawing_lib
 from speedflow.superres import marker
 
 _MUTED, _LINE = "#64748b", "#e2e8f0"
@@ -34,7 +34,11 @@ def time_svg(
   """
   drawing = figure.Figure(figsize=(10.4, 2.6))
   drawing.subplots_adjust(
-    left=plot.LEFT, right=plot.RIGHT, top=0.97, bottom=0.2, hspace=0.12
+    left=drawing_lib.LEFT,
+    right=drawing_lib.RIGHT,
+    top=0.97,
+    bottom=0.2,
+    hspace=0.12,
   )
   doubt, bands = drawing.subplots(
     2, sharex=True, gridspec_kw={"height_ratios": (4, 1)}
@@ -65,7 +69,7 @@ def time_svg(
     axes.tick_params(colors=_MUTED, labelsize=9, length=0)
   doubt.grid(axis="y", color=_LINE, lw=0.8)
   doubt.set_axisbelow(True)
-  return plot.to_svg(drawing)
+  return drawing_lib.to_svg(drawing)
 
 
 def _number(value: float | None) -> float:

@@ -1,26 +1,19 @@
 """Speed over time as a picture."""
 
 import dataclasses
-import io
 import math
 import pathlib
-import re
 from collections.abc import Sequence
 
-import matplotlib
 import numpy as np
 from matplotlib import axes as axes_lib
 from matplotlib import figure
 
 from speedflow.estimate import answer as estimate_lib
 from speedflow.output import atomic, marks
+from speedflow.pages import drawing as drawing_lib
 
 _INK, _MUTED, _ACCENT, _EXPECTED = "#0f172a", "#64748b", "#2563eb", "#d97706"
-# Octaves shown when a curve does not ask for more: 1/8x to 8x.
-OCTAVES = 3
-# Where the axes lie in an embedded picture, as shares of its size; the page's
-# script moves the play head by the horizontal ones.
-LEFT, RIGHT = 0.075, 0.975
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -82,7 +75,7 @@ def _draw_curve(axes: axes_lib.Axes, exhibit: Exhibit) -> None:
   estimate = exhibit.estimate
   certain = estimate.status == "ok"
   colour = _ACCENT if certain else _MUTED
-  reach = float(OCTAVES)
+  reach = float(drawing_lib.OCTAVES)
   curve = estimate.curve
   if curve is not None:
     low, middle, high = (
@@ -129,20 +122,10 @@ def _draw_curve(axes: axes_lib.Axes, exhibit: Exhibit) -> None:
 
 
 def curve_svg(exhibit: Exhibit) -> str:
-  """The curve as an SVG document, see `to_svg`."""
+  """The curve as an SVG document, see `drawing.to_svg`."""
   drawing = figure.Figure(figsize=(7.2, 2.5))
-  axes = drawing.add_axes((LEFT, 0.2, RIGHT - LEFT, 0.76))
-  _draw_curve(axes, exhibit)
-  return to_svg(drawing)
-
-
-def to_svg(drawing: figure.Figure) -> str:
-  """A drawing as an SVG document whose text is set in the reader's font."""
-  buffer = io.StringIO()
-  with matplotlib.rc_context({"svg.fonttype": "none"}):
-    drawing.savefig(
-      buffer, format="svg", transparent=True, metadata={"Date": None}
-    )
-  return re.sub(
-    r"'DejaVu Sans'[^;\"]*", "system-ui, sans-serif", buffer.getvalue()
+  axes = drawing.add_axes(
+    (drawing_lib.LEFT, 0.2, drawing_lib.RIGHT - drawing_lib.LEFT, 0.76)
   )
+  _draw_curve(axes, exhibit)
+  return drawing_lib.to_svg(drawing)

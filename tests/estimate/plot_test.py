@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from matplotlib import image
 
+from speedflow.errors import SpeedflowError
 from speedflow.estimate import answer as estimate_lib
-from speedflow.pages import plot
+from speedflow.estimate import plot
 
 
 def _words(svg):
@@ -51,7 +52,7 @@ def test_picture_holds_one_panel_per_file(tmp_path, make_estimate):
 
 def test_picture_reports_a_folder_that_cannot_be_made(tmp_path, make_estimate):
   (tmp_path / "file").write_text("")
-  with pytest.raises(OSError):
+  with pytest.raises(SpeedflowError, match="could not be written"):
     plot.write_picture(
       pathlib.Path(tmp_path / "file" / "a.png"),
       [plot.Exhibit("a", make_estimate())],

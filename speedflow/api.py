@@ -1,0 +1,217 @@
+"""All verbs as functions, with the arguments of the commands.
+
+  from speedflow import api
+
+  answer = api.estimate("clip.mp4")
+  found = api.detect("clip.mp4")
+  made = api.superres("clip.mp4", "slow.mp4", factor=8, slow=True)
+  api.generate("street.jpg", "out.mp4", speeds=[0.25, 1.0])
+  account = api.mine(["videos"], "clips", fpr=0.02)
+  ranked = api.attribute("queries", "tracks", "out")
+
+Importing this module imports no JAX; the first call does. Networks are loaded
+once and kept. Methods and their sources are described where they are
+implemented: each docstring names the module.
+"""
+
+import functools
+import os
+import pathlib
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+  from speedflow.attribute import attribution
+  from speedflow.detect.answer import Detection
+  from speedflow.detect.detector import Detector
+  from speedflow.estimate.answer import Estimate
+  from speedflow.estimate.estimator import SpeedEstimator
+  from speedflow.superres.video import Output
+
+Path = str | os.PathLike[str]
+Progress = Callable[[float], None]
+"""Called now and then with the share that is done, 0..1."""
+
+
+def estimate(
+  video: Path, *, weights: str = "tiny", on_progress: Progress | None = None
+) -> "Estimate":
+  """How fast does a video play?
+
+  See `speedflow.estimate.estimator`.
+
+  Args:
+    video: a file.
+    weights: shipped weights, or a .npz file of exported ones.
+    on_progress: see `Progress`.
+
+  Returns:
+    `speed` (factor: 2.0 plays twice as fast as the world), `speed_low` and
+    `speed_high` (an 80 % interval), `status`, `segments` and `curve` (over
+    seconds of playback).
+
+  Raises:
+    SpeedflowError: the file cannot be read, or there are no such weights.
+  """
+  return _estimator(weights).estimate(os.fspath(video), on_progress=on_progress)
+
+
+def detect(video: Path, *, on_progress: Progress | None = None) -> "Detection":
+  """Where was the speed of a video changed, and what was done?
+
+  See `speedflow.detect.detector`.
+
+  Args:
+    video: a file.
+    on_progress: see `Progress`.
+
+  Returns:
+    `verdict` with its `probabilities`, `changes` (at seconds of playback), and
+    `why`, in words.
+
+  Raises:
+    SpeedflowError: the file cannot be read.
+  """
+  return _detector().detect(os.fspath(video), on_progress=on_progress)
+
+
+def superres(
+  path_in: Path,
+  path_out: Path,
+  *,
+  factor: int | None = None,
+  fps: Fraction | float | None = None,
+  slow: bool = False,
+  exposure: float | Literal["auto"] = "auto",
+  audio: Literal["keep", "stretch", "drop"] | None = None,
+  crf: int = 14,
+  mark: bool = False,
+  weights: str = "tiny",
+  resume: bool = False,
+  overwrite: bool = False,
+  on_progress: Progress = lambda done: None,
+) -> "Output":
+  """Makes a video of more frames a second, or one that plays slower.
+
+  See `speedflow.superres.video.superres`, which has the same arguments.
+
+  Args:
+    path_in: the video.
+    path_out: .mp4, .mov or .mkv; `<path_out>.json` says what each frame is.
+    factor: frames for each input frame, 2 to 64; 2 if `fps` is not given.
+    fps: frames per second (of the scene) instead.
+    slow: play at the input's rate, so much slower.
+    exposure: open-shutter time / frame interval of the input, 0 (sharp) to 1.
+    audio: what to do with the sound.
+    crf: quality, 0 (lossless) to 51.
+    mark: whether to write on frames that nobody filmed what they are.
+    weights: shipped weights, or a .npz file of exported ones.
+    resume: whether to go on from the pieces of a run that was killed.
+    overwrite: whether to replace files that speedflow did not make.
+    on_progress: see `Progress`.
+
+  Raises:
+    SpeedflowError: the input cannot be read, the output cannot be written, or
+      these settings do not go together.
+  """
+  from speedflow.superres import video
+
+  return video.superres(
+    path_in,
+    path_out,
+    factor=factor,
+    fps=fps,
+    slow=slow,
+    exposure=exposure,
+    audio=audio,
+    crf=crf,
+    mark=mark,
+    weights=weights,
+    resume=resume,
+    overwrite=overwrite,
+    on_progress=on_progress,
+  )
+
+
+def generate(first: Path, out: Path, **options: Any) -> None:
+  """Sets a picture in motion, at one speed, several, or along a curve.
+
+  See `speedflow.generate.video.write_video`.
+
+  Args:
+    first: a picture, or a video whose first frame is taken.
+    out: the video to write.
+    **options: of `write_video`: `speeds` (factors), `curve` (a CSV file),
+      `frames`, `fps` (frames per second), `size` (pixels), `seed`, `guidance`,
+      `image_guidance`, `steps`, `exposure`, `weights`, `overwrite`,
+      `on_progress`.
+
+  Raises:
+    SpeedflowError: bad input, or an output that cannot be written.
+  """
+  from speedflow.generate import video
+
+  video.write_video(out, os.fspath(first), **options)
+
+
+def mine(sources: Sequence[Path], out: Path, **options: Any) -> dict[str, Any]:
+  """Finds slow motion in any amount of video.
+
+  See `speedflow.mine.search.search`.
+
+  Args:
+    sources: files, folders, patterns, .txt lists of them, or URLs.
+    out: folder for clips, records and reports.
+    **options: of `search`: `max_speed` (factor), `fpr` (false-positive rate),
+      `min_seconds` (of playback), `max_minutes` (of work on a file), `dense`,
+      `changes`, `weights`, `calibration`, `workers`, `runner`,
+      `beam_options`, `overwrite`.
+
+  Returns:
+    What `mining.json` holds: counts, settings, and what may be claimed.
+
+  Raises:
+    SpeedflowError: bad input, or results that cannot be written.
+  """
+  from speedflow.mine import search
+
+  return search.search([os.fspath(each) for each in sources], out, **options)
+
+
+def attribute(
+  queries: Path, data: Path, out: Path, **options: Any
+) -> "attribution.Answer":
+  """Which training clips taught the generator a motion?
+
+  See `speedflow.attribute.attribution.attribute`.
+
+  Args:
+    queries: folder of videos that show the motion, or of records of tracks.
+    data: folder of records of tracks that the generator learnt from.
+    out: folder for the results.
+    **options: of `attribute`: `top`, `drop`, `weights`, `split`,
+      `query_speed` (factor), `part`, `overwrite`, `on_progress`.
+
+  Raises:
+    SpeedflowError: bad input, or results that cannot be written.
+  """
+  from speedflow.attribute import attribution
+
+  return attribution.attribute(
+    pathlib.Path(queries), pathlib.Path(data), pathlib.Path(out), **options
+  )
+
+
+@functools.cache
+def _estimator(weights: str) -> "SpeedEstimator":
+  from speedflow.estimate import estimator
+
+  return estimator.load_estimator(weights)
+
+
+@functools.cache
+def _detector() -> "Detector":
+  from speedflow.detect import detector
+
+  return detector.load_detector()
