@@ -178,6 +178,7 @@ def test_own_outputs_are_made_anew_without_a_word(speedflow, tmp_path):
   assert not [path for path in tmp_path.glob(".*")]
 
 
+@pytest.mark.slow
 def test_video_that_was_changed_since_is_not_replaced(speedflow, tmp_path):
   out = tmp_path / "out.mp4"
   for _ in range(2):

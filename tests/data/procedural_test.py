@@ -205,6 +205,7 @@ def test_long_scenes_are_cut_into_chunks_without_a_gap():
   assert samples == 20 * procedural.AUDIO_RATE
 
 
+@pytest.mark.slow
 def test_a_data_set_is_made_once_and_alike(tmp_path):
   assert procedural.build(tmp_path, 3, seed=5) == 3
   shots = {}

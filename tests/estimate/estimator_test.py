@@ -225,7 +225,7 @@ def test_rounds_are_told(toy):
 
 
 def test_unknown_weights_name_the_known():
-  with pytest.raises(SpeedflowError, match=r"there are: .*speed_tiny"):
+  with pytest.raises(SpeedflowError, match=r"there are: .*tiny"):
     load_estimator("enormous")
 
 

@@ -238,6 +238,7 @@ def test_an_encrypted_file_is_told_from_a_damaged_one(tmp_path):
   assert counters == {"files": 1, "encrypted": 1, "near_duplicate": 0}
 
 
+@pytest.mark.slow
 def test_too_large_a_picture_is_not_decoded(tmp_path):
   path = tmp_path / "huge.mp4"
   with av.open(str(path), "w") as container:
@@ -254,6 +255,7 @@ def test_too_large_a_picture_is_not_decoded(tmp_path):
   assert counters == {"files": 1, "too_large": 1, "near_duplicate": 0}
 
 
+@pytest.mark.slow
 def test_pieces_end_where_the_detector_sees_a_change(collection, tmp_path):
   path = tmp_path / "spliced.mp4"
   with media.VideoReader(collection / "bikes.mp4") as reader:

@@ -158,6 +158,7 @@ def test_the_uncertainty_is_positive(scrambled):
   assert (made.uncertainty > 0).all()
 
 
+@pytest.mark.slow
 def test_nothing_beyond_the_reach_matters(scrambled):
   rng = np.random.default_rng(0)
   side = superres.REACH + 16

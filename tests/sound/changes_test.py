@@ -161,6 +161,7 @@ def test_several_changes_are_told_apart():
   assert (slow.ratio, fast.ratio) == pytest.approx((0.5, 2.0), rel=0.05)
 
 
+@pytest.mark.slow
 def test_long_sound_is_judged_in_parts_without_a_gap():
   # Parts are 30 s long: one change near the seam, one well after it.
   long = _scene(40.0)

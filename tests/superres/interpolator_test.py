@@ -79,6 +79,7 @@ def test_sixteen_bits_are_kept(untrained):
   assert len(np.unique(made.image)) > 256
 
 
+@pytest.mark.slow
 def test_one_program_and_many_make_the_same_picture(monkeypatch):
   net = _net(0.1)
   frames = [_sliding(32, 48, right) for right in (0, 4)]

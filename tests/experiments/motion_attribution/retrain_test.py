@@ -40,6 +40,7 @@ def differ(one, other):
   )
 
 
+@pytest.mark.slow
 def test_a_run_repeats_and_goes_with_its_seed_and_clips(trainer, tmp_path):
   chosen = tmp_path / "selection.csv"
   chosen.write_text("id,weight\ngravity/0,1\ngravity/1,1\n")

@@ -55,6 +55,7 @@ def test_who_trusts_a_look_alone_follows_it():
   assert belief.GRID[way(case).argmax()] == pytest.approx(-3.0, abs=0.15)
 
 
+@pytest.mark.slow
 def test_readings_that_lag_behind_are_set_right():
   def lag(step):
     return 0.4 * step if step < 0 else step

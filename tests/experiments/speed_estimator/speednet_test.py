@@ -38,6 +38,7 @@ def test_a_short_shot_is_played_to_and_fro(records_root):
   )
 
 
+@pytest.mark.slow
 def test_it_learns_and_scores_through_the_common_loop(config, tmp_path):
   scores = loop.train(config, tmp_path)
   assert 0 <= scores["val/accuracy_1x_2x"] <= 1

@@ -44,6 +44,7 @@ def trained(tmp_path_factory):
   return config, workdir, loop.train(config, workdir)
 
 
+@pytest.mark.slow
 def test_the_smoke_variant_trains_and_measures_obedience(trained):
   metrics = trained[2]
   assert np.isfinite(metrics["train/loss"])
@@ -51,6 +52,7 @@ def test_the_smoke_variant_trains_and_measures_obedience(trained):
   assert metrics["val/factor_error"] >= 1
 
 
+@pytest.mark.slow
 def test_it_ships_weights_that_generate(trained, tmp_path):
   config, workdir, _ = trained
   path = tmp_path / "weights.npz"

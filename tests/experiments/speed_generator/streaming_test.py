@@ -86,6 +86,7 @@ def test_beside_a_clean_history_all_chunks_are_learnt_near_the_noise(build):
   assert float(weight.min()) > 0
 
 
+@pytest.mark.slow
 def test_histories_are_learnt_beside_in_two_ways(build):
   made = {history: build(history) for history in ("noisy", "clean")}
   model = nnx.eval_shape(lambda: made["noisy"].init_model(nnx.Rngs(0)))
@@ -108,6 +109,7 @@ def test_histories_are_learnt_beside_in_two_ways(build):
   assert losses["noisy"] != pytest.approx(losses["clean"], rel=1e-3)
 
 
+@pytest.mark.slow
 def test_rolling_out_goes_on_beyond_the_length_of_training(build, scenes):
   made = build("noisy")
   facts = inference.Facts(knots=16, low=-4.0, high=2.0, time_shift=-3.0)

@@ -74,6 +74,7 @@ def test_what_was_not_mined_is_refused(mined, tmp_path, text, message):
     build_tracks.build(mined, tmp_path / "tracks", mined=True)
 
 
+@pytest.mark.slow
 def test_every_shard_of_shots_becomes_one_of_tracks(records_root, tmp_path):
   clips = records_root / "records" / "clips"
   assert build_tracks.main([str(clips), str(tmp_path)]) == 0
