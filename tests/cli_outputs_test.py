@@ -146,6 +146,12 @@ def test_two_outputs_are_two_files(speedflow):
   )
 
 
+@pytest.mark.parametrize("verb", ["estimate", "detect"])
+def test_picture_of_very_many_files_is_refused_before_the_work(speedflow, verb):
+  command = f"{verb} {'none.mp4 ' * 81} --plot many.png"
+  _is_refusal(speedflow(command, None), "a page (.html)")
+
+
 _TEMPTING = (
   *("holiday-slowmo-1.mp4", "my-slowmo-notes.txt", "files/.hidden.json"),
   *("my-video_folder-1.txt", ".a.0123456789ab.csv", "parts/notes.json"),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from speedflow import arguments, batch, wording
 from speedflow.output import marks
+from speedflow.pages import pictures
 
 if TYPE_CHECKING:
   from speedflow.detect import answer as detect_lib
@@ -54,6 +55,8 @@ def run(args: argparse.Namespace) -> int:
   from speedflow.detect import answer as detect_lib
   from speedflow.detect import detector as detector_lib
 
+  if args.plot:
+    pictures.require_few(args.plot, len(args.files))
   wanted = dict.fromkeys((args.plot, args.report), marks.is_marked)
   with batch.claimed(args, "detect", wanted):
     detector = detector_lib.load_detector()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from speedflow import arguments, batch, wording
 from speedflow.output import atomic, marks
+from speedflow.pages import pictures
 
 if TYPE_CHECKING:
   from speedflow.estimate import answer as estimate_lib
@@ -60,6 +61,8 @@ def run(args: argparse.Namespace) -> int:
   from speedflow.estimate import answer as estimate_lib
   from speedflow.estimate import estimator as estimator_lib
 
+  if args.plot and args.plot.lower().endswith(".png"):
+    pictures.require_few(args.plot, len(args.files))
   wanted = {args.csv: marks.is_table(_COLUMNS), args.plot: marks.is_marked}
   with batch.claimed(args, "estimate", wanted):
     estimator = estimator_lib.load_estimator()
