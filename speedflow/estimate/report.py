@@ -60,8 +60,21 @@ def write(
     write_page(path, "How fast does it play?", "", groups)
 
 
+@dataclasses.dataclass(frozen=True)
+class Link:
+  """Another page: its file, beside this one, its title, and its caveat."""
+
+  file: str
+  title: str
+  note: str
+
+
 def write_page(
-  path: pathlib.Path, title: str, lead: str, groups: Sequence[Group]
+  path: pathlib.Path,
+  title: str,
+  lead: str,
+  groups: Sequence[Group],
+  links: Sequence[Link] = (),
 ) -> None:
   """Writes a page with players, curves and film strips.
 
@@ -70,8 +83,13 @@ def write_page(
     title: the heading.
     lead: a paragraph below it, or "".
     groups: what to show, in order.
+    links: what else there is; listed first.
   """
-  cards = []
+  cards = [
+    f'<p class=note><a href="{html.escape(link.file)}">'
+    f"{html.escape(link.title)}</a>: {html.escape(link.note)}</p>"
+    for link in links
+  ]
   for group in groups:
     cards.append("<section>")
     if group.title:
@@ -80,7 +98,8 @@ def write_page(
       cards.append(f"<p class=note>{html.escape(group.note)}</p>")
     cards += [_card(exhibit, path.parent) for exhibit in group.exhibits]
     cards.append("</section>")
-  body = "\n".join([_overview(groups), *cards])
+  number = len(links)
+  body = "\n".join([*cards[:number], _overview(groups), *cards[number:]])
   page.write(path, title, lead, body, _READING)
 
 

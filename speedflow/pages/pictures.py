@@ -19,6 +19,6 @@ def require_few(path: str, files: int) -> None:
   """
   if files > _MOST:
     raise SpeedflowError(
-      f"{path}: a picture shows {_MOST} files at most, not {files}; write a page"
-      " (.html), or ask about fewer"
+      f"{path}: a picture shows {_MOST} files at most, not {files}; write a"
+      " page (.html), or ask about fewer"
     )

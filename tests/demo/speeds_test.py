@@ -40,6 +40,15 @@ def test_missing_package_is_told_with_the_remedy(monkeypatch):
     clips.package_clips()
 
 
+def test_scenes_are_filmed_in_real_time(tmp_path):
+  sources = clips.film_scenes(tmp_path)
+  assert len(sources) == 4
+  for source in sources:
+    assert source.speed == 1.0
+    info = media.probe(source.path)
+    assert (info.frames, info.fps) == (120, 30)
+
+
 @pytest.mark.parametrize("frames", [8, 120, 250])
 def test_variants_use_the_source_up_and_stay_within_it(frames):
   plans = clips.variants(frames)
