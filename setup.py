@@ -29,6 +29,7 @@ _REQUIRES = [
   "opencv-python-headless",
   "optax",
   "orbax-checkpoint",
+  "pillow",
   "rich",
   "scenedetect-headless",
   "scipy",
@@ -84,7 +85,8 @@ setuptools.setup(
     ]
   ),
   package_data={
-    "speedflow": ["py.typed", "weights/*.npz", "weights/*.json"],
+    "speedflow": ["py.typed"],
+    "speedflow.weights": ["*.npz", "*.json"],
   },
   install_requires=_REQUIRES,
   extras_require=_EXTRAS,

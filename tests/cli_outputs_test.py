@@ -265,3 +265,17 @@ def test_evaluation_does_not_clear_away_what_a_run_is_saving(tmp_path):
   saving.mkdir(parents=True)
   checkpoint.Checkpointer(tmp_path, settings, read_only=True).close()
   assert saving.exists()
+
+
+def test_records_that_may_only_be_read_are_shown(
+  tmp_path, records_root, monkeypatch, capsys
+):
+  from speedflow.data import command
+
+  # The tests may run as root, for whom no folder is read-only.
+  monkeypatch.setattr(command.os, "access", lambda path, mode: False)
+  clips = records_root / "records" / "clips"
+  assert cli.main(["data", "inspect", str(clips)]) == 0
+  captured = capsys.readouterr()
+  assert "train" in captured.out
+  assert "read-only" in captured.err

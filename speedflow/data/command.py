@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import sys
+from typing import Any
 
 from speedflow import arguments, progress, wording
 from speedflow.data import beam_runner
@@ -194,19 +195,32 @@ def _procedural(args: argparse.Namespace) -> int:
   return 0
 
 
+def _show(found: dict[str, Any], as_json: bool) -> None:
+  from speedflow.data import inspect as inspect_lib
+
+  print(json.dumps(found) if as_json else inspect_lib.table(found))
+
+
 def _inspect(args: argparse.Namespace) -> int:
   from speedflow.data import inspect as inspect_lib
 
   sheet = args.sheet or str(pathlib.Path(args.out) / "contact_sheet.jpg")
   files = inspect_lib.record_files(args.out)
+  if not (args.sheet or os.access(args.out, os.W_OK)):
+    # Who may only read the records wants to know what is in them all the same.
+    _show(inspect_lib.inspect(args.out), args.json)
+    print(
+      f"no pictures: {wording.shown(args.out)} is read-only; name --sheet",
+      file=sys.stderr,
+    )
+    return 0
   with claims.claim(
     "data inspect",
     files={sheet: marks.is_marked},
     inputs=files,
     overwrite=args.overwrite,
   ):
-    found = inspect_lib.inspect(args.out)
-    print(json.dumps(found) if args.json else inspect_lib.table(found))
+    _show(inspect_lib.inspect(args.out), args.json)
     inspect_lib.contact_sheet(args.out, sheet)
   print(f"pictures: {wording.shown(sheet)}", file=sys.stderr)
   return 0
