@@ -12,8 +12,8 @@ import numpy as np
 
 from experiments.speed_estimator.dataset import ANCHORS
 from speedflow import media
-from speedflow.data import pipeline
-from speedflow.data.records import RecordSource, split_shards
+from speedflow.data import balance, pipeline
+from speedflow.data.records import RecordSource
 from speedflow.data.schema import ShotRecord
 from speedflow.errors import SpeedflowError
 from speedflow.sound import evidence, spectra
@@ -25,17 +25,6 @@ WINDOWS_PER_GROUP = 2
 _NEPER_DB = 10 / np.log(10)
 # Trials to find a window that holds sound.
 _TRIALS = 5
-
-
-def shards(folder: pathlib.Path, split: str) -> list[pathlib.Path]:
-  """Finds the shot records of a split.
-
-  Raises:
-    SpeedflowError: there are none.
-  """
-  return split_shards(
-    folder, split, "records of shots", "`make records` writes them"
-  )
 
 
 class SoundSource:
@@ -72,10 +61,7 @@ class SoundSource:
         f"{paths[0].parent}: no real-time shot has sound; build the records "
         "from videos with sound"
       )
-    _, member = np.unique(sources, return_inverse=True)
-    weight = np.bincount(member)[member] ** (power - 1.0)
-    repeats = np.maximum(1, np.round(weight / weight.min())).astype(int)
-    self._order = np.repeat(np.arange(len(self.sounds)), repeats)
+    self._order = balance.indices(sources, power)
 
   def __len__(self) -> int:
     return len(self._order)

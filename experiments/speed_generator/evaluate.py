@@ -24,6 +24,7 @@ from scipy import stats
 
 from experiments.speed_generator import dataset, measure, movers, pictures
 from speedflow.estimate import estimator
+from speedflow.evaluation import report
 from speedflow.generate import generator as inference
 from speedflow.generate import weights
 from speedflow.training import run_record
@@ -492,4 +493,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-  sys.exit(main())
+  sys.exit(report.run(main))

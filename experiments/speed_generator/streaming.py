@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from experiments.speed_generator import dataset, measure, movers
+from speedflow.evaluation import report
 from speedflow.generate import generator, warp, weights
 from speedflow.generate import stream as generator_stream
 from speedflow.timewarp import labels
@@ -221,4 +222,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-  sys.exit(main())
+  sys.exit(report.run(main))

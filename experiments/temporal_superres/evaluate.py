@@ -12,6 +12,7 @@ import functools
 import itertools
 import math
 import pathlib
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -20,8 +21,8 @@ import numpy as np
 
 from experiments.temporal_superres import baselines, positions, protocol
 from speedflow.data import optical_flow
-from speedflow.data.records import RecordSource
-from speedflow.evaluation import frames, speed
+from speedflow.data.records import RecordSource, split_shards
+from speedflow.evaluation import frames, report, speed
 from speedflow.pictures.still import StillParts
 from speedflow.superres import interpolator, weights
 from speedflow.training import run_record
@@ -347,7 +348,7 @@ def main() -> None:
   parser.add_argument("--out", type=pathlib.Path, required=True)
   args = parser.parse_args()
   started = time.time()
-  paths = protocol.shards(args.records, args.split)
+  paths = split_shards(args.records, args.split)
   machine = interpolator.FrameInterpolator(weights.load(args.weights))
   compared = {
     name: method
@@ -372,7 +373,7 @@ def main() -> None:
       "exposure 0.75": positions.compare(compared, 0.75, count),
     }
   )
-  report = {
+  written = {
     **run_record.circumstances(),
     "split": args.split,
     "weights": args.weights,
@@ -390,9 +391,9 @@ def main() -> None:
     for kind, errors in places.items()
   ]
   run_record.write_results(
-    args.out, report, "\n".join([table(results), *lines, ""])
+    args.out, written, "\n".join([table(results), *lines, ""])
   )
 
 
 if __name__ == "__main__":
-  main()
+  sys.exit(report.run(main))

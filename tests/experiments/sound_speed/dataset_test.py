@@ -56,7 +56,7 @@ def test_sounds_shorter_than_a_window_are_padded():
 
 
 def test_only_real_time_shots_with_sound_are_heard(records_root, tmp_path):
-  (path,) = dataset.shards(records_root / "records" / "clips", "val")
+  (path,) = records.split_shards(records_root / "records" / "clips", "val")
   (encoded,) = records.RecordSource(path)
   shot = dataset.ShotRecord.decode(encoded)
   path = records.shard_path(tmp_path, "toy", "val", 0, 1, "tfrecord")
@@ -73,7 +73,7 @@ def test_only_real_time_shots_with_sound_are_heard(records_root, tmp_path):
 
 
 def test_records_without_sound_are_refused(records_root, tmp_path):
-  (path,) = dataset.shards(records_root / "records" / "clips", "val")
+  (path,) = records.split_shards(records_root / "records" / "clips", "val")
   (encoded,) = records.RecordSource(path)
   mute = dataclasses.replace(dataset.ShotRecord.decode(encoded), audio_flac=b"")
   path = records.shard_path(tmp_path, "toy", "val", 0, 1, "tfrecord")

@@ -1,11 +1,16 @@
 """Groups of windows: exact ratios, and nothing else that tells the speed."""
 
+import itertools
+import pathlib
+
 import numpy as np
 import pytest
 
 from experiments.speed_estimator import dataset
+from experiments.speed_estimator import experiment as experiment_lib
 from speedflow.data import motion, records
 from speedflow.errors import SpeedflowError
+from speedflow.training import config as config_lib
 
 _STRIDES = (1, 2, 4, 8)
 _PLAIN = dataset.GroupSampler(maps=20, flow_scale=0, intensity_scale=0)
@@ -196,3 +201,56 @@ def test_the_second_clip_may_wear_another_look(tmp_path, chance, expected):
     assert set(worn.tolist()) == expected
     drawn = np.diff(group["log2_step"]) - np.diff(group["log2_factor"])
     np.testing.assert_allclose(drawn, 0, atol=1e-6)
+
+
+@pytest.fixture
+def procedural(tmp_path):
+  """The `data` part of a config; the procedural records tell their split."""
+  for folder in ("filmed", "made"):
+    for number, split in enumerate(("train", "val", "test")):
+      path = records.shard_path(
+        tmp_path / folder, "toy", split, 0, 1, "tfrecord"
+      )
+      path.parent.mkdir(exist_ok=True)
+      maps = {s: np.zeros((40, 12, 16, 8), np.float16) for s in (1, 2)}
+      for values in maps.values():
+        values[..., _CHANGE] = number + (10 if folder == "made" else 0)
+      with records.RecordWriter(path) as writer:
+        for name in range(8):
+          writer.write(_record(maps, id=str(name), split=split))
+  return config_lib.load_config(
+    "configs/speed_estimator.py:smoke",
+    [
+      f"--config.data.records={tmp_path}/filmed",
+      f"--config.data.procedural={tmp_path}/made",
+      "--config.data.procedural_share=0.5",
+      "--config.data.intensity_scale=0.0",
+    ],
+  )
+
+
+def test_held_out_procedural_scenes_do_not_teach(procedural):
+  batches = experiment_lib.Experiment(procedural).dataset(
+    "train", seed=0, process_index=0, process_count=1
+  )
+  seen = set()
+  for batch in itertools.islice(batches, 20):
+    seen |= set(batch["maps"][:, 0, 0, 0, 0, _CHANGE].astype(int).tolist())
+  assert seen == {0, 10}
+
+
+def test_the_fingerprint_follows_procedural_records(procedural):
+  experiment = experiment_lib.Experiment(procedural)
+  before = experiment.data_fingerprint()
+  (path,) = dataset.procedural_shards(procedural.data)
+  with records.RecordWriter(path) as writer:
+    writer.write(_record(id="another"))
+  assert experiment.data_fingerprint() != before
+  with procedural.unlocked():
+    procedural.data.procedural_share = 0.0
+  assert experiment.data_fingerprint() == records.fingerprint(
+    *(
+      records.split_shards(pathlib.Path(procedural.data.records), split)
+      for split in ("train", "val")
+    )
+  )
