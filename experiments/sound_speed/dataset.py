@@ -120,11 +120,11 @@ class GroupSampler:
   """
 
   columns: int
-  octaves: float = 2.2
-  gain_db: float = 8.0
-  tilt_db: float = 4.0
-  low_pass: float = 0.6
-  noise: float = 0.2
+  octaves: float
+  gain_db: float
+  tilt_db: float
+  low_pass: float
+  noise: float
 
   def __call__(
     self, sound: media.Audio, rng: np.random.Generator
@@ -207,14 +207,7 @@ def training_batches(
     process_index: this process.
     process_count: number of processes.
   """
-  sampler = GroupSampler(
-    columns=columns,
-    octaves=data.octaves,
-    gain_db=data.gain_db,
-    tilt_db=data.tilt_db,
-    low_pass=data.low_pass,
-    noise=data.noise,
-  )
+  sampler = pipeline.configured(GroupSampler, data, columns=columns)
   # Few sounds fill no large batch: epochs are repeated before they are cut.
   source = pipeline.mix([_source(tuple(paths), data.balance)], [1.0], seed=seed)
   return pipeline.batches(

@@ -75,15 +75,15 @@ class WindowSampler:
   """
 
   maps: int
-  windows: int = 4
-  flow_scale: float = 0.5
-  intensity_scale: float = 0.4
-  noise: float = 0.1
-  events: float = 0.08
-  held: float = 0.1
-  often_fast: bool = True
-  busy: float = 0.5
-  lively: float = 0.8
+  windows: int
+  flow_scale: float
+  intensity_scale: float
+  noise: float
+  events: float
+  held: float
+  often_fast: bool
+  busy: float
+  lively: float
 
   def __call__(
     self, encoded: bytes, rng: np.random.Generator
@@ -340,7 +340,7 @@ def training_batches(
     process_index: this process.
     process_count: number of processes.
   """
-  sampler = WindowSampler(maps=data.maps, **data.sampler)
+  sampler = pipeline.configured(WindowSampler, data.sampler, maps=data.maps)
   return pipeline.batches(
     BalancedSource(RecordSource(paths), data.balance),
     [sampler],

@@ -113,14 +113,14 @@ class GroupSampler:
   """
 
   maps: int
-  flow_scale: float = 0.7
-  intensity_scale: float = 0.5
-  cut: float = 0.3
-  reverse: float = 0.3
-  stride_weights: tuple[tuple[int, float], ...] = ((motion.STRIDES[-1], 1.0),)
-  disturb: float = 0.0
-  anchored: bool = True
-  other_look: float = 0.0
+  flow_scale: float
+  intensity_scale: float
+  cut: float
+  reverse: float
+  stride_weights: tuple[tuple[int, float], ...]
+  disturb: float
+  anchored: bool
+  other_look: float
 
   def __call__(
     self, encoded: bytes | tuple[bytes, bytes], rng: np.random.Generator
@@ -235,17 +235,7 @@ def training_batches(
     process_index: this process.
     process_count: number of processes.
   """
-  sampler = GroupSampler(
-    maps=data.maps,
-    flow_scale=data.flow_scale,
-    intensity_scale=data.intensity_scale,
-    cut=data.cut,
-    reverse=data.reverse,
-    stride_weights=tuple(data.stride_weights),
-    disturb=data.disturb,
-    anchored=data.anchored,
-    other_look=data.other_look,
-  )
+  sampler = pipeline.configured(GroupSampler, data)
   source = BalancedSource(
     RecordSource(paths),
     data.balance,

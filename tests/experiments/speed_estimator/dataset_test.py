@@ -8,13 +8,22 @@ import pytest
 
 from experiments.speed_estimator import dataset
 from experiments.speed_estimator import experiment as experiment_lib
-from speedflow.data import motion, records
+from speedflow.data import motion, pipeline, records
 from speedflow.errors import SpeedflowError
 from speedflow.training import config as config_lib
 
 _STRIDES = (1, 2, 4, 8)
-_PLAIN = dataset.GroupSampler(maps=20, flow_scale=0, intensity_scale=0)
 _CHANGE = motion.CHANNELS.index("change_mean")
+
+
+def _sampler(**fields):
+  usual = {"maps": 20, "flow_scale": 0.0, "intensity_scale": 0.0, "cut": 0.3}
+  usual |= {"reverse": 0.3, "stride_weights": ((32, 1.0),), "disturb": 0.0}
+  usual |= {"anchored": True, "other_look": 0.0}
+  return dataset.GroupSampler(**(usual | fields))
+
+
+_PLAIN = _sampler()
 
 
 def _record(maps=None, **known):
@@ -68,7 +77,7 @@ def test_an_unknown_speed_is_no_label_but_keeps_its_ratio(record):
 
 
 def test_without_anchors_only_ratios_teach():
-  sampler = dataset.GroupSampler(maps=20, anchored=False)
+  sampler = _sampler(anchored=False)
   assert np.isnan(
     sampler(_record(), np.random.default_rng(0))["log2_step"]
   ).all()
@@ -106,9 +115,7 @@ def _marked():
 
 
 def test_mirrored_pictures_and_reversed_time_have_mirrored_flow():
-  sampler = dataset.GroupSampler(
-    maps=20, flow_scale=0, intensity_scale=0, cut=0, reverse=0.5
-  )
+  sampler = _sampler(cut=0, reverse=0.5)
   seen = set()
   for group in _groups(sampler, _marked()):
     for maps in group["maps"].astype(int):
@@ -122,7 +129,7 @@ def test_mirrored_pictures_and_reversed_time_have_mirrored_flow():
 
 
 def test_both_windows_of_a_group_are_zoomed_alike():
-  sampler = dataset.GroupSampler(maps=20, flow_scale=1.0, intensity_scale=0)
+  sampler = _sampler(flow_scale=1.0)
   maps = {s: np.ones((40, 12, 16, 8), np.float16) for s in (1, 2)}
   zooms = set()
   for group in _groups(sampler, _record(maps), 20):
@@ -192,9 +199,7 @@ def test_pairs_are_of_one_shot_in_two_looks(tmp_path):
 @pytest.mark.parametrize(("chance", "expected"), [(0.0, {0}), (1.0, {0, 1})])
 def test_the_second_clip_may_wear_another_look(tmp_path, chance, expected):
   source = dataset.BalancedSource(_looks(tmp_path), 1.0, paired=True)
-  sampler = dataset.GroupSampler(
-    maps=20, flow_scale=0, intensity_scale=0, other_look=chance
-  )
+  sampler = _sampler(other_look=chance)
   for group in _groups(sampler, source[0], 10):
     worn = group["maps"][:, 0, 0, 0, _CHANGE] - 10
     assert worn[0] == 0
@@ -254,3 +259,10 @@ def test_the_fingerprint_follows_procedural_records(procedural):
       for split in ("train", "val")
     )
   )
+
+
+def test_samplers_are_as_the_config_says():
+  config = config_lib.load_config("configs/speed_estimator.py:tiny-finish")
+  sampler = pipeline.configured(dataset.GroupSampler, config.data)
+  assert sampler.flow_scale == 0.3
+  assert sampler.stride_weights == ((1, 1.0), (2, 0.8), (4, 0.5), (32, 0.15))
