@@ -147,10 +147,8 @@ def tables(results: dict[str, Any]) -> str:
     f"{results['scene_groups']} scenes. Share of right verdicts (95 % interval "
     "by scene):",
     "",
-    "| " + " | ".join(["", *systems]) + " |",
-    "|---" * (1 + len(systems)) + "|",
   ]
-  rows = {
+  titles = {
     "**all five kinds**": "accuracy",
     "whole file changed": "accuracy_whole",
     "second half changed": "accuracy_spliced",
@@ -158,12 +156,15 @@ def tables(results: dict[str, Any]) -> str:
     "how often it decides": "decided",
     "untouched files accused": "accused",
   }
-  for title, key in rows.items():
-    cells = " | ".join(_cell(s[key]) for s in systems.values())
-    lines.append(f"| {title} | {cells} |")
-  for kind in forgeries.KINDS:
-    cells = " | ".join(_cell(s["by_kind"][kind]) for s in systems.values())
-    lines.append(f"| {kind} | {cells} |")
+  rows = [
+    [title, *(_cell(s[key]) for s in systems.values())]
+    for title, key in titles.items()
+  ]
+  rows += [
+    [kind, *(_cell(s["by_kind"][kind]) for s in systems.values())]
+    for kind in forgeries.KINDS
+  ]
+  lines.append(report.markdown(["", *systems], rows))
   names = get_args(Verdict)
   for name, senses in SYSTEMS.items():
     lines += [

@@ -3,7 +3,7 @@
   python -m experiments.motion_attribution.families records/families
   python -m experiments.motion_attribution.evaluate \
     --records=records/families --workdir=runs/attribution \
-    --out=experiments/motion_attribution/results.json
+    --out=experiments/motion_attribution/results/test.json
 
 Trains some thirty small generators, and keeps each, and each part of the
 results, in the working folder: a second call goes on where the first was

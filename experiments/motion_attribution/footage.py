@@ -2,7 +2,7 @@
 
   python -m experiments.motion_attribution.footage --tracks=records/tracks \
     --workdir=runs/attribution-footage \
-    --out=experiments/motion_attribution/footage.json
+    --out=experiments/motion_attribution/results/footage.json
 
 No truth is known here. What can be asked is whether clips from the repository
 of the queries, filmed alike, are those that matter: for (taught it), or either

@@ -157,14 +157,19 @@ def tables(results: dict[str, Any]) -> str:
   lines += [
     "Untouched video, through the whole detector:",
     "",
-    "| video | minutes | false alarms | a minute |",
-    "|---|---|---|---|",
+    report.markdown(
+      ["video", "minutes", "false alarms", "a minute"],
+      [
+        [
+          name,
+          f"{alarms['minutes']:.1f}",
+          str(len(alarms["alarms"])),
+          _cell(alarms["false_alarms_per_minute"]),
+        ]
+        for name, alarms in results["untouched"].items()
+      ],
+    ),
   ]
-  for name, alarms in results["untouched"].items():
-    lines.append(
-      f"| {name} | {alarms['minutes']:.1f} | {len(alarms['alarms'])} | "
-      f"{_cell(alarms['false_alarms_per_minute'])} |"
-    )
   return "\n".join(lines) + "\n"
 
 

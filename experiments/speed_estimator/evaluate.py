@@ -284,15 +284,15 @@ def tables(results: dict[str, Any]) -> str:
       f"Windows of {frames} frames: {part['windows']} windows, "
       f"{part['scene_groups']} scene groups of `{results['split']}`.",
       "",
-      "| system | log2 MAE | 3-way accuracy | Spearman | 1x against 2x |",
-      "|---|---|---|---|---|",
+      report.markdown(
+        ["system", "log2 MAE", "3-way accuracy", "Spearman", "1x against 2x"],
+        [
+          [name, *(report.Figure(*figures).cell() for figures in of.values())]
+          for name, of in part["systems"].items()
+        ],
+      ),
+      "",
     ]
-    for name, scores in part["systems"].items():
-      cells = " | ".join(
-        report.Figure(*figures).cell() for figures in scores.values()
-      )
-      lines.append(f"| {name} | {cells} |")
-    lines.append("")
   lines += [
     f"By amount of motion, windows of {_MOTION_FRAMES} frames:",
     "",

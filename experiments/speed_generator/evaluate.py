@@ -2,7 +2,7 @@
 
   python -m experiments.speed_generator.evaluate --weights=tiny --split=test \
     --baseline buckets=A.npz --baseline none=B.npz \
-    --out=experiments/speed_generator/results.json
+    --out=experiments/speed_generator/results/test.json
 
 Nothing here was trained on: mover scenes below seed `dataset.HELD_OUT`, and
 real shots of the split that `--split` names. Prints the table of README.md.

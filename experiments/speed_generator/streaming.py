@@ -6,7 +6,8 @@
   speedflow eval --config=configs/speed_generator.py:stream --workdir=runs/A \
     --export=noisy.npz                                    (and so on for B)
   python -m experiments.speed_generator.streaming --model noisy=noisy.npz \
-    --model clean=clean.npz --out=experiments/speed_generator/streaming.json
+    --model clean=clean.npz \
+    --out=experiments/speed_generator/results/streaming.json
 
 Mover scenes that nothing was trained on are rolled out over eight times the
 length of training clips. In each stretch of that length, ways and frames are

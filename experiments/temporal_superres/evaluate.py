@@ -1,7 +1,7 @@
 """Compares ways to slow video down, on the test split, in one run.
 
   python -m experiments.temporal_superres.evaluate --records=records/clips \
-    --out=experiments/temporal_superres/results.json
+    --out=experiments/temporal_superres/results/test.json
 
 Prints the table of README.md; the file holds every window's figures too.
 """
@@ -22,7 +22,7 @@ import numpy as np
 from experiments.temporal_superres import baselines, positions, protocol
 from speedflow.data import optical_flow
 from speedflow.data.records import RecordSource, split_shards
-from speedflow.evaluation import frames, report, speed
+from speedflow.evaluation import frames, report
 from speedflow.pictures.still import StillParts
 from speedflow.superres import interpolator, weights
 from speedflow.training import run_record
@@ -242,8 +242,8 @@ def summarise(rows: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
   def column(name: str, figure: str) -> np.ndarray:
     return np.array([row["scores"][name][figure] for row in rows])
 
-  def interval(values: np.ndarray) -> list[float]:
-    return list(speed.bootstrap(lambda index: values[index].mean(), groups))
+  def mean(values: np.ndarray) -> report.Figure:
+    return report.interval(lambda i: float(values[i].mean()), groups)
 
   summary: dict[str, dict[str, Any]] = {}
   for name, scores in rows[0]["scores"].items():
@@ -257,15 +257,13 @@ def summarise(rows: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
       for figure in scores
     }
     psnr = column(name, "psnr")
-    summary[name]["psnr_95"] = interval(psnr)
+    own = mean(psnr)
+    summary[name]["psnr_95"] = [own.low, own.high]
     summary[name]["gain_db"] = {}
     for reference in REFERENCES:
       if reference in rows[0]["scores"] and reference != name:
         gain = psnr - column(reference, "psnr")
-        summary[name]["gain_db"][reference] = [
-          float(gain.mean()),
-          *interval(gain),
-        ]
+        summary[name]["gain_db"][reference] = list(mean(gain).to_json())
   return summary
 
 

@@ -1,7 +1,7 @@
 """What frames beside the two, and undoing blur first, are worth: PSNR alone.
 
   python -m experiments.temporal_superres.ideas --records=records/clips \
-    --out=experiments/temporal_superres/ideas.json
+    --out=experiments/temporal_superres/results/ideas.json
 
 Runs on the validation split, on which these things were chosen.
 """
