@@ -20,9 +20,9 @@ from typing import get_args
 import numpy as np
 
 from experiments.forensics import forgeries, witness
-from speedflow import errors
 from speedflow.detect import verdict
 from speedflow.detect.answer import Sense
+from speedflow.evaluation import report
 
 _ACCUSATION = (1.0, 2.0, 3.0, 5.0)
 _SILENCE = (0.5, 0.6, 0.7, 1.0)
@@ -146,11 +146,7 @@ def main(argv: Sequence[str] | None = None) -> int:
   parser.add_argument("testimonies", type=pathlib.Path)
   parser.add_argument("--draws", type=int, default=300)
   args = parser.parse_args(argv)
-  try:
-    testimonies = witness.read(args.testimonies)
-  except errors.SpeedflowError as error:
-    print(f"choose: {error}", file=sys.stderr)
-    return 2
+  testimonies = witness.read(args.testimonies)
   before = surprise(testimonies, verdict.BELIEF)
   belief, after = choose(testimonies, verdict.BELIEF, args.draws)
   print(f"{before:.3f} -> {after:.3f} nats a file")
@@ -160,4 +156,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-  sys.exit(main())
+  sys.exit(report.run(main))

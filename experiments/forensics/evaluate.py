@@ -18,10 +18,9 @@ from typing import Any, get_args
 import numpy as np
 
 from experiments.forensics import forgeries, witness
-from speedflow import errors
 from speedflow.detect import verdict
 from speedflow.detect.answer import Sense, Verdict
-from speedflow.evaluation import speed
+from speedflow.evaluation import report
 from speedflow.training import run_record
 
 SYSTEMS: dict[str, tuple[Sense, ...]] = {
@@ -148,10 +147,8 @@ def tables(results: dict[str, Any]) -> str:
     f"{results['scene_groups']} scenes. Share of right verdicts (95 % interval "
     "by scene):",
     "",
-    "| " + " | ".join(["", *systems]) + " |",
-    "|---" * (1 + len(systems)) + "|",
   ]
-  rows = {
+  titles = {
     "**all five kinds**": "accuracy",
     "whole file changed": "accuracy_whole",
     "second half changed": "accuracy_spliced",
@@ -159,12 +156,15 @@ def tables(results: dict[str, Any]) -> str:
     "how often it decides": "decided",
     "untouched files accused": "accused",
   }
-  for title, key in rows.items():
-    cells = " | ".join(_cell(s[key]) for s in systems.values())
-    lines.append(f"| {title} | {cells} |")
-  for kind in forgeries.KINDS:
-    cells = " | ".join(_cell(s["by_kind"][kind]) for s in systems.values())
-    lines.append(f"| {kind} | {cells} |")
+  rows = [
+    [title, *(_cell(s[key]) for s in systems.values())]
+    for title, key in titles.items()
+  ]
+  rows += [
+    [kind, *(_cell(s["by_kind"][kind]) for s in systems.values())]
+    for kind in forgeries.KINDS
+  ]
+  lines.append(report.markdown(["", *systems], rows))
   names = get_args(Verdict)
   for name, senses in SYSTEMS.items():
     lines += [
@@ -190,11 +190,7 @@ def main(argv: Sequence[str] | None = None) -> int:
   parser.add_argument("testimonies", type=pathlib.Path)
   parser.add_argument("--out", type=pathlib.Path, required=True)
   args = parser.parse_args(argv)
-  try:
-    testimonies = witness.read(args.testimonies)
-  except errors.SpeedflowError as error:
-    print(f"evaluate: {error}", file=sys.stderr)
-    return 2
+  testimonies = witness.read(args.testimonies)
   results = {**run_record.circumstances(), **evaluate(testimonies)}
   run_record.write_results(args.out, results, tables(results))
   return 0
@@ -211,15 +207,14 @@ def rate(
   def share(index: np.ndarray) -> float:
     return float(right[index].mean())
 
-  return (share(np.arange(len(right))), *speed.bootstrap(share, groups))
+  return report.interval(share, groups).to_json()
 
 
 def _cell(figures: tuple[float, float, float] | None) -> str:
   if figures is None:
     return "-"
-  share, low, high = figures
-  return f"{share:.0%} ({low:.0%}-{high:.0%})"
+  return report.Figure(*figures).cell(".0%")
 
 
 if __name__ == "__main__":
-  sys.exit(main())
+  sys.exit(report.run(main))

@@ -20,9 +20,10 @@ import numpy as np
 from sklearn import linear_model, metrics, model_selection, preprocessing
 
 from experiments.forensics import forgeries
-from speedflow import errors, media
+from speedflow import media
 from speedflow.data.records import RecordSource, split_shards
 from speedflow.data.schema import ShotRecord
+from speedflow.evaluation import report
 from speedflow.output.atomic import atomic_path
 from speedflow.sound import stretch
 from speedflow.timewarp import audio
@@ -115,20 +116,14 @@ def main(argv: Sequence[str] | None = None) -> int:
   )
   parser.add_argument("--strength", type=float, default=0.1)
   args = parser.parse_args(argv)
-  try:
-    train, val = (
-      list(
-        examples(
-          split_shards(
-            args.records, split, "records", "`make clips` writes them"
-          )
-        )
+  train, val = (
+    list(
+      examples(
+        split_shards(args.records, split, "records", "`make clips` writes them")
       )
-      for split in ("train", "val")
     )
-  except errors.SpeedflowError as error:
-    print(f"fit_stretch: {error}", file=sys.stderr)
-    return 2
+    for split in ("train", "val")
+  )
   weights, offset, left_out = fit(train, args.strength)
   with atomic_path(stretch.WEIGHTS) as path, path.open("wb") as out:
     np.savez(out, weights=weights, offset=np.array(offset))
@@ -173,4 +168,4 @@ def _through_aac(samples: np.ndarray, rate: int) -> media.Audio:
 
 
 if __name__ == "__main__":
-  sys.exit(main())
+  sys.exit(report.run(main))

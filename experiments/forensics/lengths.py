@@ -23,6 +23,7 @@ from experiments.forensics import evaluate, forgeries
 from speedflow import errors
 from speedflow.data.records import split_shards
 from speedflow.data.schema import ShotRecord
+from speedflow.evaluation import report
 from speedflow.training import run_record
 
 SECONDS = (0.0, 2.0, 3.0, 4.0, float("inf"))
@@ -134,17 +135,14 @@ def main(argv: list[str] | None = None) -> int:
     )
     results = json.loads(args.results.read_text())
     made = files(forgeries.clips(paths))
-  except (errors.SpeedflowError, OSError) as error:
-    print(f"lengths: {error}", file=sys.stderr)
-    return 2
+  except OSError as error:
+    raise errors.SpeedflowError(str(error)) from error
   clips = len({file.clip for file in made})
   if clips != results["clips"]:
-    print(
-      f"lengths: {args.results} is about {results['clips']} clips, and there "
-      f"are {clips} in {args.split}; choose its split",
-      file=sys.stderr,
+    raise errors.SpeedflowError(
+      f"{args.results} is about {results['clips']} clips, and there are "
+      f"{clips} in {args.split}; choose its split"
     )
-    return 2
   found = by_length(results, made)
   written = {
     **run_record.circumstances(),
@@ -157,4 +155,4 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-  sys.exit(main())
+  sys.exit(report.run(main))

@@ -25,6 +25,7 @@ from speedflow import errors
 from speedflow.data.records import split_shards
 from speedflow.detect import answer, change_detector, detector, verdict
 from speedflow.estimate import estimator, sound_speed
+from speedflow.evaluation import report
 from speedflow.output.atomic import atomic_path
 from speedflow.pictures import shots
 
@@ -156,18 +157,14 @@ def main(argv: Sequence[str] | None = None) -> int:
   )
   parser.add_argument("--out", type=pathlib.Path, required=True)
   args = parser.parse_args(argv)
-  try:
-    sees = detector.Detector(
-      OncePerPicture(change_detector.load_change_detector().detect),
-      sound_speed.load_sound_model(),
-      OncePerPicture(estimator.load_estimator().estimate),
-    )
-    with atomic_path(args.out) as path, path.open("w") as out:
-      for testimony in examine(args.records, args.split, args.files, sees):
-        print(json.dumps(testimony.to_json()), file=out, flush=True)
-  except errors.SpeedflowError as error:
-    print(f"witness: {error}", file=sys.stderr)
-    return 2
+  sees = detector.Detector(
+    OncePerPicture(change_detector.load_change_detector().detect),
+    sound_speed.load_sound_model(),
+    OncePerPicture(estimator.load_estimator().estimate),
+  )
+  with atomic_path(args.out) as path, path.open("w") as out:
+    for testimony in examine(args.records, args.split, args.files, sees):
+      print(json.dumps(testimony.to_json()), file=out, flush=True)
   return 0
 
 
@@ -188,4 +185,4 @@ def _fields(change: verdict.Found) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-  sys.exit(main())
+  sys.exit(report.run(main))

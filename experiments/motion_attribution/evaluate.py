@@ -3,7 +3,7 @@
   python -m experiments.motion_attribution.families records/families
   python -m experiments.motion_attribution.evaluate \
     --records=records/families --workdir=runs/attribution \
-    --out=experiments/motion_attribution/results.json
+    --out=experiments/motion_attribution/results/test.json
 
 Trains some thirty small generators, and keeps each, and each part of the
 results, in the working folder: a second call goes on where the first was
@@ -39,7 +39,7 @@ from speedflow.attribute.features import FeatureMaker, Settings
 from speedflow.attribute.projection import Projection
 from speedflow.data import tracks
 from speedflow.data.records import RecordSource
-from speedflow.evaluation import detection
+from speedflow.evaluation import detection, report
 from speedflow.generate import weights
 from speedflow.generate.generator import SpeedGenerator
 from speedflow.models import generator as generator_lib
@@ -629,4 +629,4 @@ def _kept_part(study: Study, name: str) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-  sys.exit(main())
+  sys.exit(report.run(main))

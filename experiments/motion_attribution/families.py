@@ -25,6 +25,7 @@ from speedflow.data import procedural_cast, shards, tracks
 from speedflow.data.procedural import ProceduralScene
 from speedflow.data.procedural_cast import Body
 from speedflow.data.records import shard_path
+from speedflow.evaluation import report
 from speedflow.output import claims
 from speedflow.timewarp import mechanics
 
@@ -293,4 +294,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-  sys.exit(main())
+  sys.exit(report.run(main))

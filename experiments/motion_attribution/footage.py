@@ -2,7 +2,7 @@
 
   python -m experiments.motion_attribution.footage --tracks=records/tracks \
     --workdir=runs/attribution-footage \
-    --out=experiments/motion_attribution/footage.json
+    --out=experiments/motion_attribution/results/footage.json
 
 No truth is known here. What can be asked is whether clips from the repository
 of the queries, filmed alike, are those that matter: for (taught it), or either
@@ -18,13 +18,12 @@ from typing import Any
 import numpy as np
 
 from experiments.speed_generator import dataset
-from speedflow import errors
 from speedflow.attribute import scores
 from speedflow.attribute.features import FeatureMaker, Settings
 from speedflow.attribute.store import FeatureStore
 from speedflow.data.records import RecordSource
 from speedflow.data.tracks import TrackRecord
-from speedflow.evaluation import detection
+from speedflow.evaluation import detection, report
 from speedflow.generate import weights as generator_weights
 from speedflow.training import run_record
 
@@ -43,11 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
   parser.add_argument("--weights", default="tiny")
   parser.add_argument("--out", type=pathlib.Path, required=True)
   args = parser.parse_args(argv)
-  try:
-    results = measure(args.tracks, args.workdir, args.weights)
-  except errors.SpeedflowError as error:
-    print(f"footage: {error}", file=sys.stderr)
-    return 2
+  results = measure(args.tracks, args.workdir, args.weights)
   run_record.write_results(args.out, results, table(results))
   return 0
 
@@ -138,4 +133,4 @@ def _repositories(records: Iterable[TrackRecord]) -> np.ndarray:
 
 
 if __name__ == "__main__":
-  sys.exit(main())
+  sys.exit(report.run(main))

@@ -32,6 +32,7 @@ import numpy as np
 
 from speedflow import errors
 from speedflow.estimate import estimator as estimator_lib
+from speedflow.evaluation import report
 from speedflow.mine import examine, scan, threshold
 from speedflow.output.atomic import atomic_path
 from speedflow.training import run_record
@@ -58,13 +59,9 @@ def main(argv: Sequence[str] | None = None) -> int:
   parser.add_argument("--log", type=pathlib.Path, required=True)
   parser.add_argument("--minutes", type=float, default=math.inf)
   args = parser.parse_args(argv)
-  try:
-    calibration = calibrate(
-      args.weights, data_folder(), args.log, 60 * args.minutes
-    )
-  except errors.SpeedflowError as error:
-    print(f"calibrate: {error}", file=sys.stderr)
-    return 2
+  calibration = calibrate(
+    args.weights, data_folder(), args.log, 60 * args.minutes
+  )
   with atomic_path(args.out) as path:
     calibration.write(path)
   for fpr in (0.01, 0.02, 0.05):
@@ -244,4 +241,4 @@ def _examine(
 
 
 if __name__ == "__main__":
-  sys.exit(main())
+  sys.exit(report.run(main))

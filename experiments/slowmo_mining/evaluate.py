@@ -23,8 +23,8 @@ from typing import Any
 from scipy import stats
 
 from experiments.slowmo_mining import calibrate, fakes, haystack
-from speedflow import errors
 from speedflow.estimate import estimator as estimator_lib
+from speedflow.evaluation import report
 from speedflow.mine import examine, scan, threshold
 from speedflow.output.atomic import atomic_path
 from speedflow.training import run_record
@@ -44,12 +44,8 @@ def main(argv: Sequence[str] | None = None) -> int:
   parser.add_argument("--seed", type=int, default=0)
   parser.add_argument("--files", type=int, help="no more than these")
   args = parser.parse_args(argv)
-  try:
-    planted = plant(args.haystack, args.split, args.seed, args.files)
-    results = evaluate(planted, args.split)
-  except errors.SpeedflowError as error:
-    print(f"evaluate: {error}", file=sys.stderr)
-    return 2
+  planted = plant(args.haystack, args.split, args.seed, args.files)
+  results = evaluate(planted, args.split)
   with atomic_path(args.out) as path:
     path.write_text(json.dumps(results, indent=1) + "\n")
   with atomic_path(args.out.with_suffix(".md")) as path:
@@ -296,11 +292,9 @@ def tables(results: dict[str, Any]) -> str:
 def _cell(share: dict[str, Any]) -> str:
   if share["share"] is None:
     return "-"
-  return (
-    f"{share['share']:.2f} ({share['low']:.2f}-{share['high']:.2f}), "
-    f"{share['hits']} of {share['of']}"
-  )
+  figure = report.Figure(share["share"], share["low"], share["high"])
+  return f"{figure.cell()}, {share['hits']} of {share['of']}"
 
 
 if __name__ == "__main__":
-  sys.exit(main())
+  sys.exit(report.run(main))

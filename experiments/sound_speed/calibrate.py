@@ -19,7 +19,9 @@ import numpy as np
 from experiments.sound_speed import protocol
 from speedflow import media
 from speedflow.estimate import sound_speed, sound_weights
+from speedflow.evaluation import report
 from speedflow.timewarp import audio as audio_speed
+from speedflow.training import run_record
 
 _SPEEDS = (-2.0, -1.0, 0.0, 1.0, 2.0)
 _COVERAGE = 0.8
@@ -37,12 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     "width": width(sound_speed.SoundModel(model, width=1.0))
   }
   if args.run:
-    run = json.loads(args.run.read_text())
-    kept = ("data_fingerprint", "git", "versions", "devices", "last_step")
-    extra["run"] = {name: run[name] for name in kept}
-    extra["run"]["seed"] = run["config"]["seed"]
-    parts = [*run["earlier"], run]
-    extra["run"]["wall_seconds"] = sum(p["wall_seconds"] for p in parts)
+    extra["run"] = run_record.in_short(args.run)
   sound_weights.save(args.out, model, model.config, extra)
   print(json.dumps(extra["width"]))
   return 0
@@ -66,4 +63,4 @@ def width(model: sound_speed.SoundModel) -> float:
 
 
 if __name__ == "__main__":
-  sys.exit(main())
+  sys.exit(report.run(main))

@@ -26,7 +26,8 @@ import numpy as np
 from scipy import stats
 
 from experiments.sound_speed import evaluate, fit_scorer, protocol
-from speedflow import errors, media
+from speedflow import media
+from speedflow.evaluation import report
 from speedflow.sound import changes, scorer
 from speedflow.training import run_record
 
@@ -219,11 +220,7 @@ def main(argv: Sequence[str] | None = None) -> int:
   parser.add_argument("--seed", type=int, default=0)
   args = parser.parse_args(argv)
   started = time.time()
-  try:
-    sounds = protocol.sounds("train") + protocol.sounds("val")
-  except errors.SpeedflowError as error:
-    print(f"cross_fit: {error}", file=sys.stderr)
-    return 2
+  sounds = protocol.sounds("train") + protocol.sounds("val")
   heard = cross_fit(
     sounds,
     protocol.scenes(fit_scorer.CALCULATED, args.seed),
@@ -263,4 +260,4 @@ def _thinned(
 
 
 if __name__ == "__main__":
-  sys.exit(main())
+  sys.exit(report.run(main))

@@ -12,8 +12,8 @@ import numpy as np
 
 from experiments.speed_estimator.dataset import ANCHORS
 from speedflow import media
-from speedflow.data import pipeline
-from speedflow.data.records import RecordSource, split_shards
+from speedflow.data import balance, pipeline
+from speedflow.data.records import RecordSource
 from speedflow.data.schema import ShotRecord
 from speedflow.errors import SpeedflowError
 from speedflow.sound import evidence, spectra
@@ -25,17 +25,6 @@ WINDOWS_PER_GROUP = 2
 _NEPER_DB = 10 / np.log(10)
 # Trials to find a window that holds sound.
 _TRIALS = 5
-
-
-def shards(folder: pathlib.Path, split: str) -> list[pathlib.Path]:
-  """Finds the shot records of a split.
-
-  Raises:
-    SpeedflowError: there are none.
-  """
-  return split_shards(
-    folder, split, "records of shots", "`make records` writes them"
-  )
 
 
 class SoundSource:
@@ -72,10 +61,7 @@ class SoundSource:
         f"{paths[0].parent}: no real-time shot has sound; build the records "
         "from videos with sound"
       )
-    _, member = np.unique(sources, return_inverse=True)
-    weight = np.bincount(member)[member] ** (power - 1.0)
-    repeats = np.maximum(1, np.round(weight / weight.min())).astype(int)
-    self._order = np.repeat(np.arange(len(self.sounds)), repeats)
+    self._order = balance.indices(sources, power)
 
   def __len__(self) -> int:
     return len(self._order)
@@ -134,11 +120,11 @@ class GroupSampler:
   """
 
   columns: int
-  octaves: float = 2.2
-  gain_db: float = 8.0
-  tilt_db: float = 4.0
-  low_pass: float = 0.6
-  noise: float = 0.2
+  octaves: float
+  gain_db: float
+  tilt_db: float
+  low_pass: float
+  noise: float
 
   def __call__(
     self, sound: media.Audio, rng: np.random.Generator
@@ -221,14 +207,7 @@ def training_batches(
     process_index: this process.
     process_count: number of processes.
   """
-  sampler = GroupSampler(
-    columns=columns,
-    octaves=data.octaves,
-    gain_db=data.gain_db,
-    tilt_db=data.tilt_db,
-    low_pass=data.low_pass,
-    noise=data.noise,
-  )
+  sampler = pipeline.configured(GroupSampler, data, columns=columns)
   # Few sounds fill no large batch: epochs are repeated before they are cut.
   source = pipeline.mix([_source(tuple(paths), data.balance)], [1.0], seed=seed)
   return pipeline.batches(

@@ -25,9 +25,9 @@ import numpy as np
 from scipy import stats
 
 from experiments.sound_speed import baselines, protocol
-from speedflow import errors, media
+from speedflow import media
 from speedflow.estimate import sound_speed
-from speedflow.evaluation import speed
+from speedflow.evaluation import report, speed
 from speedflow.sound import changes, spectra
 from speedflow.timewarp import audio as audio_speed
 from speedflow.training import run_record
@@ -48,11 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
   parser.add_argument("--split", default="test")
   parser.add_argument("--out", type=pathlib.Path, required=True)
   args = parser.parse_args(argv)
-  try:
-    results = evaluate(args.split)
-  except errors.SpeedflowError as error:
-    print(f"evaluate: {error}", file=sys.stderr)
-    return 2
+  results = evaluate(args.split)
   run_record.write_results(args.out, results, tables(results))
   return 0
 
@@ -190,10 +186,7 @@ def _score_subset(
   scores = {
     "changes": len(rows),
     "scene_groups": len(np.unique(group)),
-    "found": (
-      float(found.mean()),
-      *speed.bootstrap(lambda i: float(found[i].mean()), group),
-    ),
+    "found": report.interval(lambda i: float(found[i].mean()), group).to_json(),
     "extra": sum(row["extra"] for row in rows),
   }
   if hits:
@@ -259,17 +252,13 @@ def score_speeds(sounds: Sequence[protocol.Sound]) -> dict[str, Any]:
     low, high = answers[index, 1], answers[index, 2]
     return speed.coverage(low, high, truth[index])
 
-  everything = np.arange(len(known))
   return {
     "sounds": len(rows),
     "unknown": len(rows) - len(known),
-    "factor_error": (
-      factor_error(everything),
-      *speed.bootstrap(factor_error, group),
-    ),
+    "factor_error": report.interval(factor_error, group).to_json(),
     "constant_factor_error": float(2 ** np.abs(truth).mean()),
     "spearman": speed.score(answers[:, 0], truth).spearman,
-    "coverage": (covered(everything), *speed.bootstrap(covered, group)),
+    "coverage": report.interval(covered, group).to_json(),
     "factor_error_by_speed": {
       f"{2**octaves:.3g}": factor_error(np.flatnonzero(truth == octaves))
       for octaves in np.unique(truth)
@@ -319,8 +308,8 @@ def tables(results: dict[str, Any]) -> str:
           f"{of['median_ratio_error']:.1%} | {of['interval_coverage']:.2f}"
         )
       lines.append(
-        f"| {name} | {system} | {of['changes']} | {_cell(of['found'])} | "
-        f"{detail} |"
+        f"| {name} | {system} | {of['changes']} | "
+        f"{report.Figure(*of['found']).cell()} | {detail} |"
       )
   lines += [
     "",
@@ -332,7 +321,7 @@ def tables(results: dict[str, Any]) -> str:
       of = scores[kind]
       lines.append(
         f"| {kind} | {of['minutes']:.1f} | {system} | {of['alarms']} | "
-        f"{_cell(of['per_minute'])} |"
+        f"{report.Figure(*of['per_minute']).cell()} |"
       )
   of = results["absolute"]
   by_speed = ", ".join(
@@ -344,18 +333,14 @@ def tables(results: dict[str, Any]) -> str:
     "| Spearman | in the 80 % interval |",
     "|---|---|---|---|---|---|---|",
     f"| speedflow | {of['sounds']} | {of['unknown']} | "
-    f"{_cell(of['factor_error'])} | {of['constant_factor_error']:.2f} | "
-    f"{of['spearman']:.2f} | {_cell(of['coverage'])} |",
+    f"{report.Figure(*of['factor_error']).cell()} | "
+    f"{of['constant_factor_error']:.2f} | {of['spearman']:.2f} | "
+    f"{report.Figure(*of['coverage']).cell()} |",
     "",
     f"Typical factor error by true speed: {by_speed}.",
   ]
   return "\n".join(lines) + "\n"
 
 
-def _cell(figures: Sequence[float]) -> str:
-  figure, low, high = figures
-  return f"{figure:.2f} ({low:.2f}-{high:.2f})"
-
-
 if __name__ == "__main__":
-  sys.exit(main())
+  sys.exit(report.run(main))

@@ -1,7 +1,6 @@
 """The sound speed network, as the training loop sees it."""
 
 import functools
-import hashlib
 import pathlib
 from collections.abc import Callable
 
@@ -14,7 +13,7 @@ import optax
 from flax import nnx
 
 from experiments.sound_speed import dataset
-from speedflow.data.records import RecordSource
+from speedflow.data import records
 from speedflow.estimate import sound_weights
 from speedflow.evaluation import speed
 from speedflow.models import motion_net, sound_net
@@ -125,11 +124,8 @@ class Experiment:
 
   def data_fingerprint(self) -> str:
     """A digest of the training and validation records."""
-    digests = [
-      RecordSource(self._paths(split)).fingerprint()
-      for split in ("train", self._config.eval_split)
-    ]
-    return hashlib.sha256("".join(digests).encode()).hexdigest()
+    splits = ("train", self._config.eval_split)
+    return records.fingerprint(*map(self._paths, splits))
 
   @functools.cached_property
   def _evaluated(self) -> tuple[np.ndarray, np.ndarray]:
@@ -138,4 +134,4 @@ class Experiment:
     return dataset.fixed_windows(source.sounds, _EVALUATED, self._net.columns)
 
   def _paths(self, split: str) -> list[pathlib.Path]:
-    return dataset.shards(pathlib.Path(self._config.data.records), split)
+    return records.split_shards(pathlib.Path(self._config.data.records), split)

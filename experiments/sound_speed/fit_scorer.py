@@ -22,6 +22,7 @@ import optax
 from scipy import optimize
 
 from experiments.sound_speed import protocol
+from speedflow.evaluation import report
 from speedflow.output.atomic import atomic_path
 from speedflow.sound import changes, evidence, scorer, spectra
 
@@ -215,4 +216,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-  sys.exit(main())
+  sys.exit(report.run(main))

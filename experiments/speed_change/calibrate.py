@@ -22,7 +22,9 @@ from experiments.speed_change import baselines, protocol, untouched
 from speedflow.data.records import RecordSource, split_shards
 from speedflow.data.schema import ShotRecord
 from speedflow.detect import change_detector, weights
+from speedflow.evaluation import report
 from speedflow.models import change_net
+from speedflow.training import run_record
 
 _COVERAGE = 0.8
 # Per minute of untouched video; half of what is asked for.
@@ -50,12 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
   ]
   extra: dict[str, Any] = {"calibration": calibrate(model, shots)}
   if args.run:
-    run = json.loads(args.run.read_text())
-    kept = ("data_fingerprint", "git", "versions", "devices", "last_step")
-    extra["run"] = {name: run[name] for name in kept}
-    extra["run"]["seed"] = run["config"]["seed"]
-    parts = [*run["earlier"], run]
-    extra["run"]["wall_seconds"] = sum(p["wall_seconds"] for p in parts)
+    extra["run"] = run_record.in_short(args.run)
   weights.save(args.out, model, extra)
   print(json.dumps(extra["calibration"]))
   return 0
@@ -92,4 +89,4 @@ def calibrate(
 
 
 if __name__ == "__main__":
-  sys.exit(main())
+  sys.exit(report.run(main))

@@ -17,8 +17,7 @@ import numpy as np
 from experiments.speed_change import plans
 from experiments.speed_change.pairs import MAX_SPEED, PairRecord
 from experiments.speed_estimator.dataset import BalancedSource
-from speedflow.data import pipeline
-from speedflow.data.motion import CHANNELS
+from speedflow.data import motion, pipeline
 from speedflow.data.records import RecordSource
 
 # Frames beside a change are changes, too; one more on either side is neither.
@@ -76,15 +75,15 @@ class WindowSampler:
   """
 
   maps: int
-  windows: int = 4
-  flow_scale: float = 0.5
-  intensity_scale: float = 0.4
-  noise: float = 0.1
-  events: float = 0.08
-  held: float = 0.1
-  often_fast: bool = True
-  busy: float = 0.5
-  lively: float = 0.8
+  windows: int
+  flow_scale: float
+  intensity_scale: float
+  noise: float
+  events: float
+  held: float
+  often_fast: bool
+  busy: float
+  lively: float
 
   def __call__(
     self, encoded: bytes, rng: np.random.Generator
@@ -182,13 +181,7 @@ class WindowSampler:
     maps[..., _TEXTURE] *= 2.0 ** rng.normal(0.0, self.intensity_scale)
     noise = rng.uniform(0, self.noise) * rng.integers(2)
     maps[..., :2] += rng.normal(0, noise, (*maps.shape[:3], 2))
-    if rng.random() < 0.5:
-      maps = maps[:, :, ::-1]
-      maps[..., 0] *= -1
-    if rng.random() < 0.3:
-      maps = maps[:, ::-1]
-      maps[..., 1] *= -1
-    window.maps = maps
+    window.maps = motion.flip(maps, rng)
     if rng.random() < 0.5:
       reverse(window)
     return window
@@ -200,7 +193,7 @@ def fastest(maps: np.ndarray) -> float:
   Args:
     maps: [t, 12, 16, 8].
   """
-  size = maps[..., CHANNELS.index("flow_rms")].astype(np.float32).mean(0)
+  size = maps[..., motion.CHANNELS.index("flow_rms")].astype(np.float32).mean(0)
   return float(np.sort(size, axis=None)[-size.size // 10 :].mean())
 
 
@@ -347,7 +340,7 @@ def training_batches(
     process_index: this process.
     process_count: number of processes.
   """
-  sampler = WindowSampler(maps=data.maps, **data.sampler)
+  sampler = pipeline.configured(WindowSampler, data.sampler, maps=data.maps)
   return pipeline.batches(
     BalancedSource(RecordSource(paths), data.balance),
     [sampler],

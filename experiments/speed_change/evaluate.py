@@ -19,12 +19,11 @@ from typing import Any
 import numpy as np
 
 from experiments.speed_change import baselines, protocol, untouched
-from speedflow import errors
 from speedflow.data.records import RecordSource, split_shards
 from speedflow.data.schema import ShotRecord
 from speedflow.detect import change_detector
 from speedflow.detect import weights as change_weights
-from speedflow.evaluation import speed
+from speedflow.evaluation import report
 from speedflow.training import run_record
 
 _OURS = "speedflow"
@@ -44,11 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
   parser.add_argument("--weights", default="tiny")
   parser.add_argument("--out", type=pathlib.Path, required=True)
   args = parser.parse_args(argv)
-  try:
-    results = evaluate(args.records, args.clips, args.split, args.weights)
-  except errors.SpeedflowError as error:
-    print(f"evaluate: {error}", file=sys.stderr)
-    return 2
+  results = evaluate(args.records, args.clips, args.split, args.weights)
   run_record.write_results(args.out, results, tables(results))
   return 0
 
@@ -119,14 +114,10 @@ def _scores(
   windows: protocol.Windows, answers: protocol.Answers, chosen: np.ndarray
 ) -> dict[str, Any]:
   def with_interval(measure, index: np.ndarray) -> tuple[float, ...]:
-    figure = measure(windows, answers, index)
-    if np.isnan(figure):
-      return figure, figure, figure
-    interval = speed.bootstrap(
+    return report.interval(
       lambda drawn: measure(windows, answers, index[drawn]),
       windows.group[index],
-    )
-    return figure, *interval
+    ).to_json()
 
   scores: dict[str, Any] = {
     name: with_interval(measure, chosen)
@@ -166,14 +157,19 @@ def tables(results: dict[str, Any]) -> str:
   lines += [
     "Untouched video, through the whole detector:",
     "",
-    "| video | minutes | false alarms | a minute |",
-    "|---|---|---|---|",
+    report.markdown(
+      ["video", "minutes", "false alarms", "a minute"],
+      [
+        [
+          name,
+          f"{alarms['minutes']:.1f}",
+          str(len(alarms["alarms"])),
+          _cell(alarms["false_alarms_per_minute"]),
+        ]
+        for name, alarms in results["untouched"].items()
+      ],
+    ),
   ]
-  for name, alarms in results["untouched"].items():
-    lines.append(
-      f"| {name} | {alarms['minutes']:.1f} | {len(alarms['alarms'])} | "
-      f"{_cell(alarms['false_alarms_per_minute'], 2)} |"
-    )
   return "\n".join(lines) + "\n"
 
 
@@ -189,11 +185,11 @@ def _window_tables(which: str, part: dict[str, Any], split: str) -> list[str]:
   ]
   for name, scores in part["systems"].items():
     cells = [
-      _cell(scores["accuracy"], 3),
-      _cell(scores["average_precision"], 3),
-      _cell(scores["average_precision_from_2"], 3),
-      _cell(scores["localisation_ms"], 0),
-      _cell(scores["ratio_error"], 2),
+      _cell(scores["accuracy"], ".3f"),
+      _cell(scores["average_precision"], ".3f"),
+      _cell(scores["average_precision_from_2"], ".3f"),
+      _cell(scores["localisation_ms"], ".0f"),
+      _cell(scores["ratio_error"]),
     ]
     lines.append(f"| {name} | {' | '.join(cells)} |")
   lines += [
@@ -206,18 +202,15 @@ def _window_tables(which: str, part: dict[str, Any], split: str) -> list[str]:
   ]
   for kind, scores in part["systems"][_OURS]["by_kind"].items():
     lines.append(
-      f"| {kind} | {scores['windows']} | {_cell(scores['accuracy'], 3)} | "
-      f"{_cell(scores['found'], 2)} | {scores['false']:.3f} |"
+      f"| {kind} | {scores['windows']} | {_cell(scores['accuracy'], '.3f')} | "
+      f"{_cell(scores['found'])} | {scores['false']:.3f} |"
     )
   return [*lines, ""]
 
 
-def _cell(figures: Sequence[float], digits: int) -> str:
-  if np.isnan(figures[0]):
-    return "-"
-  figure, low, high = (f"{x:.{digits}f}" for x in figures)
-  return f"{figure} ({low}-{high})"
+def _cell(figures: Sequence[float], form: str = ".2f") -> str:
+  return report.Figure(*figures).cell(form)
 
 
 if __name__ == "__main__":
-  sys.exit(main())
+  sys.exit(report.run(main))

@@ -1,6 +1,5 @@
 """The speed-change detector, as the training loop sees it."""
 
-import hashlib
 import pathlib
 from collections.abc import Callable
 
@@ -11,8 +10,7 @@ import ml_collections
 from flax import nnx
 
 from experiments.speed_change import dataset, protocol
-from speedflow.data import motion
-from speedflow.data.records import RecordSource, split_shards
+from speedflow.data import motion, records
 from speedflow.detect import weights
 from speedflow.models import change_net
 
@@ -113,14 +111,11 @@ class Experiment:
 
   def data_fingerprint(self) -> str:
     """A digest of the training and validation records."""
-    digests = [
-      RecordSource(self._paths(split)).fingerprint()
-      for split in ("train", self._config.eval_split)
-    ]
-    return hashlib.sha256("".join(digests).encode()).hexdigest()
+    splits = ("train", self._config.eval_split)
+    return records.fingerprint(*map(self._paths, splits))
 
   def _paths(self, split: str) -> list[pathlib.Path]:
-    return split_shards(
+    return records.split_shards(
       pathlib.Path(self._config.data.records),
       split,
       "records of pairs",

@@ -20,6 +20,7 @@ from speedflow import errors
 from speedflow.data import example, motion, shards
 from speedflow.data.records import RecordSource, split_shards
 from speedflow.data.schema import ShotRecord
+from speedflow.evaluation import report
 from speedflow.output import claims
 from speedflow.timewarp import augment, labels, resample
 
@@ -261,20 +262,16 @@ def main(argv: Sequence[str] | None = None) -> int:
   parser.add_argument("--looks", type=int, default=1)
   parser.add_argument("--workers", type=int, default=1)
   args = parser.parse_args(argv)
-  try:
-    written = build(
-      args.records,
-      args.out,
-      looks=args.looks,
-      workers=args.workers,
-      on_progress=lambda done, total: print(f"{done} of {total}", flush=True),
-    )
-  except errors.SpeedflowError as error:
-    print(f"pairs: {error}", file=sys.stderr)
-    return 2
+  written = build(
+    args.records,
+    args.out,
+    looks=args.looks,
+    workers=args.workers,
+    on_progress=lambda done, total: print(f"{done} of {total}", flush=True),
+  )
   print(f"{args.out}: {written} records written")
   return 0
 
 
 if __name__ == "__main__":
-  sys.exit(main())
+  sys.exit(report.run(main))

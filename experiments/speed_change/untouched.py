@@ -8,7 +8,7 @@ import numpy as np
 
 from speedflow.data.schema import ShotRecord
 from speedflow.detect import change_detector
-from speedflow.evaluation import speed
+from speedflow.evaluation import report
 
 CATEGORIES = ("realtime", "highfps")
 """Films in slow motion may well change their speed."""
@@ -81,8 +81,7 @@ def per_minute(
     return float(counts[index].sum() / minutes[index].sum())
 
   groups = np.array([w.group for w in watched])
-  everything = np.arange(len(watched))
-  return rate(everything), *speed.bootstrap(rate, groups)
+  return report.interval(rate, groups).to_json()
 
 
 def _images(shot: ShotRecord) -> list[np.ndarray]:

@@ -17,14 +17,17 @@ from typing import Any
 
 import numpy as np
 
-from experiments.speed_estimator import evaluate, experiment, protocol
+from experiments.speed_estimator import evaluate, experiment
 from experiments.speed_estimator.dataset import ANCHORS
+from speedflow.data.records import split_shards
 from speedflow.data.schema import ShotRecord
 from speedflow.estimate import estimator as estimator_lib
 from speedflow.estimate import weights
 from speedflow.estimate.answer import Estimate, SpeedCurve
+from speedflow.evaluation import report
 from speedflow.models import motion_net
 from speedflow.training import config as config_lib
+from speedflow.training import run_record
 
 _COVERAGE = 0.8
 
@@ -43,18 +46,13 @@ def main(argv: Sequence[str] | None = None) -> int:
   parser.add_argument("--run", type=pathlib.Path, help="run.json of the run")
   args = parser.parse_args(argv)
   model, _ = weights.load(args.weights)
-  shots = evaluate.read_shots(protocol.shards(args.clips, "val"))
+  shots = evaluate.read_shots(split_shards(args.clips, "val"))
   frequency = experiment.Experiment(
     config_lib.load_config(args.config)
   ).label_frequency
   extra: dict[str, Any] = {"calibration": calibrate(model, shots, frequency)}
   if args.run:
-    run = json.loads(args.run.read_text())
-    kept = ("data_fingerprint", "git", "versions", "devices", "last_step")
-    extra["run"] = {name: run[name] for name in kept}
-    extra["run"]["seed"] = run["config"]["seed"]
-    parts = [*run["earlier"], run]
-    extra["run"]["wall_seconds"] = sum(p["wall_seconds"] for p in parts)
+    extra["run"] = run_record.in_short(args.run)
   weights.save(args.out, model, model.config, extra)
   print(json.dumps(extra["calibration"]))
   return 0
@@ -125,4 +123,4 @@ def _conformal(scores: np.ndarray, groups: np.ndarray) -> float:
 
 
 if __name__ == "__main__":
-  sys.exit(main())
+  sys.exit(report.run(main))

@@ -5,7 +5,6 @@ the speed of the source is known, so every video teaches (equivariance); those
 of known speed also anchor the scale.
 """
 
-import collections
 import dataclasses
 import itertools
 import pathlib
@@ -17,8 +16,8 @@ import ml_collections
 import numpy as np
 
 from experiments.speed_estimator import disturb
-from speedflow.data import motion, pipeline
-from speedflow.data.records import RecordSource
+from speedflow.data import balance, motion, pipeline
+from speedflow.data.records import RecordSource, split_shards
 from speedflow.errors import SpeedflowError
 
 # Speeds that another system guessed are not used as labels.
@@ -45,8 +44,7 @@ class BalancedSource:
 
     Args:
       records: motion records.
-      power: a repository of n records is seen n ** power as often as one of
-        a single record; 1 is no balancing at all, 0 the strictest.
+      power: as of `balance.indices`.
       leave_out: repositories that are not seen at all.
       paired: whether an element is a pair: the record, and that of the same
         shot in its next look.
@@ -67,10 +65,7 @@ class BalancedSource:
         f"{records!r}: every repository is left out; name fewer in "
         "config.data.leave_out"
       )
-    counts = collections.Counter(names)
-    weights = np.array([counts[names[i]] ** (power - 1.0) for i in kept])
-    repeats = np.maximum(1, np.round(weights / weights.min())).astype(int)
-    self.indices = np.repeat(kept, repeats)
+    self.indices = kept[balance.indices([names[i] for i in kept], power)]
 
   def __len__(self) -> int:
     return len(self.indices)
@@ -118,14 +113,14 @@ class GroupSampler:
   """
 
   maps: int
-  flow_scale: float = 0.7
-  intensity_scale: float = 0.5
-  cut: float = 0.3
-  reverse: float = 0.3
-  stride_weights: tuple[tuple[int, float], ...] = ((motion.STRIDES[-1], 1.0),)
-  disturb: float = 0.0
-  anchored: bool = True
-  other_look: float = 0.0
+  flow_scale: float
+  intensity_scale: float
+  cut: float
+  reverse: float
+  stride_weights: tuple[tuple[int, float], ...]
+  disturb: float
+  anchored: bool
+  other_look: float
 
   def __call__(
     self, encoded: bytes | tuple[bytes, bytes], rng: np.random.Generator
@@ -197,16 +192,28 @@ class GroupSampler:
       maps = disturb.drop_small_changes(maps, rng)
     if rng.random() < self.disturb:
       maps = disturb.add_noise(maps, rng)
-    if rng.random() < 0.5:
-      maps = maps[:, :, ::-1]
-      maps[..., 0] *= -1
-    if rng.random() < 0.3:
-      maps = maps[:, ::-1]
-      maps[..., 1] *= -1
+    maps = motion.flip(maps, rng)
     if rng.random() < self.reverse:
       maps = maps[::-1]
       maps[..., :2] *= -1
     return maps
+
+
+def procedural_shards(data: ml_collections.ConfigDict) -> list[pathlib.Path]:
+  """The records of procedural scenes to train on.
+
+  Args:
+    data: the `data` part of the experiment's config.
+
+  Raises:
+    SpeedflowError: there are none.
+  """
+  return split_shards(
+    pathlib.Path(data.procedural),
+    "train",
+    "motion records of procedural scenes",
+    "`speedflow data procedural` and `speedflow data motion` write them",
+  )
 
 
 def training_batches(
@@ -228,17 +235,7 @@ def training_batches(
     process_index: this process.
     process_count: number of processes.
   """
-  sampler = GroupSampler(
-    maps=data.maps,
-    flow_scale=data.flow_scale,
-    intensity_scale=data.intensity_scale,
-    cut=data.cut,
-    reverse=data.reverse,
-    stride_weights=tuple(data.stride_weights),
-    disturb=data.disturb,
-    anchored=data.anchored,
-    other_look=data.other_look,
-  )
+  sampler = pipeline.configured(GroupSampler, data)
   source = BalancedSource(
     RecordSource(paths),
     data.balance,
@@ -246,8 +243,7 @@ def training_batches(
     paired=data.other_look > 0,
   )
   if data.procedural_share:
-    folder = pathlib.Path(data.procedural)
-    made = RecordSource(sorted(folder.glob("*.tfrecord-?????-of-?????")))
+    made = RecordSource(procedural_shards(data))
     weights = (1.0 - data.procedural_share, data.procedural_share)
     mixed = pipeline.mix([source, made], weights, seed=seed)
   return pipeline.batches(

@@ -20,14 +20,13 @@ import numpy as np
 
 from experiments.speed_estimator import baselines, protocol
 from experiments.speed_estimator.dataset import ANCHORS
-from speedflow import errors
 from speedflow.data.motion import CHANNELS, MotionRecord
-from speedflow.data.records import RecordSource
+from speedflow.data.records import RecordSource, split_shards
 from speedflow.data.schema import ShotRecord
 from speedflow.estimate import estimator as estimator_lib
 from speedflow.estimate import weights
 from speedflow.estimate.answer import Estimate
-from speedflow.evaluation import speed
+from speedflow.evaluation import report, speed
 from speedflow.models import motion_net
 from speedflow.training import run_record
 
@@ -56,11 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
   parser.add_argument("--weights", default="tiny")
   parser.add_argument("--out", type=pathlib.Path, required=True)
   args = parser.parse_args(argv)
-  try:
-    results = evaluate(args.records, args.clips, args.split, args.weights)
-  except errors.SpeedflowError as error:
-    print(f"evaluate: {error}", file=sys.stderr)
-    return 2
+  results = evaluate(args.records, args.clips, args.split, args.weights)
   run_record.write_results(args.out, results, tables(results))
   return 0
 
@@ -87,9 +82,9 @@ def evaluate(
   calibration = estimator_lib.Calibration(**extra.get("calibration", {}))
   centres = np.asarray(model.config.centres)
   frequency = calibration.frequency(len(centres))
-  paths = protocol.shards(records, split)
+  paths = split_shards(records, split)
   scored = list(protocol.read_records(paths))
-  training = list(protocol.read_records(protocol.shards(records, "train")))
+  training = list(protocol.read_records(split_shards(records, "train")))
   realtime = {}
   for frames in _FRAMES:
     data = protocol.windows(scored, frames)
@@ -111,7 +106,7 @@ def evaluate(
       },
     }
   estimator = estimator_lib.SpeedEstimator(model, calibration)
-  shots = read_shots(protocol.shards(clips, split))
+  shots = read_shots(split_shards(clips, split))
   answers_of_clips = whole_clips(estimator, shots)
   return {
     **run_record.circumstances(),
@@ -155,16 +150,12 @@ def _by_motion(
     def mae(index: np.ndarray, miss: np.ndarray = miss[chosen]) -> float:
       return float(miss[index].mean())
 
-    everything = np.arange(chosen.sum())
     parts.append(
       {
         # A step of 2 ** log2_step is 1/30 s at 0.
         "pixels_per_second": (30 * 2.0**low, 30 * 2.0**high),
         "windows": int(chosen.sum()),
-        "mae": (
-          mae(everything),
-          *speed.bootstrap(mae, data.group[chosen]),
-        ),
+        "mae": report.interval(mae, data.group[chosen]).to_json(),
       }
     )
   return parts
@@ -192,10 +183,7 @@ def _all_speeds(clips: Sequence[dict[str, Any]]) -> dict[str, Any]:
   measures = (pearson, factor_error, coverage)
   figures: dict[str, Any] = {"clips": len(chosen)}
   for measure in measures:
-    figures[measure.__name__] = (
-      measure(np.arange(len(chosen))),
-      *speed.bootstrap(measure, group),
-    )
+    figures[measure.__name__] = report.interval(measure, group).to_json()
   figures["by_category"] = {
     name: {
       "clips": int((category == name).sum()),
@@ -296,13 +284,15 @@ def tables(results: dict[str, Any]) -> str:
       f"Windows of {frames} frames: {part['windows']} windows, "
       f"{part['scene_groups']} scene groups of `{results['split']}`.",
       "",
-      "| system | log2 MAE | 3-way accuracy | Spearman | 1x against 2x |",
-      "|---|---|---|---|---|",
+      report.markdown(
+        ["system", "log2 MAE", "3-way accuracy", "Spearman", "1x against 2x"],
+        [
+          [name, *(report.Figure(*figures).cell() for figures in of.values())]
+          for name, of in part["systems"].items()
+        ],
+      ),
+      "",
     ]
-    for name, scores in part["systems"].items():
-      cells = " | ".join(_cell(*figures) for figures in scores.values())
-      lines.append(f"| {name} | {cells} |")
-    lines.append("")
   lines += [
     f"By amount of motion, windows of {_MOTION_FRAMES} frames:",
     "",
@@ -311,9 +301,8 @@ def tables(results: dict[str, Any]) -> str:
   ]
   for part in results["by_motion"]:
     low, high = part["pixels_per_second"]
-    lines.append(
-      f"| {low:.1f} to {high:.1f} | {part['windows']} | {_cell(*part['mae'])} |"
-    )
+    mae = report.Figure(*part["mae"]).cell()
+    lines.append(f"| {low:.1f} to {high:.1f} | {part['windows']} | {mae} |")
   everything = results["all_speeds"]
   lines += [
     "",
@@ -336,9 +325,8 @@ def _row(name: str, figures: dict[str, Any]) -> str:
   cells = []
   for measure in ("pearson", "factor_error", "coverage"):
     figure = figures.get(measure, np.nan)
-    cells.append(
-      _cell(*figure) if isinstance(figure, tuple | list) else _cell(figure)
-    )
+    parts = figure if isinstance(figure, tuple | list) else (figure,)
+    cells.append(report.Figure(*parts).cell())
   return f"| {name} | {figures['clips']} | " + " | ".join(cells) + " |"
 
 
@@ -400,13 +388,5 @@ def worst(clips: Sequence[dict[str, Any]], count: int) -> list[dict[str, Any]]:
   ]
 
 
-def _cell(figure: float, low: float = np.nan, high: float = np.nan) -> str:
-  if np.isnan(figure):
-    return "-"
-  if np.isnan(low):
-    return f"{figure:.2f}"
-  return f"{figure:.2f} ({low:.2f}-{high:.2f})"
-
-
 if __name__ == "__main__":
-  sys.exit(main())
+  sys.exit(report.run(main))

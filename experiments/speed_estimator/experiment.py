@@ -1,7 +1,6 @@
 """The speed estimator, as the training loop sees it."""
 
 import functools
-import hashlib
 import pathlib
 from collections.abc import Callable
 
@@ -14,8 +13,7 @@ import optax
 from flax import nnx
 
 from experiments.speed_estimator import dataset, protocol, scene_mixing
-from speedflow.data import motion
-from speedflow.data.records import RecordSource
+from speedflow.data import motion, records
 from speedflow.estimate import weights
 from speedflow.models import motion_net
 
@@ -147,11 +145,10 @@ class Experiment:
 
   def data_fingerprint(self) -> str:
     """A digest of the training and validation records."""
-    digests = [
-      RecordSource(self._paths(split)).fingerprint()
-      for split in ("train", self._config.eval_split)
-    ]
-    return hashlib.sha256("".join(digests).encode()).hexdigest()
+    parts = [self._paths(split) for split in ("train", self._config.eval_split)]
+    if self._config.data.procedural_share:
+      parts.append(dataset.procedural_shards(self._config.data))
+    return records.fingerprint(*parts)
 
   def _paths(self, split: str) -> list[pathlib.Path]:
-    return protocol.shards(pathlib.Path(self._config.data.records), split)
+    return records.split_shards(pathlib.Path(self._config.data.records), split)

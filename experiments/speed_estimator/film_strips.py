@@ -16,10 +16,10 @@ from collections.abc import Sequence
 import matplotlib.pyplot as plt
 import numpy as np
 
-from experiments.speed_estimator import evaluate, protocol
-from speedflow import errors
-from speedflow.data.records import RecordSource
+from experiments.speed_estimator import evaluate
+from speedflow.data.records import RecordSource, split_shards
 from speedflow.data.schema import ShotRecord
+from speedflow.evaluation import report
 from speedflow.output.atomic import atomic_path
 
 _COLUMNS = 8
@@ -40,18 +40,14 @@ def main(argv: Sequence[str] | None = None) -> int:
   own_speed = [c for c in results["clips"] if c["stride"] == 1]
   worst = evaluate.worst(own_speed, args.count)
   wanted = {clip["clip"] for clip in worst}
-  try:
-    shots = {
-      shot.id: shot
-      for shot in map(
-        ShotRecord.decode,
-        RecordSource(protocol.shards(args.clips, results["split"])),
-      )
-      if shot.id in wanted
-    }
-  except errors.SpeedflowError as error:
-    print(f"film_strips: {error}", file=sys.stderr)
-    return 2
+  shots = {
+    shot.id: shot
+    for shot in map(
+      ShotRecord.decode,
+      RecordSource(split_shards(args.clips, results["split"])),
+    )
+    if shot.id in wanted
+  }
   figure, rows = plt.subplots(
     len(worst), 1, figsize=(14, 1.7 * len(worst)), layout="constrained"
   )
@@ -80,4 +76,4 @@ def strip(shot: ShotRecord) -> np.ndarray:
 
 
 if __name__ == "__main__":
-  sys.exit(main())
+  sys.exit(report.run(main))

@@ -33,11 +33,11 @@ from experiments.speed_estimator import (
   experiment,
   protocol,
 )
-from speedflow import errors
 from speedflow.data.motion import MotionRecord
+from speedflow.data.records import split_shards
 from speedflow.estimate import estimator as estimator_lib
 from speedflow.estimate import weights
-from speedflow.evaluation import speed
+from speedflow.evaluation import report, speed
 from speedflow.output.atomic import atomic_path
 from speedflow.training import config as config_lib
 from speedflow.training import loop, run_record
@@ -70,15 +70,11 @@ def main(argv: Sequence[str] | None = None) -> int:
   )
   parser.add_argument("--out", type=pathlib.Path, help="where figures go")
   args, overrides = parser.parse_known_args(argv)
-  try:
-    config = config_lib.load_config(args.config, overrides)
-    if args.fold is not None:
-      train_fold(config, args.workdir, args.fold, args.folds)
-      return 0
-    results = compare(config, args.workdir, args.folds, args.clips)
-  except errors.SpeedflowError as error:
-    print(f"leave_out: {error}", file=sys.stderr)
-    return 2
+  config = config_lib.load_config(args.config, overrides)
+  if args.fold is not None:
+    train_fold(config, args.workdir, args.fold, args.folds)
+    return 0
+  results = compare(config, args.workdir, args.folds, args.clips)
   if args.out:
     with atomic_path(args.out) as path:
       path.write_text(json.dumps(results, indent=2) + "\n")
@@ -195,7 +191,7 @@ def compare(
     }
   results = {"frames": figures}
   if clips:
-    paths = [p for split in _SPLITS for p in protocol.shards(clips, split)]
+    paths = [p for split in _SPLITS for p in split_shards(clips, split)]
     results["clips"] = _whole_clips(workdir, parts, paths)
   return {
     **run_record.circumstances(),
@@ -360,7 +356,7 @@ def _looks() -> list[str]:
 
 def _records(config: ml_collections.ConfigDict) -> list[MotionRecord]:
   folder = pathlib.Path(config.data.records)
-  paths = [p for split in _SPLITS for p in protocol.shards(folder, split)]
+  paths = [p for split in _SPLITS for p in split_shards(folder, split)]
   return list(protocol.read_records(paths))
 
 
@@ -388,4 +384,4 @@ def _joined(answers: Sequence[protocol.Answers]) -> protocol.Answers:
 
 
 if __name__ == "__main__":
-  sys.exit(main())
+  sys.exit(report.run(main))

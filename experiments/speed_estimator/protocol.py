@@ -18,10 +18,10 @@ from flax import nnx
 
 from experiments.speed_estimator.dataset import ANCHORS
 from speedflow.data.motion import MotionRecord
-from speedflow.data.records import RecordSource, split_shards
+from speedflow.data.records import RecordSource
 from speedflow.errors import SpeedflowError
 from speedflow.estimate import belief
-from speedflow.evaluation import speed
+from speedflow.evaluation import report, speed
 from speedflow.models import motion_net
 from speedflow.timewarp import labels
 
@@ -57,17 +57,6 @@ class Windows:
 
   def __len__(self) -> int:
     return len(self.log2_speed)
-
-
-def shards(folder: pathlib.Path, split: str) -> list[pathlib.Path]:
-  """Finds the motion records of a split.
-
-  Raises:
-    SpeedflowError: there are none.
-  """
-  return split_shards(
-    folder, split, "motion records", "`make records` writes them"
-  )
 
 
 def read_records(paths: Sequence[pathlib.Path]) -> Iterator[MotionRecord]:
@@ -261,11 +250,10 @@ def realtime_scores(
     "spearman": lambda i: speed.score(answers.log2_speed[i], truth[i]).spearman,
     "accuracy_1x_2x": one_or_two,
   }
+  if intervals:
+    return {
+      name: report.interval(measure, data.group).to_json()
+      for name, measure in measures.items()
+    }
   everything = np.arange(len(data))
-  return {
-    name: (
-      measure(everything),
-      *(speed.bootstrap(measure, data.group) if intervals else ()),
-    )
-    for name, measure in measures.items()
-  }
+  return {name: (measure(everything),) for name, measure in measures.items()}

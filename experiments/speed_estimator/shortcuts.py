@@ -23,12 +23,12 @@ import cv2
 import numpy as np
 
 from experiments.speed_estimator import protocol
-from speedflow import errors
 from speedflow.data import motion
-from speedflow.data.records import RecordSource
+from speedflow.data.records import RecordSource, split_shards
 from speedflow.data.schema import ShotRecord, encode_jpeg
 from speedflow.estimate import estimator as estimator_lib
 from speedflow.estimate import weights
+from speedflow.evaluation import report
 from speedflow.models import motion_net
 from speedflow.timewarp.augment import Appearance, Codec, augment
 from speedflow.training import run_record
@@ -111,25 +111,21 @@ def main(argv: Sequence[str] | None = None) -> int:
   )
   parser.add_argument("--out", type=pathlib.Path, required=True)
   args = parser.parse_args(argv)
-  try:
-    paths = protocol.shards(args.clips, args.split)
-    model, extra = weights.load(weights.find(args.weights))
-    calibration = estimator_lib.Calibration(**extra.get("calibration", {}))
-    shots = [ShotRecord.decode(encoded) for encoded in RecordSource(paths)]
-    results = {
-      **run_record.circumstances(),
-      "split": args.split,
-      "weights": args.weights,
-      "data_fingerprint": RecordSource(paths).fingerprint(),
-      "frames": FRAMES,
-      "changes": {} if args.no_changes else battery(model, calibration, shots),
-      "no_speed": no_speed(
-        estimator_lib.SpeedEstimator(model, calibration), shots
-      ),
-    }
-  except errors.SpeedflowError as error:
-    print(f"shortcuts: {error}", file=sys.stderr)
-    return 2
+  paths = split_shards(args.clips, args.split)
+  model, extra = weights.load(weights.find(args.weights))
+  calibration = estimator_lib.Calibration(**extra.get("calibration", {}))
+  shots = [ShotRecord.decode(encoded) for encoded in RecordSource(paths)]
+  results = {
+    **run_record.circumstances(),
+    "split": args.split,
+    "weights": args.weights,
+    "data_fingerprint": RecordSource(paths).fingerprint(),
+    "frames": FRAMES,
+    "changes": {} if args.no_changes else battery(model, calibration, shots),
+    "no_speed": no_speed(
+      estimator_lib.SpeedEstimator(model, calibration), shots
+    ),
+  }
   run_record.write_results(args.out, results, tables(results))
   return 0
 
@@ -322,4 +318,4 @@ def _cells(frames: int, seed: int) -> np.ndarray:
 
 
 if __name__ == "__main__":
-  sys.exit(main())
+  sys.exit(report.run(main))

@@ -27,11 +27,11 @@ import numpy as np
 from scipy import optimize
 
 from experiments.speed_estimator import protocol
-from speedflow import errors
 from speedflow.data.motion import MIN_MAPS, MotionRecord
-from speedflow.data.records import RecordSource
+from speedflow.data.records import RecordSource, split_shards
 from speedflow.estimate import belief, telling, weights
 from speedflow.estimate import estimator as estimator_lib
+from speedflow.evaluation import report
 from speedflow.models import motion_net
 from speedflow.timewarp import labels
 from speedflow.training import run_record
@@ -347,7 +347,7 @@ def compare(folder: pathlib.Path, name: str) -> dict[str, Any]:
   """
   model, extra = weights.load(weights.find(name))
   calibration = estimator_lib.Calibration(**extra.get("calibration", {}))
-  paths = [p for split in _SPLITS for p in protocol.shards(folder, split)]
+  paths = [p for split in _SPLITS for p in split_shards(folder, split)]
   known = _known(model, calibration, paths)
   of_readings = learnt(known)
   logs = {name: [way(case) for case in known] for name, way in WAYS.items()}
@@ -407,14 +407,10 @@ def main(argv: Sequence[str] | None = None) -> int:
   parser.add_argument("--weights", default="speed_tiny")
   parser.add_argument("--out", type=pathlib.Path, required=True)
   args = parser.parse_args(argv)
-  try:
-    results = compare(args.records, args.weights)
-  except errors.SpeedflowError as error:
-    print(f"slow_end: {error}", file=sys.stderr)
-    return 2
+  results = compare(args.records, args.weights)
   run_record.write_results(args.out, results, table(results))
   return 0
 
 
 if __name__ == "__main__":
-  sys.exit(main())
+  sys.exit(report.run(main))

@@ -6,7 +6,6 @@ batch, space pooled by its maximum and time by its mean, as in SpeedNet
 an S3D, and has a few hundred clips where they had 400,000.
 """
 
-import hashlib
 import pathlib
 from collections.abc import Callable
 from typing import Any
@@ -21,10 +20,9 @@ import optax
 from flax import nnx
 
 from experiments.speed_estimator import protocol
-from speedflow.data import pipeline
-from speedflow.data.records import RecordSource
+from speedflow.data import pipeline, records
 from speedflow.data.schema import ShotRecord
-from speedflow.evaluation import speed
+from speedflow.evaluation import report
 
 FRAMES = 16
 SIZE = (48, 64)
@@ -130,7 +128,7 @@ class Experiment:
   ) -> grain.IterDataset:
     """An endless stream of batches of pairs."""
     return pipeline.batches(
-      RecordSource(self._paths(split)),
+      records.RecordSource(self._paths(split)),
       [PairSampler()],
       batch_size=self._config.batch_size // process_count,
       seed=seed,
@@ -151,7 +149,7 @@ class Experiment:
   ) -> dict[str, float]:
     """Accuracy on windows of real-time shots, as the protocol cuts them."""
     windows, truth, group = [], [], []
-    for encoded in RecordSource(self._paths(self._config.eval_split)):
+    for encoded in records.RecordSource(self._paths(self._config.eval_split)):
       shot = ShotRecord.decode(encoded)
       if shot.category != "realtime":
         continue
@@ -173,26 +171,24 @@ class Experiment:
       ]
     )
     right = chosen == np.array(truth)
-    low, high = speed.bootstrap(lambda i: right[i].mean(), np.array(group))
-    accuracy = float(right.mean())
-    log(f"1x against 2x: {accuracy:.3f} ({low:.3f}-{high:.3f})")
+    accuracy = report.interval(
+      lambda i: float(right[i].mean()), np.array(group)
+    )
+    log(f"1x against 2x: {accuracy.cell('.3f')}")
     return {
-      "accuracy_1x_2x": accuracy,
-      "accuracy_1x_2x_low": low,
-      "accuracy_1x_2x_high": high,
+      "accuracy_1x_2x": accuracy.value,
+      "accuracy_1x_2x_low": accuracy.low,
+      "accuracy_1x_2x_high": accuracy.high,
       "windows": len(windows),
     }
 
   def data_fingerprint(self) -> str:
     """A digest of the training and validation records."""
-    digests = [
-      RecordSource(self._paths(split)).fingerprint()
-      for split in ("train", self._config.eval_split)
-    ]
-    return hashlib.sha256("".join(digests).encode()).hexdigest()
+    splits = ("train", self._config.eval_split)
+    return records.fingerprint(*map(self._paths, splits))
 
   def _paths(self, split: str) -> list[pathlib.Path]:
-    return protocol.shards(pathlib.Path(self._config.data.records), split)
+    return records.split_shards(pathlib.Path(self._config.data.records), split)
 
 
 def _encoded(frames: jax.Array | np.ndarray) -> jax.Array:

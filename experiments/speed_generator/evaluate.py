@@ -2,7 +2,7 @@
 
   python -m experiments.speed_generator.evaluate --weights=tiny --split=test \
     --baseline buckets=A.npz --baseline none=B.npz \
-    --out=experiments/speed_generator/results.json
+    --out=experiments/speed_generator/results/test.json
 
 Nothing here was trained on: mover scenes below seed `dataset.HELD_OUT`, and
 real shots of the split that `--split` names. Prints the table of README.md.
@@ -24,6 +24,7 @@ from scipy import stats
 
 from experiments.speed_generator import dataset, measure, movers, pictures
 from speedflow.estimate import estimator
+from speedflow.evaluation import report
 from speedflow.generate import generator as inference
 from speedflow.generate import weights
 from speedflow.training import run_record
@@ -492,4 +493,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-  sys.exit(main())
+  sys.exit(report.run(main))

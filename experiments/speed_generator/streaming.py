@@ -6,7 +6,8 @@
   speedflow eval --config=configs/speed_generator.py:stream --workdir=runs/A \
     --export=noisy.npz                                    (and so on for B)
   python -m experiments.speed_generator.streaming --model noisy=noisy.npz \
-    --model clean=clean.npz --out=experiments/speed_generator/streaming.json
+    --model clean=clean.npz \
+    --out=experiments/speed_generator/results/streaming.json
 
 Mover scenes that nothing was trained on are rolled out over eight times the
 length of training clips. In each stretch of that length, ways and frames are
@@ -23,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from experiments.speed_generator import dataset, measure, movers
+from speedflow.evaluation import report
 from speedflow.generate import generator, warp, weights
 from speedflow.generate import stream as generator_stream
 from speedflow.timewarp import labels
@@ -221,4 +223,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-  sys.exit(main())
+  sys.exit(report.run(main))

@@ -25,6 +25,7 @@ from speedflow.data.records import RecordSource, split_shards
 from speedflow.data.schema import ShotRecord
 from speedflow.data.tracks import track_shot
 from speedflow.errors import SpeedflowError
+from speedflow.evaluation import report
 from speedflow.output import claims
 
 # Half of an interval that holds 80 % of a Gaussian, in standard deviations.
@@ -143,4 +144,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-  sys.exit(main())
+  sys.exit(report.run(main))

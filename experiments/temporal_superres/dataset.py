@@ -35,6 +35,9 @@ _MOST_MOTION = 5.0
 # A frame between two others that moved away from one by less than this share
 # of what even motion would give is a repeat of it.
 _REPEAT = 0.3
+# The two frames of sharp examples are so many frames apart, so often.
+_FACTORS = (2, 3, 4, 6, 8)
+_FACTOR_SHARES = (0.5, 0.1, 0.2, 0.1, 0.1)
 # Frames a second of calculated scenes, drawn between these.
 _SCENE_FPS = (15.0, 60.0)
 
@@ -46,8 +49,6 @@ class ExampleSampler:
   Attributes:
     crop: side of the crops, pixels.
     crops: examples per shot, of the same frames.
-    factors: how many frames apart the two frames of sharp examples are.
-    factor_shares: how often each of the factors is drawn.
     blurred: chance that an example is blurred, of real-time shots.
     blurred_slow: the same, of slow-motion and high-speed shots.
     scenes: chance that an example is a calculated scene.
@@ -57,17 +58,15 @@ class ExampleSampler:
     smallest: of the random scale of the picture.
   """
 
-  crop: int = 96
-  crops: int = 2
-  factors: tuple[int, ...] = (2, 3, 4, 6, 8)
-  factor_shares: tuple[float, ...] = (0.5, 0.1, 0.2, 0.1, 0.1)
-  blurred: float = 0.25
-  blurred_slow: float = 0.7
-  scenes: float = 0.15
-  blurred_scenes: float = 0.7
-  unknown: float = 0.3
-  alone: float = 0.1
-  smallest: float = 0.6
+  crop: int
+  crops: int
+  blurred: float
+  blurred_slow: float
+  scenes: float
+  blurred_scenes: float
+  unknown: float
+  alone: float
+  smallest: float
 
   def __call__(
     self, encoded: bytes, rng: np.random.Generator
@@ -105,11 +104,11 @@ class ExampleSampler:
     if blurred:
       factor, lead = BLUR_FACTOR, _HALF
     else:
-      shares = np.array(self.factor_shares)
-      shares[np.array(self.factors) >= shot.num_frames] = 0
+      shares = np.array(_FACTOR_SHARES)
+      shares[np.array(_FACTORS) >= shot.num_frames] = 0
       # Of a shot of two frames, the truth is one of them.
       total = shares.sum()
-      factor = int(rng.choice(self.factors, p=shares / total)) if total else 1
+      factor = int(rng.choice(_FACTORS, p=shares / total)) if total else 1
       lead = 0
     first, between, beside = self._busy(shot, factor, lead, rng)
     offsets = rng.choice(between, self.crops).tolist()
@@ -386,17 +385,7 @@ def training_batches(
     process_index: this process.
     process_count: number of processes.
   """
-  sampler = ExampleSampler(
-    crop=data.crop,
-    crops=data.crops,
-    blurred=data.blurred,
-    blurred_slow=data.blurred_slow,
-    scenes=data.scenes,
-    blurred_scenes=data.blurred_scenes,
-    unknown=data.unknown,
-    alone=data.alone,
-    smallest=data.smallest,
-  )
+  sampler = pipeline.configured(ExampleSampler, data)
   return pipeline.batches(
     RecordSource(paths),
     [sampler],

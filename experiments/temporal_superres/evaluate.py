@@ -1,7 +1,7 @@
 """Compares ways to slow video down, on the test split, in one run.
 
   python -m experiments.temporal_superres.evaluate --records=records/clips \
-    --out=experiments/temporal_superres/results.json
+    --out=experiments/temporal_superres/results/test.json
 
 Prints the table of README.md; the file holds every window's figures too.
 """
@@ -12,6 +12,7 @@ import functools
 import itertools
 import math
 import pathlib
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -20,8 +21,8 @@ import numpy as np
 
 from experiments.temporal_superres import baselines, positions, protocol
 from speedflow.data import optical_flow
-from speedflow.data.records import RecordSource
-from speedflow.evaluation import frames, speed
+from speedflow.data.records import RecordSource, split_shards
+from speedflow.evaluation import frames, report
 from speedflow.pictures.still import StillParts
 from speedflow.superres import interpolator, weights
 from speedflow.training import run_record
@@ -241,8 +242,8 @@ def summarise(rows: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
   def column(name: str, figure: str) -> np.ndarray:
     return np.array([row["scores"][name][figure] for row in rows])
 
-  def interval(values: np.ndarray) -> list[float]:
-    return list(speed.bootstrap(lambda index: values[index].mean(), groups))
+  def mean(values: np.ndarray) -> report.Figure:
+    return report.interval(lambda i: float(values[i].mean()), groups)
 
   summary: dict[str, dict[str, Any]] = {}
   for name, scores in rows[0]["scores"].items():
@@ -256,15 +257,13 @@ def summarise(rows: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
       for figure in scores
     }
     psnr = column(name, "psnr")
-    summary[name]["psnr_95"] = interval(psnr)
+    own = mean(psnr)
+    summary[name]["psnr_95"] = [own.low, own.high]
     summary[name]["gain_db"] = {}
     for reference in REFERENCES:
       if reference in rows[0]["scores"] and reference != name:
         gain = psnr - column(reference, "psnr")
-        summary[name]["gain_db"][reference] = [
-          float(gain.mean()),
-          *interval(gain),
-        ]
+        summary[name]["gain_db"][reference] = list(mean(gain).to_json())
   return summary
 
 
@@ -347,7 +346,7 @@ def main() -> None:
   parser.add_argument("--out", type=pathlib.Path, required=True)
   args = parser.parse_args()
   started = time.time()
-  paths = protocol.shards(args.records, args.split)
+  paths = split_shards(args.records, args.split)
   machine = interpolator.FrameInterpolator(weights.load(args.weights))
   compared = {
     name: method
@@ -372,7 +371,7 @@ def main() -> None:
       "exposure 0.75": positions.compare(compared, 0.75, count),
     }
   )
-  report = {
+  written = {
     **run_record.circumstances(),
     "split": args.split,
     "weights": args.weights,
@@ -390,9 +389,9 @@ def main() -> None:
     for kind, errors in places.items()
   ]
   run_record.write_results(
-    args.out, report, "\n".join([table(results), *lines, ""])
+    args.out, written, "\n".join([table(results), *lines, ""])
   )
 
 
 if __name__ == "__main__":
-  main()
+  sys.exit(report.run(main))

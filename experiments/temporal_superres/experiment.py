@@ -1,6 +1,5 @@
 """Temporal super-resolution, as the training loop sees it."""
 
-import hashlib
 import pathlib
 from collections.abc import Callable
 
@@ -12,7 +11,7 @@ import numpy as np
 from flax import nnx
 
 from experiments.temporal_superres import dataset, protocol
-from speedflow.data.records import RecordSource
+from speedflow.data import records
 from speedflow.errors import SpeedflowError
 from speedflow.evaluation import frames
 from speedflow.models import superres
@@ -159,14 +158,11 @@ class Experiment:
 
   def data_fingerprint(self) -> str:
     """A digest of the training and validation records."""
-    digests = [
-      RecordSource(self._paths(split)).fingerprint()
-      for split in ("train", self._config.eval_split)
-    ]
-    return hashlib.sha256("".join(digests).encode()).hexdigest()
+    splits = ("train", self._config.eval_split)
+    return records.fingerprint(*map(self._paths, splits))
 
   def _paths(self, split: str) -> list[pathlib.Path]:
-    return protocol.shards(pathlib.Path(self._config.data.records), split)
+    return records.split_shards(pathlib.Path(self._config.data.records), split)
 
 
 def _charbonnier(error: jax.Array) -> jax.Array:

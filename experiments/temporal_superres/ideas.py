@@ -1,7 +1,7 @@
 """What frames beside the two, and undoing blur first, are worth: PSNR alone.
 
   python -m experiments.temporal_superres.ideas --records=records/clips \
-    --out=experiments/temporal_superres/ideas.json
+    --out=experiments/temporal_superres/results/ideas.json
 
 Runs on the validation split, on which these things were chosen.
 """
@@ -9,6 +9,7 @@ Runs on the validation split, on which these things were chosen.
 import argparse
 import dataclasses
 import pathlib
+import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -16,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from experiments.temporal_superres import baselines, evaluate, protocol
-from speedflow.data.records import RecordSource
-from speedflow.evaluation import frames
+from speedflow.data.records import RecordSource, split_shards
+from speedflow.evaluation import frames, report
 from speedflow.superres import exposure as superres_exposure
 from speedflow.superres import interpolator, weights
 from speedflow.superres.survey import Pair
@@ -138,7 +139,7 @@ def main() -> None:
   parser.add_argument("--out", type=pathlib.Path, required=True)
   args = parser.parse_args()
   started = time.time()
-  paths = protocol.shards(args.records, args.split)
+  paths = split_shards(args.records, args.split)
   machine = interpolator.FrameInterpolator(weights.load())
   sharp, blurred = _sharp_methods(machine), _blurred_methods(machine)
   scores: dict[str, dict[str, list[float]]] = {}
@@ -157,7 +158,7 @@ def main() -> None:
     }
     for setting, columns in scores.items()
   }
-  report = {
+  written = {
     **run_record.circumstances(),
     "split": args.split,
     "every": args.every,
@@ -165,14 +166,14 @@ def main() -> None:
     "seconds": round(time.time() - started),
     "settings": results,
   }
-  lines = [
-    f"| {setting} (n = {found['windows']}) | {name} | {psnr:.2f} |"
+  rows = [
+    [f"{setting} (n = {found['windows']})", name, f"{psnr:.2f}"]
     for setting, found in results.items()
     for name, psnr in found["psnr"].items()
   ]
-  header = ["| input | method | PSNR dB |", "|---|---|---|"]
-  run_record.write_results(args.out, report, "\n".join([*header, *lines, ""]))
+  table = report.markdown(["input", "method", "PSNR dB"], rows)
+  run_record.write_results(args.out, written, table + "\n")
 
 
 if __name__ == "__main__":
-  main()
+  sys.exit(report.run(main))

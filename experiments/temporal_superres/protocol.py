@@ -18,7 +18,7 @@ import numpy as np
 
 from experiments.temporal_superres import dataset
 from speedflow.data import optical_flow, procedural
-from speedflow.data.records import RecordSource, split_shards
+from speedflow.data.records import RecordSource
 from speedflow.data.schema import ShotRecord
 from speedflow.superres import interpolator
 from speedflow.timewarp import labels
@@ -62,15 +62,6 @@ class Window:
   times: list[float]
   exposure: float
   outer: interpolator.Outer = (None, None)
-
-
-def shards(folder: pathlib.Path, split: str) -> list[pathlib.Path]:
-  """Finds the shot records of a split.
-
-  Raises:
-    SpeedflowError: there are none.
-  """
-  return split_shards(folder, split, "records", "`make records` writes them")
 
 
 def read_shots(paths: Sequence[pathlib.Path]) -> Iterator[ShotRecord]:

@@ -55,6 +55,25 @@ _GRID = np.meshgrid(
 )
 
 
+def flip(maps: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+  """Mirrors every second picture, and turns some upside down.
+
+  Args:
+    maps: float [t, 12, 16, 8]; changed.
+    rng: source of randomness.
+
+  Returns:
+    A view of them.
+  """
+  if rng.random() < 0.5:
+    maps = maps[:, :, ::-1]
+    maps[..., CHANNELS.index("flow_x")] *= -1
+  if rng.random() < 0.3:
+    maps = maps[:, ::-1]
+    maps[..., CHANNELS.index("flow_y")] *= -1
+  return maps
+
+
 def to_flow_size(image: np.ndarray) -> np.ndarray:
   """Scales a grey picture, uint8 [h, w], to `FRAME_SIZE`."""
   return cv2.resize(image, FRAME_SIZE[::-1], interpolation=cv2.INTER_AREA)

@@ -5,14 +5,18 @@ not on the number of processes, workers or threads. The state of an iterator
 (`get_state`, or Grain's checkpoint handler for Orbax) resumes it exactly.
 """
 
+import dataclasses
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol, SupportsIndex
+from typing import Any, Protocol, SupportsIndex, TypeVar
 
 import grain
+import ml_collections
 import numpy as np
 from absl import flags
 
 from speedflow.errors import SpeedflowError
+
+_Sampler = TypeVar("_Sampler")
 
 Transform = Callable[[Any, np.random.Generator], Any]
 """A pure function of an element and its own random numbers; no JAX."""
@@ -121,3 +125,23 @@ def batches(
   return stream.mp_prefetch(
     grain.MultiprocessingOptions(num_workers=num_workers)
   )
+
+
+def configured(
+  kind: type[_Sampler], node: ml_collections.ConfigDict, **given: Any
+) -> _Sampler:
+  """Makes a sampler of the fields of a config that are named like its own.
+
+  Args:
+    kind: a dataclass.
+    node: has the other fields; it may have more.
+    **given: fields that do not come from there.
+  """
+  assert dataclasses.is_dataclass(kind)
+  names = {field.name for field in dataclasses.fields(kind)} - set(given)
+  values = {name: node[name] for name in names}
+  frozen = {
+    name: tuple(value) if isinstance(value, list) else value
+    for name, value in values.items()
+  }
+  return kind(**given, **frozen)

@@ -7,8 +7,6 @@ A layout is a pattern for the paths below the folder of the data set; what the
 pattern's groups match becomes what is known about each clip.
 """
 
-import collections
-import csv
 import dataclasses
 import os
 import pathlib
@@ -151,77 +149,6 @@ def clips(layout: str, folder: str | os.PathLike[str]) -> list[catalogue.Clip]:
   ]
 
 
-def slomo_clips(
-  csv_file: str | os.PathLike[str], folder: str | os.PathLike[str]
-) -> list[catalogue.Clip]:
-  """Lists slow-motion spans of whole videos, as SloMo-44K describes them.
-
-  The metadata of SloMo-44K (Wu et al., arXiv:2604.21931) lists spans of
-  public videos. Its columns are not documented, so the usual names of the
-  same things are understood: `video_id`, `id` or `youtube_id`; `start`,
-  `start_s`, `start_time` or `time_start`, and the same of `end`, in seconds;
-  `speed`, `estimated_speed` or `pred_speed`, a factor where 0.1 is ten times
-  slowed. Rows whose video is not in the folder are passed over, because
-  public videos vanish.
-
-  Args:
-    csv_file: one row a span.
-    folder: the videos, named by their ids, such as `dQw4w9WgXcQ.mp4`.
-
-  Returns:
-    The clips; all spans of one video are in one split.
-
-  Raises:
-    SpeedflowError: when the table lacks columns, or no video is there.
-  """
-  root = pathlib.Path(folder)
-  videos = {pathlib.PurePath(path).stem: path for path in _videos(root)}
-  with open(csv_file, newline="", encoding="utf-8-sig") as file:
-    rows = list(csv.DictReader(file))
-  spans = collections.Counter[str]()
-  listed = []
-  for row in rows:
-    video = _column(row, ("video_id", "id", "youtube_id"), csv_file)
-    if video not in videos:
-      continue
-    try:
-      start, end, speed = (
-        float(_column(row, names, csv_file))
-        for names in (
-          ("start", "start_s", "start_time", "time_start"),
-          ("end", "end_s", "end_time", "time_end"),
-          ("speed", "estimated_speed", "pred_speed"),
-        )
-      )
-    except ValueError as error:
-      raise SpeedflowError(
-        f"{csv_file}: video {video}: {error}; wanted seconds and a factor"
-      ) from error
-    listed.append(
-      catalogue.Clip(
-        name=f"{video}_{spans[video]}",
-        path=str(root / videos[video]),
-        start_s=start,
-        end_s=end,
-        speed=speed,
-        label="pseudo",
-        category="slowmo",
-        source="SloMo-44K",
-        source_path=video,
-        scene_group=video,
-        split=catalogue.choose_split(video),
-        licence="unknown",
-      )
-    )
-    spans[video] += 1
-  if not listed:
-    raise SpeedflowError(
-      f"{root}: none of the {len(rows)} spans of {csv_file} has its video "
-      "here; wanted files named by their ids, such as dQw4w9WgXcQ.mp4"
-    )
-  return listed
-
-
 def _clip(
   root: pathlib.Path,
   path: str,
@@ -287,15 +214,3 @@ def _key(line: str) -> str:
   # Lists name files with or without folder, suffix and number of the class.
   name = pathlib.PurePath(line.strip()).name
   return re.sub(r"(\.\w+)?(\s+\d+)?$", "", name).lower()
-
-
-def _column(
-  row: Mapping[str, str], names: tuple[str, ...], where: str | os.PathLike[str]
-) -> str:
-  for name in names:
-    if row.get(name):
-      return row[name]
-  raise SpeedflowError(
-    f"{os.fspath(where)}: no column for {names[0]}; wanted one of "
-    + ", ".join(names)
-  )

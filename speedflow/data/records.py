@@ -114,7 +114,10 @@ class RecordWriter:
 
 
 def split_shards(
-  folder: pathlib.Path, split: str, what: str, remedy: str
+  folder: pathlib.Path,
+  split: str,
+  what: str = "records",
+  remedy: str = "`make records` writes them",
 ) -> list[pathlib.Path]:
   """Finds the TFRecord shards of a split.
 
@@ -212,6 +215,19 @@ class RecordSource(Sequence[bytes]):
       index = shard.index
       digest.update(f"{shard.path.name}:{index.size}:{index.crc}\n".encode())
     return digest.hexdigest()
+
+
+def fingerprint(*parts: Sequence[Path]) -> str:
+  """Returns a sha256 (hexadecimal) of the fingerprints of data sets.
+
+  Args:
+    *parts: files of each of them.
+
+  Raises:
+    SpeedflowError: as `RecordSource`.
+  """
+  digests = [RecordSource(files).fingerprint() for files in parts]
+  return hashlib.sha256("".join(digests).encode()).hexdigest()
 
 
 class _Index(NamedTuple):

@@ -48,53 +48,6 @@ def ssim(image: np.ndarray, truth: np.ndarray) -> float:
   return float(similarity.mean())
 
 
-def detail(image: np.ndarray, truth: np.ndarray) -> float:
-  """Power of the finest detail, as a share of the true: below 1 is blurred.
-
-  Detail is the Laplacian of the luma.
-
-  Args:
-    image: uint8 RGB [h, w, 3].
-    truth: the same.
-  """
-  made, true = (
-    float(np.square(cv2.Laplacian(_luma(each), cv2.CV_32F)).mean())
-    for each in (image, truth)
-  )
-  return made / max(true, 1e-3)
-
-
-def texture_features(image: np.ndarray, block: int = 32) -> np.ndarray:
-  """What textures the parts of a picture have, for a Frechet distance.
-
-  Logarithms of the mean power of Haar details, of three scales and three
-  directions, in each block of the luma.
-
-  Args:
-    image: uint8 RGB [h, w, 3].
-    block: side of a part, a multiple of 8 pixels; what is left is left out.
-
-  Returns:
-    float64 [blocks, 9].
-  """
-  x = _luma(image)
-  rows, columns = x.shape[0] // block, x.shape[1] // block
-  x = x[: rows * block, : columns * block]
-  features = []
-  for _ in range(3):
-    a, b, c, d = x[::2, ::2], x[::2, 1::2], x[1::2, ::2], x[1::2, 1::2]
-    for each in (a - b + c - d, a + b - c - d, a - b - c + d):
-      power = np.square(each.astype(np.float64) / 2)
-      part = power.reshape(rows, len(power) // rows, columns, -1)
-      features.append(np.log(part.mean((1, 3)).ravel() + 1))
-    x = (a + b + c + d) / 4
-  return np.stack(features, 1)
-
-
-def _luma(image: np.ndarray) -> np.ndarray:
-  return cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32)
-
-
 def temporal_error(
   images: list[np.ndarray],
   truths: list[np.ndarray],

@@ -77,11 +77,6 @@ class VideoInfo:
   has_audio: bool
 
   @property
-  def colour_range(self) -> Literal["limited", "full"]:
-    """Whether black and white are stored as 16 and 235, in 8 bits, or not."""
-    return "full" if self.colour.full_range else "limited"
-
-  @property
   def has_alpha(self) -> bool:
     """Whether the stored pixel format has room for transparency."""
     stored = VideoFormat(self.pixel_format)

@@ -12,7 +12,7 @@ import numpy as np
 from flax import nnx
 
 from speedflow.data import optical_flow
-from speedflow.models import superres, superres_refiner
+from speedflow.models import superres
 from speedflow.superres import motion_blur
 
 # Larger pictures are made in tiles of at most this side, pixels.
@@ -31,20 +31,6 @@ class Neighbour(NamedTuple):
 
   image: np.ndarray
   distance: float = 1.0
-
-
-class Refinement(NamedTuple):
-  """Detail that is to be made up.
-
-  Attributes:
-    refiner: the network that does it.
-    steps: of Euler's method; see `superres_refiner.refine`.
-    seed: of the noise that decides which of many details.
-  """
-
-  refiner: superres_refiner.SuperResRefiner
-  steps: int
-  seed: int = 0
 
 
 Outer = tuple[np.ndarray | None, np.ndarray | None]
@@ -79,36 +65,23 @@ class FrameInterpolator:
     self,
     model: superres.SuperResNet,
     tile: int = _TILE,
-    refinement: Refinement | None = None,
   ):
     """Wraps a trained network.
 
     Args:
       model: the network, in evaluation mode.
       tile: side of the largest picture made in one piece, pixels.
-      refinement: makes detail up; None: nothing does.
     """
-    reach = superres.REACH
-    self._seed: int | None = None
-    refiner, steps = None, 0
-    if refinement is not None and refinement.steps:
-      reach += refinement.steps * superres_refiner.REACH
-      self._seed = refinement.seed
-      refiner, steps = refinement.refiner, refinement.steps
-    margin = _round_up(reach)
+    margin = _round_up(superres.REACH)
     self._margin, self._inner = margin, max(tile - 2 * margin, superres.GRID)
     self._tile = tile
     self._flow = _FlowOfPairs(optical_flow.FlowEstimator(thorough=True))
     # Where XLA compiles for a CPU, many small programs are faster than one; see
     # `planes`.
     self._synthesise = (
-      functools.partial(
-        _synthesise, model, refiner, steps, run=superres.Programs()
-      )
+      functools.partial(_synthesise, model, run=superres.Programs())
       if jax.default_backend() == "cpu"
-      else functools.partial(
-        _synthesise_at_once, *nnx.split((model, refiner)), steps
-      )
+      else functools.partial(_synthesise_at_once, *nnx.split(model))
     )
 
   def between(
@@ -182,9 +155,6 @@ class FrameInterpolator:
 
     return _along(inputs, times, outer, make)
 
-  def _noise(self, size: tuple[int, int]) -> np.ndarray | None:
-    return None if self._seed is None else _noise_field(self._seed, *size)
-
   def _whole(
     self,
     images: np.ndarray,
@@ -202,7 +172,6 @@ class FrameInterpolator:
     images = np.pad(images, pad, "edge")
     flow = np.pad(flow, pad, "edge")
     bend = np.pad(bend, pad[1:], "edge")
-    noise = self._noise(images.shape[1:3])
     image = np.empty(images.shape[1:], images.dtype)
     uncertainty = np.empty(
       (image.shape[0] // 2, image.shape[1] // 2), np.float32
@@ -216,7 +185,6 @@ class FrameInterpolator:
           jnp.asarray(bend[part[1:]]),
           jnp.asarray(time),
           jnp.asarray(exposure),
-          None if noise is None else jnp.asarray(noise[part[1:]]),
           sharp=not exposure.any(),
         )
         inner = (
@@ -234,31 +202,20 @@ class FrameInterpolator:
     )
 
 
-@functools.lru_cache(maxsize=1)
-def _noise_field(seed: int, height: int, width: int) -> np.ndarray:
-  """Of a whole picture, so that it does not depend on its tiles."""
-  rng = np.random.default_rng(seed)
-  return rng.standard_normal((height, width), np.float32)
-
-
 def _synthesise(
   model: superres.SuperResNet,
-  refiner: superres_refiner.SuperResRefiner | None,
-  steps: int,
   images: jax.Array,
   flow: jax.Array,
   bend: jax.Array,
   time: jax.Array,
   exposure: jax.Array,
-  noise: jax.Array | None,
   *,
   sharp: bool,
   **how: Callable[..., jax.Array],
 ) -> tuple[jax.Array, jax.Array]:
   """A picture in whole numbers, as the frames, and its uncertainty."""
-  frames = _opened(images)
   made = model(
-    frames,
+    _opened(images),
     flow[None],
     bend[None],
     time,
@@ -266,27 +223,18 @@ def _synthesise(
     sharp=sharp,
     **how,
   )
-  image = made.image
-  if refiner is not None:
-    assert noise is not None
-    image = superres_refiner.refine(
-      refiner, frames, made, time, exposure, noise[None, ..., None], steps
-    )
-  return _closed(image, made.uncertainty, images.dtype)
+  return _closed(made.image, made.uncertainty, images.dtype)
 
 
-@functools.partial(jax.jit, static_argnames=("graph", "steps", "sharp"))
+@functools.partial(jax.jit, static_argnames=("graph", "sharp"))
 def _synthesise_at_once(
-  graph: nnx.GraphDef[
-    tuple[superres.SuperResNet, superres_refiner.SuperResRefiner | None]
-  ],
+  graph: nnx.GraphDef[superres.SuperResNet],
   state: nnx.State,
-  steps: int,
   *arrays: jax.Array,
   sharp: bool,
 ) -> tuple[jax.Array, jax.Array]:
   """One program for each size, whatever the parameters."""
-  return _synthesise(*nnx.merge(graph, state), steps, *arrays, sharp=sharp)
+  return _synthesise(nnx.merge(graph, state), *arrays, sharp=sharp)
 
 
 @jax.jit

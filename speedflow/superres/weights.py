@@ -6,7 +6,7 @@ from typing import Any
 
 from flax import nnx
 
-from speedflow.models import superres, superres_refiner
+from speedflow.models import superres
 from speedflow.weights import parameter_file
 
 
@@ -44,28 +44,3 @@ def _build(header: dict[str, Any]) -> superres.SuperResNet:
     name: tuple(value) for name, value in header["superres"].items()
   }
   return superres.SuperResNet(superres.SuperResConfig(**sizes), nnx.Rngs(0))
-
-
-def save_refiner(
-  path: pathlib.Path, model: superres_refiner.SuperResRefiner
-) -> None:
-  """Writes a refiner and its sizes to a .npz file."""
-  header = {"superres_refiner": {"widths": model.config.widths}}
-  parameter_file.write(path, model, header)
-
-
-def load_refiner(path: pathlib.Path) -> superres_refiner.SuperResRefiner:
-  """Loads a refiner from a file that `save_refiner` wrote.
-
-  Raises:
-    SpeedflowError: there is none.
-  """
-  model, _ = parameter_file.read(path, _build_refiner, "made-up detail")
-  return model
-
-
-def _build_refiner(header: dict[str, Any]) -> superres_refiner.SuperResRefiner:
-  config = superres_refiner.RefinerConfig(
-    tuple(header["superres_refiner"]["widths"])
-  )
-  return superres_refiner.SuperResRefiner(config, nnx.Rngs(0))

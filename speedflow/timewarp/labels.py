@@ -28,24 +28,6 @@ _EVIDENT_SHARE = 1 / 8
 _LONGEST_REPEAT = 6
 
 
-def log2_speed(
-  fps: ArrayLike, capture_fps: ArrayLike, factor: ArrayLike = 1.0
-) -> np.ndarray:
-  """log2 of playback fps x factor / capture fps (speed 2.0: twice as fast).
-
-  Args:
-    fps: frames per second of playback.
-    capture_fps: frames per second of the world while filming.
-    factor: only every factor-th frame is played.
-  """
-  return np.log2(_positive(fps) * _positive(factor) / _positive(capture_fps))
-
-
-def log2_step(capture_fps: ArrayLike, factor: ArrayLike = 1.0) -> np.ndarray:
-  """log2(step * 30): 0 for frames that lie 1/30 s of world time apart."""
-  return np.log2(REFERENCE_FPS * _positive(factor) / _positive(capture_fps))
-
-
 def step_to_speed(log2_step: ArrayLike, fps: ArrayLike) -> np.ndarray:
   """log2 speed of frames with this log2 step when played at `fps`."""
   return np.asarray(log2_step) + np.log2(_positive(fps) / REFERENCE_FPS)
@@ -61,27 +43,6 @@ def _positive(value: ArrayLike) -> np.ndarray:
   if not np.all(value > 0):
     raise ValueError(f"rates and factors must be positive, not {value}")
   return value
-
-
-def constant_grid(times: ArrayLike, fps: float) -> np.ndarray:
-  """Chooses the frames nearest to a constant frame rate.
-
-  Args:
-    times: [n] increasing time stamps in seconds, at any irregular distance.
-    fps: frames per second of the grid, which begins at the first frame.
-
-  Returns:
-    int64 [m] indices into `times`, never decreasing. A frame is repeated
-    where the time stamps are sparser than the grid.
-  """
-  times = _increasing(times)
-  # The last half interval counts as covered by the last frame.
-  steps = int((times[-1] - times[0]) * float(_positive(fps)) + 0.5)
-  grid = times[0] + np.arange(steps + 1) / fps
-  after = np.clip(np.searchsorted(times, grid), 1, max(len(times) - 1, 1))
-  before = after - 1
-  after = np.minimum(after, len(times) - 1)
-  return np.where(grid - times[before] <= times[after] - grid, before, after)
 
 
 def _increasing(times: ArrayLike) -> np.ndarray:

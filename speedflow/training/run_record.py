@@ -91,6 +91,22 @@ class RunRecord:
     )
 
 
+def in_short(path: pathlib.Path) -> dict[str, Any]:
+  """What weights keep of the run that they are from.
+
+  Args:
+    path: run.json of a run that is over.
+  """
+  run = json.loads(path.read_text())
+  kept = ("data_fingerprint", "git", "versions", "devices", "last_step")
+  parts = [*run["earlier"], run]
+  return {
+    **{name: run[name] for name in kept},
+    "seed": run["config"]["seed"],
+    "wall_seconds": sum(part["wall_seconds"] for part in parts),
+  }
+
+
 def circumstances() -> dict[str, Any]:
   """What a result depends on besides configuration and data, as JSON.
 

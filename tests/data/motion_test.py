@@ -240,3 +240,18 @@ def test_motion_never_replaces_its_shots(shots):
   with pytest.raises(SpeedflowError, match="input and output are one"):
     motion.build_motion(shots, shots)
   assert sorted(shots.iterdir()) == before
+
+
+def test_flipped_maps_have_flipped_flow():
+  maps = np.zeros((3, 12, 16, 8), np.float32)
+  maps[..., _X], maps[..., _Y] = 1, 2
+  maps[:, :, :8, _TEXTURE] = 1  # On the left.
+  maps[:, :6, :, _CHANGE] = 1  # Above.
+  seen = set()
+  for seed in range(40):
+    flipped = motion.flip(maps.copy(), np.random.default_rng(seed))
+    corner = flipped[0, 0, 0]
+    assert corner[_X] == (1 if corner[_TEXTURE] else -1)
+    assert corner[_Y] == (2 if corner[_CHANGE] else -2)
+    seen.add((corner[_TEXTURE], corner[_CHANGE]))
+  assert len(seen) == 4

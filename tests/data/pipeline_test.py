@@ -1,8 +1,10 @@
+import dataclasses
 import itertools
 import json
 import subprocess
 import sys
 
+import ml_collections
 import numpy as np
 import pytest
 
@@ -189,3 +191,17 @@ def test_records_import_no_jax():
     [sys.executable, "-c", code], capture_output=True, text=True, check=True
   )
   assert found.stdout.strip() == "False"
+
+
+@dataclasses.dataclass(frozen=True)
+class _Sampler:
+  size: int
+  weights: tuple[int, ...]
+
+
+def test_a_sampler_is_made_of_the_fields_of_its_config():
+  node = ml_collections.ConfigDict({"weights": [1, 2], "workers": 3})
+  made = pipeline.configured(_Sampler, node, size=4)
+  assert made == _Sampler(4, (1, 2))
+  with pytest.raises(KeyError):
+    pipeline.configured(_Sampler, node)

@@ -121,37 +121,3 @@ def test_another_layout_is_refused_with_the_one_wanted(tmp_path):
         published.clips(layout, tmp_path)
   with pytest.raises(SpeedflowError, match="wanted one of gopro_large,"):
     published.clips("vimeo", tmp_path)
-
-
-def test_slomo_spans_are_cut_from_whole_videos(tmp_path, write_video):
-  write_video(tmp_path / "dQw4w9WgXcQ.mp4", [90])
-  table = tmp_path / "slomo.csv"
-  table.write_text(
-    "youtube_id,start_time,end_time,pred_speed\n"
-    "dQw4w9WgXcQ,0.5,1.0,0.1\n"
-    "dQw4w9WgXcQ,2,3,0.25\n"
-    "vanished,0,1,0.5\n"
-  )
-  one, two = published.slomo_clips(table, tmp_path)
-  assert (one.speed, one.label, two.speed) == (0.1, "pseudo", 0.25)
-  assert one.split == two.split
-  assert one.name != two.name
-  (record,) = shots.ClipRecords(one)
-  assert record.num_frames == 15
-
-
-@pytest.mark.parametrize(
-  ("table", "message"),
-  [
-    ("video_id,start,end\na,0,1\n", "no column for speed"),
-    ("video_id,start,end,speed\na,0,1,slow\n", "video a: could not convert"),
-    ("video_id,start,end,speed\nb,0,1,1\n", "none of the 1 spans"),
-  ],
-)
-def test_slomo_metadata_that_cannot_be_used_is_refused(
-  tmp_path, table, message
-):
-  _touch(tmp_path, "a.mp4")
-  (tmp_path / "t.csv").write_text(table)
-  with pytest.raises(SpeedflowError, match=message):
-    published.slomo_clips(tmp_path / "t.csv", tmp_path)

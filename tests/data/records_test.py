@@ -188,3 +188,13 @@ def test_a_writer_that_fails_leaves_no_file(tmp_path):
     writer.write(b"a")
     raise KeyError
   assert not list(tmp_path.iterdir())
+
+
+def test_a_fingerprint_of_parts_follows_each_of_them(tmp_path):
+  one, two, other = (
+    _write(tmp_path / name, [name.encode(), b"b"]) for name in "123"
+  )
+  together = records.fingerprint(one, two)
+  assert together == records.fingerprint(one, two)
+  assert together != records.fingerprint(one, other)
+  assert together != records.fingerprint(two, one)

@@ -89,23 +89,3 @@ def test_a_missing_thing_has_no_position():
   truth = background.copy()
   truth[20:30, 20:30] = 250
   assert np.isnan(frames.position_error(background, truth, background))
-
-
-def test_blur_loses_detail_and_noise_gains_it(picture):
-  assert frames.detail(picture, picture) == pytest.approx(1.0)
-  assert frames.detail(cv2.GaussianBlur(picture, (0, 0), 2), picture) < 0.5
-  assert frames.detail(_noisy(picture), picture) > 1.5
-
-
-def test_textures_are_told_by_scale_and_direction():
-  x = np.tile(np.repeat([0, 80], 1), 32)[None, :, None]
-  stripes = np.broadcast_to(x, (64, 64, 3)).astype(np.uint8)
-  coarse = np.repeat(np.repeat(stripes, 4, 0), 4, 1)[:64, :64]
-  fine = frames.texture_features(stripes)
-  assert fine.shape == (4, 9)
-  np.testing.assert_allclose(fine[0], fine[3])
-  # The finest scale, across; the coarsest, across; and turned by a quarter.
-  assert fine[0].argmax() == 0
-  assert frames.texture_features(coarse)[0].argmax() == 6
-  turned = np.ascontiguousarray(stripes.transpose(1, 0, 2))
-  assert frames.texture_features(turned)[0].argmax() == 1

@@ -51,7 +51,7 @@ def test_probe_tells_what_a_clip_is(make_clip, make_tone):
     "yuv420p",
     8,
   )
-  assert info.colour_range == "limited"
+  assert not info.colour.full_range
   assert (info.rotation, info.interlaced) == (0, False)
   assert info.has_audio
   assert not info.variable_frame_rate
@@ -174,7 +174,7 @@ def test_any_depth_and_range_comes_out_at_full_range(
   with VideoReader(path, pixel_format=output) as reader:
     shown = [int(np.median(frame.image)) for frame in reader]
 
-  assert reader.info.colour_range == ("full" if full_range else "limited")
+  assert reader.info.colour.full_range == full_range
   assert np.abs(np.subtract(shown, levels)).max() <= 2
 
 
@@ -217,7 +217,7 @@ def test_interlaced_frames_are_deinterlaced(make_clip, full_range):
     frames = list(reader)
 
   assert reader.info.interlaced
-  assert reader.info.colour_range == ("full" if full_range else "limited")
+  assert reader.info.colour.full_range == full_range
   assert [round(frame.time * 30) for frame in frames] == list(range(8))
   rows = frames[4].image[10:38, 30].astype(int)
   assert np.abs(np.diff(rows)).max() < 60

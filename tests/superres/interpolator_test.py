@@ -8,7 +8,7 @@ import pytest
 from flax import nnx
 
 from speedflow.data import optical_flow
-from speedflow.models import superres, superres_refiner
+from speedflow.models import superres
 from speedflow.superres import interpolator
 
 _CONFIG = superres.SuperResConfig(coarse=(4, 4, 4), fine=(4, 4, 4))
@@ -17,14 +17,6 @@ _CONFIG = superres.SuperResConfig(coarse=(4, 4, 4), fine=(4, 4, 4))
 def _net(size):
   """A network of random parameters, as large as this; compiles nothing."""
   return _filled(lambda: superres.SuperResNet(_CONFIG, nnx.Rngs(0)), size)
-
-
-def _refinement(steps, seed=0):
-  config = superres_refiner.RefinerConfig((4, 4))
-  net = _filled(
-    lambda: superres_refiner.SuperResRefiner(config, nnx.Rngs(0)), 0.2
-  )
-  return interpolator.Refinement(net, steps, seed)
 
 
 def _filled(build, size):
@@ -161,30 +153,3 @@ def test_times_are_counted_in_intervals(untrained):
   before = interpolator.Neighbour(frames[0])
   (alone,) = untrained.between(*frames[1:], [0.5], 0.0, before)
   np.testing.assert_array_equal(between, alone.image)
-
-
-def _refined(frames, *refinement, tile=1024):
-  machine = interpolator.FrameInterpolator(
-    _net(0.0), tile, _refinement(*refinement)
-  )
-  return next(machine.between(*frames, [0.5])).image.astype(int)
-
-
-def test_detail_made_up_in_no_steps_is_none(untrained):
-  frames = [_sliding(64, 96, right) for right in (0, 8)]
-  plain = next(untrained.between(*frames, [0.5])).image
-  np.testing.assert_array_equal(_refined(frames, 0), plain)
-  assert np.abs(_refined(frames, 2) - plain).max() > 1
-
-
-def test_made_up_detail_depends_on_the_seed_alone():
-  frames = [_sliding(64, 96, right) for right in (0, 8)]
-  np.testing.assert_array_equal(_refined(frames, 2), _refined(frames, 2))
-  assert (_refined(frames, 2) != _refined(frames, 2, 1)).any()
-
-
-@pytest.mark.slow
-def test_tiles_of_made_up_detail_leave_no_seam():
-  frames = [_sliding(30, 900, right) for right in (0, 4)]
-  whole, tiled = (_refined(frames, 2, tile=tile) for tile in (1024, 480))
-  assert np.abs(whole - tiled).max() <= 1

@@ -6,7 +6,6 @@ import sys
 _MODULES = (
   "speedflow.timewarp.augment",
   "speedflow.timewarp.audio",
-  "speedflow.timewarp.groups",
   "speedflow.timewarp.labels",
   "speedflow.timewarp.mechanics",
   "speedflow.timewarp.resample",

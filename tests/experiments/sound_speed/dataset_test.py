@@ -20,6 +20,12 @@ def _tone(seconds: float = 4.0) -> media.Audio:
   return media.Audio(tone[:, None].astype(np.float32), _RATE)
 
 
+def _sampler(columns, **fields):
+  usual = {"octaves": 2.2, "gain_db": 8.0, "tilt_db": 4.0}
+  usual |= {"low_pass": 0.6, "noise": 0.2}
+  return dataset.GroupSampler(columns, **(usual | fields))
+
+
 @pytest.mark.parametrize("octaves", [-1.0, 0.5, 1.0])
 def test_speed_shifts_the_spectrogram(octaves):
   slow, fast = (
@@ -33,9 +39,7 @@ def test_speed_shifts_the_spectrogram(octaves):
 
 
 def test_a_group_tells_the_speed_of_each_window():
-  sampler = dataset.GroupSampler(
-    columns=40, gain_db=0, tilt_db=0, low_pass=0, noise=0
-  )
+  sampler = _sampler(columns=40, gain_db=0, tilt_db=0, low_pass=0, noise=0)
   group = sampler(_tone(), np.random.default_rng(0))
   assert group["decibels"].shape == (2, 40, spectra.BANDS)
   loudest = group["decibels"].astype(np.float32).mean(1).argmax(-1)
@@ -45,18 +49,18 @@ def test_a_group_tells_the_speed_of_each_window():
 
 def test_disguise_leaves_silence_silent():
   quiet = np.zeros((_RATE, 1), np.float32)
-  sampler = dataset.GroupSampler(columns=20, noise=0)
+  sampler = _sampler(columns=20, noise=0)
   group = sampler(media.Audio(quiet, _RATE), np.random.default_rng(0))
   assert (group["decibels"] == spectra.FLOOR_DB).all()
 
 
 def test_sounds_shorter_than_a_window_are_padded():
-  group = dataset.GroupSampler(columns=80)(_tone(0.3), np.random.default_rng(0))
+  group = _sampler(columns=80)(_tone(0.3), np.random.default_rng(0))
   assert group["decibels"].shape == (2, 80, spectra.BANDS)
 
 
 def test_only_real_time_shots_with_sound_are_heard(records_root, tmp_path):
-  (path,) = dataset.shards(records_root / "records" / "clips", "val")
+  (path,) = records.split_shards(records_root / "records" / "clips", "val")
   (encoded,) = records.RecordSource(path)
   shot = dataset.ShotRecord.decode(encoded)
   path = records.shard_path(tmp_path, "toy", "val", 0, 1, "tfrecord")
@@ -73,7 +77,7 @@ def test_only_real_time_shots_with_sound_are_heard(records_root, tmp_path):
 
 
 def test_records_without_sound_are_refused(records_root, tmp_path):
-  (path,) = dataset.shards(records_root / "records" / "clips", "val")
+  (path,) = records.split_shards(records_root / "records" / "clips", "val")
   (encoded,) = records.RecordSource(path)
   mute = dataclasses.replace(dataset.ShotRecord.decode(encoded), audio_flac=b"")
   path = records.shard_path(tmp_path, "toy", "val", 0, 1, "tfrecord")

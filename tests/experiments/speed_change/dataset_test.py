@@ -6,9 +6,17 @@ import pytest
 from experiments.speed_change import dataset, pairs, plans
 from speedflow.data import motion
 from speedflow.timewarp import resample
+from speedflow.training import config as config_lib
 
-_PLAIN = dataset.WindowSampler(
-  maps=48, flow_scale=0, intensity_scale=0, noise=0, events=0, held=0, busy=0
+
+def _sampler(**fields):
+  config = config_lib.load_config("configs/speed_change.py:tiny")
+  usual = {"maps": 48, **config.data.sampler}
+  return dataset.WindowSampler(**(usual | fields))
+
+
+_PLAIN = _sampler(
+  flow_scale=0, intensity_scale=0, noise=0, events=0, held=0, busy=0
 )
 _FRAMES = 200
 
@@ -129,13 +137,13 @@ def test_an_open_shutter_needs_frames_beyond_the_last(record):
   maps = {s: m[: len(m) + 1 - s] for s, m in record.maps.items()}
   exposed = pairs.PairRecord(**(vars(record) | {"maps": maps}))
   assert exposed.num_frames == record.num_frames - pairs.MAX_SPEED + 1
-  sampler = dataset.WindowSampler(maps=48, events=0, busy=1.0)
+  sampler = _sampler(events=0, busy=1.0)
   for seed in range(60):  # Never beyond the maps that there are.
     sampler(exposed.encode(), np.random.default_rng(seed))
 
 
 def test_events_and_disguise_keep_everything_finite(record):
-  sampler = dataset.WindowSampler(maps=48, events=1.0, held=0.3)
+  sampler = _sampler(events=1.0, held=0.3)
   for seed in range(20):
     batch = sampler(record.encode(), np.random.default_rng(seed))
     assert all(np.isfinite(values).all() for values in batch.values())

@@ -9,6 +9,7 @@ import pytest
 from experiments.speed_change import pairs
 from speedflow.data import motion, procedural, records
 from speedflow.errors import SpeedflowError
+from speedflow.evaluation import report
 
 
 @pytest.fixture(scope="module")
@@ -93,5 +94,6 @@ def test_the_command_writes_what_is_missing(shot, tmp_path, capsys):
 
 
 def test_without_records_the_command_says_so_in_one_line(tmp_path, capsys):
-  assert pairs.main([str(tmp_path), str(tmp_path / "out")]) == 2
+  command = [str(tmp_path), str(tmp_path / "out")]
+  assert report.run(lambda: pairs.main(command)) == 2
   assert capsys.readouterr().err.count("\n") == 1

@@ -1,15 +1,29 @@
 """Groups of windows: exact ratios, and nothing else that tells the speed."""
 
+import itertools
+import pathlib
+
 import numpy as np
 import pytest
 
 from experiments.speed_estimator import dataset
-from speedflow.data import motion, records
+from experiments.speed_estimator import experiment as experiment_lib
+from speedflow.data import motion, pipeline, records
 from speedflow.errors import SpeedflowError
+from speedflow.training import config as config_lib
 
 _STRIDES = (1, 2, 4, 8)
-_PLAIN = dataset.GroupSampler(maps=20, flow_scale=0, intensity_scale=0)
 _CHANGE = motion.CHANNELS.index("change_mean")
+
+
+def _sampler(**fields):
+  usual = {"maps": 20, "flow_scale": 0.0, "intensity_scale": 0.0, "cut": 0.3}
+  usual |= {"reverse": 0.3, "stride_weights": ((32, 1.0),), "disturb": 0.0}
+  usual |= {"anchored": True, "other_look": 0.0}
+  return dataset.GroupSampler(**(usual | fields))
+
+
+_PLAIN = _sampler()
 
 
 def _record(maps=None, **known):
@@ -63,7 +77,7 @@ def test_an_unknown_speed_is_no_label_but_keeps_its_ratio(record):
 
 
 def test_without_anchors_only_ratios_teach():
-  sampler = dataset.GroupSampler(maps=20, anchored=False)
+  sampler = _sampler(anchored=False)
   assert np.isnan(
     sampler(_record(), np.random.default_rng(0))["log2_step"]
   ).all()
@@ -101,9 +115,7 @@ def _marked():
 
 
 def test_mirrored_pictures_and_reversed_time_have_mirrored_flow():
-  sampler = dataset.GroupSampler(
-    maps=20, flow_scale=0, intensity_scale=0, cut=0, reverse=0.5
-  )
+  sampler = _sampler(cut=0, reverse=0.5)
   seen = set()
   for group in _groups(sampler, _marked()):
     for maps in group["maps"].astype(int):
@@ -117,7 +129,7 @@ def test_mirrored_pictures_and_reversed_time_have_mirrored_flow():
 
 
 def test_both_windows_of_a_group_are_zoomed_alike():
-  sampler = dataset.GroupSampler(maps=20, flow_scale=1.0, intensity_scale=0)
+  sampler = _sampler(flow_scale=1.0)
   maps = {s: np.ones((40, 12, 16, 8), np.float16) for s in (1, 2)}
   zooms = set()
   for group in _groups(sampler, _record(maps), 20):
@@ -187,12 +199,70 @@ def test_pairs_are_of_one_shot_in_two_looks(tmp_path):
 @pytest.mark.parametrize(("chance", "expected"), [(0.0, {0}), (1.0, {0, 1})])
 def test_the_second_clip_may_wear_another_look(tmp_path, chance, expected):
   source = dataset.BalancedSource(_looks(tmp_path), 1.0, paired=True)
-  sampler = dataset.GroupSampler(
-    maps=20, flow_scale=0, intensity_scale=0, other_look=chance
-  )
+  sampler = _sampler(other_look=chance)
   for group in _groups(sampler, source[0], 10):
     worn = group["maps"][:, 0, 0, 0, _CHANGE] - 10
     assert worn[0] == 0
     assert set(worn.tolist()) == expected
     drawn = np.diff(group["log2_step"]) - np.diff(group["log2_factor"])
     np.testing.assert_allclose(drawn, 0, atol=1e-6)
+
+
+@pytest.fixture
+def procedural(tmp_path):
+  """The `data` part of a config; the procedural records tell their split."""
+  for folder in ("filmed", "made"):
+    for number, split in enumerate(("train", "val", "test")):
+      path = records.shard_path(
+        tmp_path / folder, "toy", split, 0, 1, "tfrecord"
+      )
+      path.parent.mkdir(exist_ok=True)
+      maps = {s: np.zeros((40, 12, 16, 8), np.float16) for s in (1, 2)}
+      for values in maps.values():
+        values[..., _CHANGE] = number + (10 if folder == "made" else 0)
+      with records.RecordWriter(path) as writer:
+        for name in range(8):
+          writer.write(_record(maps, id=str(name), split=split))
+  return config_lib.load_config(
+    "configs/speed_estimator.py:smoke",
+    [
+      f"--config.data.records={tmp_path}/filmed",
+      f"--config.data.procedural={tmp_path}/made",
+      "--config.data.procedural_share=0.5",
+      "--config.data.intensity_scale=0.0",
+    ],
+  )
+
+
+def test_held_out_procedural_scenes_do_not_teach(procedural):
+  batches = experiment_lib.Experiment(procedural).dataset(
+    "train", seed=0, process_index=0, process_count=1
+  )
+  seen = set()
+  for batch in itertools.islice(batches, 20):
+    seen |= set(batch["maps"][:, 0, 0, 0, 0, _CHANGE].astype(int).tolist())
+  assert seen == {0, 10}
+
+
+def test_the_fingerprint_follows_procedural_records(procedural):
+  experiment = experiment_lib.Experiment(procedural)
+  before = experiment.data_fingerprint()
+  (path,) = dataset.procedural_shards(procedural.data)
+  with records.RecordWriter(path) as writer:
+    writer.write(_record(id="another"))
+  assert experiment.data_fingerprint() != before
+  with procedural.unlocked():
+    procedural.data.procedural_share = 0.0
+  assert experiment.data_fingerprint() == records.fingerprint(
+    *(
+      records.split_shards(pathlib.Path(procedural.data.records), split)
+      for split in ("train", "val")
+    )
+  )
+
+
+def test_samplers_are_as_the_config_says():
+  config = config_lib.load_config("configs/speed_estimator.py:tiny-finish")
+  sampler = pipeline.configured(dataset.GroupSampler, config.data)
+  assert sampler.flow_scale == 0.3
+  assert sampler.stride_weights == ((1, 1.0), (2, 0.8), (4, 0.5), (32, 0.15))

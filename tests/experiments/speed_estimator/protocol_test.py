@@ -73,13 +73,13 @@ def test_dressed_looks_are_not_scored(tmp_path):
   with records.RecordWriter(path) as writer:
     for look in range(3):
       writer.write(dataclasses.replace(_record(), look=look).encode())
-  (record,) = protocol.read_records(protocol.shards(tmp_path, "val"))
+  (record,) = protocol.read_records(records.split_shards(tmp_path, "val"))
   assert record.look == 0
 
 
 def test_missing_records_are_named(tmp_path):
   with pytest.raises(SpeedflowError, match="make records"):
-    protocol.shards(tmp_path, "test")
+    records.split_shards(tmp_path, "test")
 
 
 @pytest.fixture

@@ -10,7 +10,9 @@ from speedflow.timewarp import light
 
 
 def _sampler(**fields):
-  usual = {"crop": 32, "smallest": 1.0, "scenes": 0.0}
+  usual = {"crop": 32, "crops": 2, "smallest": 1.0, "scenes": 0.0}
+  usual |= {"blurred": 0.25, "blurred_slow": 0.7, "blurred_scenes": 0.7}
+  usual |= {"unknown": 0.3, "alone": 0.1}
   return dataset.ExampleSampler(**(usual | fields))
 
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from experiments.temporal_superres import baselines, evaluate, protocol
+from speedflow.data.records import split_shards
 from speedflow.errors import SpeedflowError
 
 
@@ -165,4 +166,4 @@ def test_the_table_is_of_the_methods_that_were_compared():
 
 def test_a_split_without_records_is_refused(tmp_path):
   with pytest.raises(SpeedflowError, match="no records of the split"):
-    protocol.shards(tmp_path, "val")
+    split_shards(tmp_path, "val")
