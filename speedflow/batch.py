@@ -32,6 +32,14 @@ class Answer(Protocol):
 _Answer = TypeVar("_Answer", bound=Answer)
 
 
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+  """Declares the files, and `--json`."""
+  parser.add_argument("files", nargs="+", metavar="FILE")
+  parser.add_argument(
+    "--json", action="store_true", help="print one JSON object per file"
+  )
+
+
 def claimed(
   args: argparse.Namespace,
   command: str,

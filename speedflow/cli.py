@@ -79,10 +79,8 @@ def main(argv: Sequence[str] | None = None) -> int:
   except OSError as error:
     # Disks fill, and folders vanish, under libraries too.
     about = os.fsdecode(error.filename) if error.filename else "speedflow"
-    print(
-      f"speedflow: {errors.unwritable(about, error)}",
-      file=sys.stderr,
-    )
+    said = wording.one_line(errors.unwritable(about, error))
+    print(f"speedflow: {said}", file=sys.stderr)
     return 2
   return code
 

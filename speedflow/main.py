@@ -6,6 +6,7 @@ the loop itself. `speedflow train` and `speedflow eval` call `run` too.
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 
@@ -31,8 +32,9 @@ def run(argv: Sequence[str], verb: str) -> int:
     print(f"speedflow {verb}: {wording.one_line(error)}", file=sys.stderr)
     return 2
   except OSError as error:
-    about = error.filename or f"speedflow {verb}"
-    print(errors.unwritable(about, error), file=sys.stderr)
+    about = os.fsdecode(error.filename) if error.filename else "speedflow"
+    said = wording.one_line(errors.unwritable(about, error))
+    print(f"speedflow {verb}: {said}", file=sys.stderr)
     return 2
 
 

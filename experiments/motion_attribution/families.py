@@ -271,7 +271,6 @@ def build(out: pathlib.Path, *, first: int = 0, workers: int = 1) -> int:
       path = shard_path(out, "families", split, shard, _SHARDS, "tfrecord")
       wanted[path] = functools.partial(_records, drawn[shard::_SHARDS])
   with claims.claim("families", folders=[out]):
-    claims.clear(wanted)
     return shards.write_missing(wanted, workers=workers)
 
 

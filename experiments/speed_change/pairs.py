@@ -235,7 +235,6 @@ def build(
     out / p.name: functools.partial(_pairs_of, p, looks, seed) for p in paths
   }
   with claims.claim("pairs", folders=[out], inputs=[records]):
-    claims.clear(wanted)
     return shards.write_missing(
       wanted, workers=workers, on_progress=on_progress
     )

@@ -100,7 +100,6 @@ def build(
     claims.claim("tracks", folders=[out], inputs=[records]),
     progress.Progress() as bar,
   ):
-    claims.clear(wanted)
     task = bar.add_task("following", total=len(paths))
     return shards.write_missing(
       wanted,

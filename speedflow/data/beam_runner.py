@@ -61,7 +61,8 @@ def run(pipeline: Any) -> Any:
   log = logging.getLogger("apache_beam.runners")
   level, stream = log.level, sys.stderr
   log.setLevel(logging.CRITICAL)
-  sys.stderr = _NoTracebacks(stream)
+  if not isinstance(stream, _NoTracebacks):
+    sys.stderr = _NoTracebacks(stream)
   try:
     result = pipeline.run()
     result.wait_until_finish()

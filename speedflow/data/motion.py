@@ -344,7 +344,7 @@ def build_motion(
     "data motion", folders=[out], inputs=[records], overwrite=overwrite
   ):
     # Others would be taken for motion of these shots, too.
-    claims.clear([*sources, *_shards(out)])
+    claims.clear(_shards(out))
     for path in _shards(out):
       source = sources.get(path)
       if not source or path.stat().st_mtime_ns < source.stat().st_mtime_ns:

@@ -374,7 +374,6 @@ def build(
       wanted[path] = functools.partial(_film, numbers, split, seed)
     first += count
   with claims.claim("data procedural", folders=[out], overwrite=overwrite):
-    claims.clear(wanted)
     return shards.write_missing(
       wanted, workers=workers, on_progress=on_progress
     )

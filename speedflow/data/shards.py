@@ -34,6 +34,7 @@ def write_missing(
     The number of records written by this call.
   """
   report = on_progress or (lambda done, total: None)
+  claims.clear(shards)
   missing = {path: make for path, make in shards.items() if not path.exists()}
   written, done = 0, len(shards) - len(missing)
   report(done, len(shards))

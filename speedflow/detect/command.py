@@ -21,10 +21,7 @@ DESCRIPTION = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
   """Declares the arguments."""
-  parser.add_argument("files", nargs="+", metavar="FILE")
-  parser.add_argument(
-    "--json", action="store_true", help="print one JSON object per file"
-  )
+  batch.add_arguments(parser)
   parser.add_argument(
     "--plot",
     type=arguments.path_with_suffix(".png"),

@@ -27,10 +27,7 @@ _COLUMNS = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
   """Declares the arguments that `run` reads."""
-  parser.add_argument("files", nargs="+", metavar="FILE")
-  parser.add_argument(
-    "--json", action="store_true", help="print one JSON object per file"
-  )
+  batch.add_arguments(parser)
   parser.add_argument(
     "--csv",
     metavar="OUT",

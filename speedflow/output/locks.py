@@ -75,7 +75,7 @@ class Lock:
           continue
         lock.earlier = _read(path)
         if not shared:
-          lock._append(_holder(command))
+          lock.note(_holder(command))
       except BaseException:
         # An empty one, on a full disk, is of no use to anybody.
         lock.release(remove=os.fstat(handle).st_size == 0)
@@ -84,7 +84,8 @@ class Lock:
 
   def note(self, entry: dict[str, Any]) -> None:
     """Appends to the journal."""
-    self._append(entry)
+    with writing(self._path):
+      _append(self._handle, entry)
 
   def release(self, *, remove: bool = True) -> None:
     """Lets go of the lock.
@@ -100,10 +101,6 @@ class Lock:
       except OSError as error:
         logging.info("%s stays: %s", self._path, error)
     os.close(self._handle)
-
-  def _append(self, entry: dict[str, Any]) -> None:
-    with writing(self._path):
-      _append(self._handle, entry)
 
 
 def note(path: pathlib.Path, entry: dict[str, Any]) -> None:
