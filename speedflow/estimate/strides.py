@@ -75,7 +75,7 @@ def read(
   net: network.WindowNetwork,
   images: Sequence[np.ndarray],
   times_s: np.ndarray,
-  maps_of: Callable[[Sequence[int]], np.ndarray],
+  maps_of: Callable[[np.ndarray], np.ndarray],
 ) -> list[Reading]:
   """Reads consecutive frames without a cut at each stride that tells.
 
