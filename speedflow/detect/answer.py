@@ -139,6 +139,7 @@ class Detection:
     probabilities: of each verdict, by a prior at which none is far ahead.
     stretches: the spans between changes within the picture, in order.
     cuts_s: times of the first frames after cuts.
+    damage: what of the file could not be read, or None.
   """
 
   file: str
@@ -152,6 +153,7 @@ class Detection:
   probabilities: dict[Verdict, float] = dataclasses.field(default_factory=dict)
   stretches: tuple[Stretch, ...] = ()
   cuts_s: tuple[float, ...] = ()
+  damage: str | None = None
 
   @classmethod
   def failed(cls, file: str, error: str) -> "Detection":
@@ -164,6 +166,7 @@ class Detection:
       "file": self.file,
       "status": self.status,
       "error": self.error,
+      "damage": self.damage,
       "changes": [
         {
           "time_s": round(change.time_s, 3),

@@ -179,6 +179,7 @@ class Detector:
       sound=sound,
       stretches=tuple(stretches),
       cuts_s=seen.cuts_s,
+      damage=video.damage,
     )
 
   def _listen(self, path: str | os.PathLike[str]) -> _Heard:

@@ -78,7 +78,11 @@ class Estimate:
     reason: why the estimate is uncertain, as the end of a sentence that
       begins "does not tell how fast it plays:", or None.
     duration_s: length in seconds of playback, or None.
-    fps: average frames per second of playback, or None.
+    fps: frames per second of playback by the time stamps, the mean where they
+      are uneven, or None.
+    fps_nominal: frames per second as the file's header states it, or None.
+    variable_rate: whether the intervals between frames differ, or None.
+    damage: what of the file could not be read, or None.
     speed: the one number for the whole video, or None.
     speed_low: lower end of its 80 % interval, or None.
     speed_high: upper end of its 80 % interval, or None.
@@ -94,6 +98,9 @@ class Estimate:
   reason: str | None = None
   duration_s: float | None = None
   fps: float | None = None
+  fps_nominal: float | None = None
+  variable_rate: bool | None = None
+  damage: str | None = None
   speed: float | None = None
   speed_low: float | None = None
   speed_high: float | None = None
@@ -114,6 +121,9 @@ class Estimate:
       "error": self.error,
       "duration_s": _seconds(self.duration_s),
       "fps": _seconds(self.fps),
+      "fps_nominal": _seconds(self.fps_nominal),
+      "variable_rate": self.variable_rate,
+      "damage": self.damage,
       "speed": rounded_factor(self.speed),
       "speed_low": rounded_factor(self.speed_low),
       "speed_high": rounded_factor(self.speed_high),

@@ -123,6 +123,7 @@ class Examination:
         self.settings.max_speed,
         self.find_changes,
         deadline_s,
+        lambda: self.counts.update(damaged_spans=1),
       ):
         if end_s == math.inf:
           end_s = piece.start_s + limit_s
@@ -181,10 +182,10 @@ def read_footage(
     At most `filters.ANALYSED_FRAMES` frames; None where there are none.
   """
   with media.VideoReader(
-    path, short_side=filters.SHORT_SIDE, start_s=max(start_s, 0.0)
+    path, short_side=filters.SHORT_SIDE, start_s=start_s
   ) as reader:
     most_s = filters.ANALYSED_FRAMES / float(reader.info.fps)
-  first_s = max(0.0, start_s, (start_s + end_s - most_s) / 2)
+  first_s = max(start_s, (start_s + end_s - most_s) / 2)
   frames: list[media.Frame] = []
   with media.VideoReader(
     path, short_side=filters.SHORT_SIDE, start_s=first_s
@@ -225,7 +226,7 @@ def records(
     name=name,
     path=path,
     # A float may lie above the exact time that it stands for.
-    start_s=max(0.0, piece.start_s - 1e-4),
+    start_s=piece.start_s - 1e-4,
     end_s=piece.end_s - 1e-4,
     speed=piece.speed,
     label="pseudo",
