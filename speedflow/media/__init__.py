@@ -12,6 +12,7 @@ from speedflow.media.encoding import PixelFormat, colour_for, pixel_format_for
 from speedflow.media.joiner import Piece, join
 from speedflow.media.keyframes import Sample, sample_keyframes
 from speedflow.media.muxer import fine_time_base, is_ours, require_suffix
+from speedflow.media.photron import files_of
 from speedflow.media.video import (
   Frame,
   ReadFormat,
@@ -36,6 +37,7 @@ __all__ = [
   "colour_for",
   "decode_flac",
   "encode_flac",
+  "files_of",
   "fine_time_base",
   "is_ours",
   "join",
