@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from speedflow.declared import Declaration
 from speedflow.estimate import answer as estimate_lib
 
 Sense = Literal["picture", "sound"]
@@ -139,6 +140,10 @@ class Detection:
     probabilities: of each verdict, by a prior at which none is far ahead.
     stretches: the spans between changes within the picture, in order.
     cuts_s: times of the first frames after cuts.
+    declared: what the file declares of its capture, where it was asked and
+      says anything.
+    findings: what is declared and cannot be so, or does not come from a
+      camera, as sentences. They change no verdict.
   """
 
   file: str
@@ -152,6 +157,8 @@ class Detection:
   probabilities: dict[Verdict, float] = dataclasses.field(default_factory=dict)
   stretches: tuple[Stretch, ...] = ()
   cuts_s: tuple[float, ...] = ()
+  declared: Declaration | None = None
+  findings: tuple[str, ...] = ()
 
   @classmethod
   def failed(cls, file: str, error: str) -> "Detection":
@@ -189,4 +196,6 @@ class Detection:
       },
       "verdict": self.verdict,
       "why": self.why,
+      "declared": self.declared.to_json() if self.declared else None,
+      "findings": list(self.findings),
     }
