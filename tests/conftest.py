@@ -2,23 +2,20 @@
 
 import dataclasses
 import fcntl
-import io
 import os
 import pathlib
 import shutil
-import struct
 import tempfile
 from fractions import Fraction
 
-import av
 import numpy as np
 import pytest
-from av.video.frame import VideoFrame
 
 from experiments.speed_change import pairs
 from speedflow import media
 from speedflow.data import motion, procedural, records
 from speedflow.estimate import answer as estimate_lib
+from tests import camera_files
 
 # Most of a test's time goes to compiling a program that runs for milliseconds.
 # `make test-all` compiles as users do. Level 0 would be quicker yet, but gives
@@ -68,76 +65,12 @@ def make_video(tmp_path):
   return make
 
 
-def _box(kind, *parts):
-  """A box of MP4: its size, its type, and what is in it."""
-  content = b"".join(parts)
-  return struct.pack(">I4s", 8 + len(content), kind) + content
-
-
-@pytest.fixture
-def box():
-  """Gives `box(kind, *parts)`, the bytes of a box of MP4."""
-  return _box
-
-
-@pytest.fixture
-def mdta():
-  """Gives `mdta(key=(type, bytes), ...)`, keys and values as phones write them.
-
-  The types are of Apple's QuickTime File Format: 1 is text, 22 an unsigned
-  number, 23 a 32-bit float.
-  """
-
-  def make(values):
-    keys = b"".join(_box(b"mdta", key.encode()) for key in values)
-    items = b"".join(
-      _box(
-        struct.pack(">I", number),
-        _box(b"data", struct.pack(">II", kind, 0), data),
-      )
-      for number, (kind, data) in enumerate(values.values(), 1)
-    )
-    handler = struct.pack(">II4s", 0, 0, b"mdta") + bytes(13)
-    return _box(
-      b"meta",
-      _box(b"hdlr", handler),
-      _box(b"keys", struct.pack(">II", 0, len(values)), keys),
-      _box(b"ilst", items),
-    )
-
-  return make
-
-
 @pytest.fixture
 def make_filmed(tmp_path):
-  """Gives `make_filmed(name, fps, frames, moov, tail, step)`, as cameras do.
+  """Gives `make_filmed(name, ...)`, as of `camera_files.write_mp4`."""
 
-  No encoder signed the MP4. `moov` is added at the end of the box of that name,
-  `tail` at the end of the file; the texture moves by `step` pixels a frame.
-  """
-  texture = np.random.default_rng(0).integers(
-    0, 256, (15, 400, 3), dtype=np.uint8
-  )
-  texture = texture.repeat(4, axis=0)[:48].repeat(4, axis=1)
-
-  def make(name="filmed.mp4", fps=30, frames=40, moov=b"", tail=b"", step=3):
-    written = io.BytesIO()
-    with av.open(
-      written, "w", format="mp4", options={"fflags": "+bitexact"}
-    ) as container:
-      stream = container.add_stream("mpeg4", rate=Fraction(fps))
-      stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
-      for start in range(0, step * frames, step):
-        image = np.ascontiguousarray(texture[:, start : start + 64])
-        container.mux(stream.encode(VideoFrame.from_ndarray(image, "rgb24")))
-      container.mux(stream.encode(None))
-    data = bytearray(written.getvalue())
-    at = data.rindex(b"moov") - 4
-    size = len(data) - at
-    struct.pack_into(">I", data, at, size + len(moov))
-    path = tmp_path / name
-    path.write_bytes(bytes(data) + moov + tail)
-    return path
+  def make(name="filmed.mp4", **options):
+    return camera_files.write_mp4(tmp_path / name, **options)
 
   return make
 

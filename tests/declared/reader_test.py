@@ -11,6 +11,7 @@ import pytest
 
 from speedflow import declared
 from speedflow.errors import SpeedflowError
+from tests.camera_files import box, mdta
 
 _NTSC = 1000 / 1001
 
@@ -34,7 +35,7 @@ def test_plain_file_declares_nothing(make_filmed):
 @pytest.mark.parametrize(
   ("stored", "speed"), [(30, 0.125), (240, 1.0), ("30000/1001", 0.125 * _NTSC)]
 )
-def test_android_slow_motion(make_filmed, mdta, stored, speed):
+def test_android_slow_motion(make_filmed, stored, speed):
   tags = {
     "com.android.version": _text("14"),
     "com.android.capture.fps": _float(240),
@@ -47,19 +48,19 @@ def test_android_slow_motion(make_filmed, mdta, stored, speed):
   assert found.decides
 
 
-def test_android_time_lapse_plays_fast(make_filmed, mdta):
+def test_android_time_lapse_plays_fast(make_filmed):
   tags = {"com.android.capture.fps": _float(2)}
   found = declared.read(make_filmed(moov=mdta(tags)))
   assert found.speed == pytest.approx(15)
 
 
 @pytest.mark.parametrize("bits", [0x7F800000, 0x7FC00000, 0, 0x80000000])
-def test_android_rate_that_is_none(make_filmed, mdta, bits):
+def test_android_rate_that_is_none(make_filmed, bits):
   tags = {"com.android.capture.fps": (23, struct.pack(">I", bits))}
   assert declared.read(make_filmed(moov=mdta(tags))).capture_fps is None
 
 
-def test_dropped_and_held_pictures_change_no_rate(make_filmed, mdta):
+def test_dropped_and_held_pictures_change_no_rate(make_filmed):
   path = make_filmed(moov=mdta({"com.android.capture.fps": _float(120)}))
   data = bytearray(path.read_bytes())
   # The edit list would hide what comes later.
@@ -124,7 +125,7 @@ def test_edit_list_of_an_absurd_count_is_read_as_far_as_it_goes(make_filmed):
   assert [r.rate for r in found.retimings] == [0.5]
 
 
-def test_retimed_edits_keep_a_declared_rate_from_deciding(make_filmed, mdta):
+def test_retimed_edits_keep_a_declared_rate_from_deciding(make_filmed):
   path = make_filmed(moov=mdta({"com.android.capture.fps": _float(240)}))
   assert declared.read(path).decides
   found = declared.read(_with_edits(path, _edits(0, [(1000, 0, 1 << 15)])))
@@ -141,7 +142,7 @@ _SONY = (
 )
 
 
-def _sony_meta(box, document):
+def _sony_meta(document):
   handler = box(b"hdlr", struct.pack(">II4s", 0, 0, b"nrtm"), bytes(13))
   return box(
     b"meta", bytes(4), handler, box(b"xml ", bytes(4), document.encode())
@@ -149,8 +150,8 @@ def _sony_meta(box, document):
 
 
 @pytest.mark.parametrize("place", ["tail", "moov"])
-def test_sony_slow_and_quick(make_filmed, box, place):
-  meta = _sony_meta(box, _SONY.format("119.88p", "23.98p"))
+def test_sony_slow_and_quick(make_filmed, place):
+  meta = _sony_meta(_SONY.format("119.88p", "23.98p"))
   found = declared.read(make_filmed(fps="24000/1001", **{place: meta}))
   assert found.capture_fps == pytest.approx(120 * _NTSC, rel=1e-9)
   assert found.play_fps == pytest.approx(24 * _NTSC, rel=1e-9)
@@ -168,24 +169,22 @@ def test_sony_document_beside_the_clip(make_filmed):
   assert declared.companions(path) == [beside]
 
 
-def test_sony_fields_are_no_frames(make_filmed, box):
-  meta = _sony_meta(box, _SONY.format("59.94i", "59.94i"))
+def test_sony_fields_are_no_frames(make_filmed):
+  meta = _sony_meta(_SONY.format("59.94i", "59.94i"))
   found = declared.read(make_filmed(fps="30000/1001", tail=meta))
   assert found.speed == pytest.approx(1, rel=1e-3)
 
 
-def test_playing_rate_that_is_not_the_stored_one_is_contradictory(
-  make_filmed, box
-):
-  meta = _sony_meta(box, _SONY.format("120p", "24p"))
+def test_playing_rate_that_is_not_the_stored_one_is_contradictory(make_filmed):
+  meta = _sony_meta(_SONY.format("120p", "24p"))
   found = declared.read(make_filmed(fps=60, tail=meta))
   assert found.trust == "contradictory"
   assert not found.decides
 
 
-def test_sony_document_with_entities_declares_nothing(make_filmed, box):
+def test_sony_document_with_entities_declares_nothing(make_filmed):
   bomb = '<!DOCTYPE a [<!ENTITY b "bbbb">]>' + _SONY.format("&b;", "24p")
-  found = declared.read(make_filmed(tail=_sony_meta(box, bomb)))
+  found = declared.read(make_filmed(tail=_sony_meta(bomb)))
   assert found.capture_fps is None
 
 
@@ -202,7 +201,7 @@ def _trailer(entries):
   return data + table + struct.pack("<I", len(table)) + b"SEFT"
 
 
-def _smta(box, mode, rate=0):
+def _smta(mode, rate=0):
   return box(
     b"udta",
     box(
@@ -217,10 +216,10 @@ def _smta(box, mode, rate=0):
 @pytest.mark.parametrize(
   ("mode", "stated", "capture"), [(12, 0, 240), (13, 0, 120), (21, 480, 480)]
 )
-def test_samsung_slow_motion(make_filmed, box, mode, stated, capture):
+def test_samsung_slow_motion(make_filmed, mode, stated, capture):
   text = "500:1000:3*1100:1200:1"
   path = make_filmed(
-    moov=_smta(box, mode, stated),
+    moov=_smta(mode, stated),
     tail=box(
       b"sefd",
       _trailer([(0xA01, "Other", "x"), (0x890, "SlowMotion_Data", text)]),
@@ -237,17 +236,17 @@ def test_samsung_slow_motion(make_filmed, box, mode, stated, capture):
   ]
 
 
-def test_samsung_super_slow_motion_states_no_rate(make_filmed, box):
+def test_samsung_super_slow_motion_states_no_rate(make_filmed):
   tail = _trailer([(0xB00, "Super_SlowMotion_Data", "997:13530:1197:1!1")])
-  path = make_filmed(moov=_smta(box, 7, 30), tail=box(b"sefd", tail))
+  path = make_filmed(moov=_smta(7, 30), tail=box(b"sefd", tail))
   found = declared.read(path)
   assert found.capture_fps is None
   assert sum("super slow motion" in line for line in found.evidence()) == 2
 
 
-def test_two_rates_that_differ_are_contradictory(make_filmed, box, mdta):
+def test_two_rates_that_differ_are_contradictory(make_filmed):
   keys = mdta({"com.android.capture.fps": _float(120)})
-  found = declared.read(make_filmed(moov=_smta(box, 12) + keys))
+  found = declared.read(make_filmed(moov=_smta(12) + keys))
   assert found.trust == "contradictory"
   assert not found.decides
 
@@ -282,7 +281,7 @@ def _sidecar(path, rate, start, length):
   )
 
 
-def test_iphone_original_is_stored_as_filmed(make_filmed, mdta):
+def test_iphone_original_is_stored_as_filmed(make_filmed):
   path = make_filmed("IMG_0001.mp4", fps=240, moov=mdta(_apple(0)))
   _sidecar(path, 0.125, 50, 100)
   found = declared.read(path)
@@ -295,7 +294,7 @@ def test_iphone_original_is_stored_as_filmed(make_filmed, mdta):
   assert span.source == "AAE sidecar"
 
 
-def test_iphone_export_declares_nothing(make_filmed, mdta):
+def test_iphone_export_declares_nothing(make_filmed):
   assert declared.read(make_filmed(moov=mdta(_apple(0)))).capture_fps is None
 
 
@@ -323,7 +322,7 @@ def _gpmf(**settings):
   return b"DEVC" + struct.pack(">BBH", 0, 1, len(inner)) + inner
 
 
-def test_gopro_stores_what_it_films(make_filmed, box):
+def test_gopro_stores_what_it_films(make_filmed):
   rate = struct.pack(">II", 240000, 1001)
   box_ = box(
     b"udta",
@@ -346,14 +345,14 @@ def test_gopro_stores_what_it_films(make_filmed, box):
 @pytest.mark.parametrize(
   ("text", "capture"), [(b"0_5SEC", 2), (b"10SEC", 0.1), (b"4_1SEC", None)]
 )
-def test_gopro_time_lapse(make_filmed, box, text, capture):
+def test_gopro_time_lapse(make_filmed, text, capture):
   content = _gpmf(MTYP=(b"B", 1, b"\1"), RATE=(b"c", 1, text))
   path = make_filmed(moov=box(b"udta", box(b"GPMF", content)))
   assert declared.read(path).capture_fps == capture
   assert "time lapse" in declared.read(path).evidence()[0]
 
 
-def test_fujifilm_high_speed_is_told_without_a_rate(make_filmed, box):
+def test_fujifilm_high_speed_is_told_without_a_rate(make_filmed):
   def directory(*entries):
     packed = b"".join(struct.pack("<HHII", *entry) for entry in entries)
     return struct.pack("<H", len(entries)) + packed + bytes(4)
@@ -379,7 +378,7 @@ def test_fujifilm_high_speed_is_told_without_a_rate(make_filmed, box):
   ],
 )
 def test_signature_of_software_takes_the_trust_away(
-  make_filmed, mdta, key, value, tool
+  make_filmed, key, value, tool
 ):
   tags = {"com.android.capture.fps": _float(240), key: _text(value)}
   found = declared.read(make_filmed(moov=mdta(tags)))
@@ -397,7 +396,7 @@ def test_signature_of_software_takes_the_trust_away(
     ("handler_name", "VideoHandle"),
   ],
 )
-def test_signature_of_a_camera_does_not(make_filmed, mdta, key, value):
+def test_signature_of_a_camera_does_not(make_filmed, key, value):
   assert declared.read(make_filmed(moov=mdta({key: _text(value)}))).tools == ()
 
 
@@ -406,7 +405,7 @@ def test_x264_is_known_by_its_message_in_the_picture(make_video):
 
 
 def test_tags_survive_a_change_of_container_but_not_the_trust(
-  make_filmed, mdta, tmp_path
+  make_filmed, tmp_path
 ):
   path = make_filmed(moov=mdta({"com.android.capture.fps": _float(240)}))
   copy = tmp_path / "copy.mkv"
