@@ -55,7 +55,7 @@ def pictures(frames, step=3):
     yield np.ascontiguousarray(texture[:, start : start + _SIZE[0]])
 
 
-def write_mp4(path, fps=30, frames=40, moov=b"", tail=b"", step=3):
+def write_mp4(path, fps=30, frames=40, moov=b"", tail=b"", step=3, images=None):
   """An MP4 that no encoder signed.
 
   Args:
@@ -65,15 +65,19 @@ def write_mp4(path, fps=30, frames=40, moov=b"", tail=b"", step=3):
     moov: is added at the end of the box of that name.
     tail: is added at the end of the file.
     step: as of `pictures`.
+    images: instead of `pictures`, RGB, uint8 [h, w, 3].
   """
+  form = "gray" if images is None else "rgb24"
+  images = list(pictures(frames, step) if images is None else images)
   written = io.BytesIO()
   with av.open(
     written, "w", format="mp4", options={"fflags": "+bitexact"}
   ) as container:
     stream = container.add_stream("mpeg4", rate=Fraction(fps))
-    (stream.width, stream.height), stream.pix_fmt = _SIZE, "yuv420p"
-    for image in pictures(frames, step):
-      container.mux(stream.encode(VideoFrame.from_ndarray(image, "gray")))
+    stream.height, stream.width = images[0].shape[:2]
+    stream.pix_fmt, stream.bit_rate = "yuv420p", 4_000_000
+    for image in images:
+      container.mux(stream.encode(VideoFrame.from_ndarray(image, form)))
     container.mux(stream.encode(None))
   data = bytearray(written.getvalue())
   at = data.rindex(b"moov") - 4
