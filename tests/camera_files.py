@@ -130,6 +130,7 @@ def write_photron(path, fps, bits=8, frames=40, **fields):
       "Date": "2020/01/02",
       "Camera Type": "FASTCAM SA-Z",
       "Record Rate(fps)": fps,
+      "Save Step": 1,
       "Total Frame": frames,
       "Image Width": _SIZE[0],
       "Image Height": _SIZE[1],

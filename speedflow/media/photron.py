@@ -7,7 +7,12 @@ reads them as raw video once it is told what they are, so that they pass for a
 video file everywhere. 12 bits a pixel (two in three bytes, the highest bits
 first) are unpacked on the way.
 
-Source: PFV's headers as pyMRAW (github.com/ladisk/pyMRAW) reads them. Frames in
+The software may save every n-th frame only ("Save Step", `skipFrame`), which
+readers tend to overlook: the rate of what is stored is then n times lower than
+that of recording.
+
+Source: PFV's headers, and those of three recordings in pyMRAW
+(github.com/ladisk/pyMRAW), one of which holds every 2500th frame. Frames in
 colour, which it does not read either, are refused.
 """
 
@@ -38,6 +43,7 @@ _LARGEST_SIDE = 1 << 14
 # By field: the key in text, and the way in a document.
 _FIELDS = {
   "rate": ("Record Rate(fps)", "recordInfo/recordRate"),
+  "step": ("Save Step", "frameInfo/skipFrame"),
   "frames": ("Total Frame", "frameInfo/totalFrame"),
   "width": ("Image Width", "imageDataInfo/resolution/width"),
   "height": ("Image Height", "imageDataInfo/resolution/height"),
@@ -56,7 +62,8 @@ class Recording:
   Attributes:
     header: the header.
     frames_path: the file of frames.
-    fps: frames per second while filming.
+    fps: frames per second of the world: the rate of recording by the step at
+      which frames were saved.
     frames: how many there are.
     width: pixels across.
     height: pixels down.
@@ -111,7 +118,8 @@ def read_header(path: str | os.PathLike[str]) -> Recording:
   recording = Recording(
     header=header,
     frames_path=frames,
-    fps=_rate(header, fields["rate"]),
+    fps=_rate(header, fields["rate"])
+    / _whole(header, "step of saving", fields["step"].lstrip("0") or "1"),
     frames=_whole(header, "number of frames", fields["frames"]),
     width=_whole(header, "width", fields["width"], _LARGEST_SIDE),
     height=_whole(header, "height", fields["height"], _LARGEST_SIDE),
@@ -210,8 +218,11 @@ def _fields(header: pathlib.Path) -> dict[str, str]:
       for name, (_, way) in _FIELDS.items()
     }
   lines = content.decode("utf-8", "replace").splitlines()
-  pairs = [line.partition(":") for line in lines]
-  known = {key.strip(): value.strip() for key, _, value in pairs}
+  known: dict[str, str] = {}
+  for line in lines:
+    key, _, value = line.partition(":")
+    # What follows is about the computer, with some of the same keys.
+    known.setdefault(key.strip(), value.strip())
   return {name: known.get(key, "") for name, (key, _) in _FIELDS.items()}
 
 

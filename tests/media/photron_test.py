@@ -68,6 +68,13 @@ def test_frames_that_were_cut_are_refused(tmp_path):
     media.probe(path)
 
 
+def test_every_nth_frame_saved_is_a_lower_rate(tmp_path):
+  path = camera_files.write_photron(tmp_path / "a.cih", 60000, Save_Step=36)
+  info, frames = _read(path)
+  assert info.fps == Fraction(60000, 36)
+  assert frames[1].time == Fraction(36, 60000)
+
+
 @pytest.mark.parametrize(
   ("field", "value", "words"),
   [
