@@ -50,7 +50,9 @@ def read(container: InputContainer, stream: VideoStream) -> Stamps:
   if len(times_s) < 2 or times_s[-1] <= times_s[0]:
     return Stamps(None, True, first)
   intervals = np.diff(times_s)
-  low, high = (share * np.median(intervals) for share in _NEAR)
+  # One that occurs: of two, the mean may be near to neither.
+  middle = np.percentile(intervals, 50, method="lower")
+  low, high = (share * middle for share in _NEAR)
   near = (intervals >= low) & (intervals <= high)
   fps = 1 / float(np.mean(intervals[near]))
   return Stamps(fps, bool(near.mean() >= _MOST_ARE_NEAR), first)

@@ -60,24 +60,30 @@ def test_android_rate_that_is_none(make_filmed, bits):
   assert declared.read(make_filmed(moov=mdta(tags))).capture_fps is None
 
 
-def test_dropped_and_held_pictures_change_no_rate(make_filmed):
-  path = make_filmed(moov=mdta({"com.android.capture.fps": _float(120)}))
+def _held(path, count):
+  """Holds the first picture of `count` for as long as 90 of them."""
   data = bytearray(path.read_bytes())
   # The edit list would hide what comes later.
   struct.pack_into(">I", data, data.index(b"elst") + 12, 10_000)
-  # One run of 40 pictures becomes one of 1, held for 3 s, and one of 39.
   at = data.index(b"stts")
   length = int.from_bytes(data[at + 16 : at + 20])
-  entry = struct.pack(">II", 1, 90 * length) + struct.pack(">II", 39, length)
-  data[at + 8 : at + 20] = struct.pack(">I", 2) + entry
+  data[at + 8 : at + 20] = struct.pack(
+    ">IIIII", 2, 1, 90 * length, count - 1, length
+  )
   for kind in (b"stts", b"stbl", b"minf", b"mdia", b"trak", b"moov"):
     place = data.index(kind) - 4
     size = int.from_bytes(data[place : place + 4])
     struct.pack_into(">I", data, place, size + 8)
   path.write_bytes(bytes(data))
-  found = declared.read(path)
+  return path
+
+
+@pytest.mark.parametrize(("count", "steady"), [(40, True), (3, False)])
+def test_held_pictures_change_no_rate(make_filmed, count, steady):
+  moov = mdta({"com.android.capture.fps": _float(120)})
+  found = declared.read(_held(make_filmed(frames=count, moov=moov), count))
   assert found.stored_fps == pytest.approx(30, rel=1e-3)
-  assert found.steady
+  assert (found.steady, found.decides) == (steady, steady)
 
 
 def _edits(version, entries):
