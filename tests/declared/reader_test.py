@@ -110,7 +110,7 @@ def _with_edits(path, content):
 @pytest.mark.parametrize("version", [0, 1])
 def test_edit_list_rates(make_filmed, version):
   entries = [
-    (500, -1, 1 << 16),
+    (500, -1, 1 << 17),
     (1000, 0, 1 << 15),
     (250, 512, 0),
     (300, 0, 1 << 16),
