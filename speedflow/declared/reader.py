@@ -1,8 +1,12 @@
 """From a file to all that it declares of its capture."""
 
+import contextlib
 import os
 import pathlib
 from collections.abc import Mapping
+
+import av
+from av.container import InputContainer
 
 from speedflow import media
 from speedflow.declared import (
@@ -21,30 +25,31 @@ from speedflow.declared import boxes as boxes_lib
 from speedflow.declared.declaration import Declaration, Retiming, Statement
 from speedflow.media import container as media_container
 
+# Encoders sign within the first hundreds of bytes.
+_FIRST_BYTES = 8192
 _BOXED = "mp4"
 _CINE = "cine"
 
 
-def read(path: str | os.PathLike[str]) -> Declaration:
+def read(
+  path: str | os.PathLike[str], info: media.VideoInfo | None = None
+) -> Declaration:
   """Reads what a video file declares of its capture.
 
   Args:
     path: the file.
+    info: what the file is, where that is known already.
 
   Raises:
-    SpeedflowError: it cannot be opened, or has no picture.
+    SpeedflowError: it cannot be opened, or has no moving picture.
   """
   file = pathlib.Path(path)
+  found = stamps.pace((info or media.probe(file)).timeline.times)
   with media_container.open_container(file) as container:
-    stream = media_container.video_stream(container)
-    if stream is None:
-      # Its refusal says what is wrong.
-      media.probe(file)
-      return Declaration()
     formats = container.format.name.split(",")
     tags = _lower(container.metadata)
     all_tags = [tags, *(_lower(each.metadata) for each in container.streams)]
-    found = stamps.read(container, stream)
+    first_packet = _first_packet(container)
   retimings: list[Retiming] = []
   statements: list[Statement] = [
     *highspeed.of_photron(file),
@@ -73,7 +78,7 @@ def read(path: str | os.PathLike[str]) -> Declaration:
     # Stable: of those that cameras write, the first stays first.
     statements=tuple(sorted(statements, key=lambda s: not s.by_camera)),
     retimings=tuple(retimings),
-    tools=tools.names(all_tags, found.first_packet),
+    tools=tools.names(all_tags, first_packet),
   )
 
 
@@ -82,6 +87,15 @@ def companions(path: str | os.PathLike[str]) -> list[pathlib.Path]:
   file = pathlib.Path(path)
   beside = [sony.sidecar(file), apple.sidecar(file)]
   return [*media.files_of(file)[1:], *(each for each in beside if each)]
+
+
+def _first_packet(container: InputContainer) -> bytes:
+  """The beginning of the first packet of the picture."""
+  stream = media_container.video_stream(container)
+  with contextlib.suppress(av.FFmpegError):
+    for packet in container.demux(stream) if stream else ():
+      return bytes(packet)[:_FIRST_BYTES]
+  return b""
 
 
 def _lower(tags: Mapping[str, str]) -> dict[str, str]:

@@ -125,9 +125,9 @@ def fingerprint(source: str) -> str:
   digest = hashlib.blake2b(digest_size=16)
   inputs.require_file(source, "video file")
   # Frames beside a header, and what a camera writes beside its clips.
-  for part in (source, *declared.companions(source)):
+  for part in (pathlib.Path(source), *declared.companions(source)):
     # A file that is written to need not end.
-    with open(part, "rb") as file:
+    with part.open("rb") as file:
       left = os.fstat(file.fileno()).st_size
       while chunk := file.read(min(_CHUNK, left)):
         digest.update(chunk)

@@ -79,13 +79,17 @@ class Probe:
         "bit_depth": info.bit_depth,
         "fps": round(float(info.fps), 6),
         "fps_exact": str(info.fps),
+        "fps_nominal": round(float(info.fps_nominal), 6),
+        "variable_frame_rate": info.variable_frame_rate,
         "time_base": str(info.time_base),
         "frames": info.frames or None,
         "duration_s": round(info.duration_s, 6) or None,
+        "pixel_aspect": str(info.pixel_aspect),
         "rotation": info.rotation,
         "interlaced": info.interlaced,
         # Code points of ITU-T H.273.
         "colour": info.colour._asdict(),
+        "others": list(info.others),
       }
     return found
 
@@ -104,11 +108,17 @@ class Probe:
     ]
     if info.duration_s:
       parts.append(f"{info.duration_s:.3f} s")
+    if info.variable_frame_rate:
+      parts.append("a rate that varies")
+    if info.fps_nominal != info.fps:
+      parts.append(f"{float(info.fps_nominal):.6g} by its header")
+    if info.pixel_aspect != 1:
+      parts.append(f"pixels of {info.pixel_aspect}")
     if info.rotation:
       parts.append(f"turned by {info.rotation} degrees")
     if info.interlaced:
       parts.append("interlaced")
-    return ", ".join([*parts, _colour(info.colour)])
+    return ", ".join([*parts, _colour(info.colour), *info.others])
 
   def _sound(self) -> str:
     tracks = [
@@ -127,6 +137,8 @@ def _declared(declared: Declaration) -> list[str]:
 
 def _colour(colour: media.Colour) -> str:
   names = [_MATRICES.get(colour.matrix, f"matrix {colour.matrix}")]
+  if not colour.stated:
+    names.append("(assumed)")
   if colour.transfer in _TRANSFERS:
     names.append(_TRANSFERS[colour.transfer])
   names.append("full range" if colour.full_range else "limited range")

@@ -36,7 +36,7 @@ def examine(
       if stream.codec_context is not None
     )
   advance(0.5)
-  found = declared.read(path)
+  found = declared.read(path, info)
   advance(1.0)
   return Probe(
     os.fspath(path),
