@@ -5,7 +5,6 @@ import os
 
 from speedflow import declared
 from speedflow.data import catalogue
-from speedflow.errors import SpeedflowError
 
 
 def labelled(clip: catalogue.Clip) -> catalogue.Clip:
@@ -21,12 +20,9 @@ def labelled(clip: catalogue.Clip) -> catalogue.Clip:
   is_known = clip.capture_fps or clip.speed or clip.label != "unknown"
   if is_known or os.path.isdir(clip.path):
     return clip
-  try:
-    found = declared.read(clip.path)
-  except SpeedflowError:
-    # Reading its pictures says what is wrong with it.
-    return clip
-  if not (found.decides and found.capture_fps and found.speed):
+  # Of a file that cannot be read, reading its pictures says what is wrong.
+  found = declared.ask(clip.path, ignore_metadata=False)
+  if not (found and found.decides and found.capture_fps and found.speed):
     return clip
   return dataclasses.replace(
     clip,

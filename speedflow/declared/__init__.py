@@ -20,7 +20,7 @@ from speedflow.declared.declaration import (
   Trust,
   alike,
 )
-from speedflow.declared.reader import companions, read
+from speedflow.declared.reader import ask, companions, read
 
 __all__ = [
   "Declaration",
@@ -28,6 +28,7 @@ __all__ = [
   "Statement",
   "Trust",
   "alike",
+  "ask",
   "companions",
   "read",
 ]

@@ -23,6 +23,7 @@ from speedflow.declared import (
 )
 from speedflow.declared import boxes as boxes_lib
 from speedflow.declared.declaration import Declaration, Retiming, Statement
+from speedflow.errors import SpeedflowError
 from speedflow.media import container as media_container
 
 # Encoders sign within the first hundreds of bytes.
@@ -80,6 +81,27 @@ def read(
     retimings=tuple(retimings),
     tools=tools.names(all_tags, first_packet),
   )
+
+
+def ask(
+  path: str | os.PathLike[str], ignore_metadata: bool
+) -> Declaration | None:
+  """Asks a file as a witness beside its picture.
+
+  Args:
+    path: a video file whose picture has been read.
+    ignore_metadata: whether not to ask it.
+
+  Returns:
+    What it declares; None where it is not asked, or cannot answer, which is no
+    reason to lose what the picture says.
+  """
+  if ignore_metadata:
+    return None
+  try:
+    return read(path)
+  except (SpeedflowError, OSError):
+    return None
 
 
 def companions(path: str | os.PathLike[str]) -> list[pathlib.Path]:

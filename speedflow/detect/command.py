@@ -65,8 +65,7 @@ def run(args: argparse.Namespace) -> int:
       file: str, on_progress: Callable[[float], None]
     ) -> detect_lib.Detection:
       found = detector.detect(file, on_progress=on_progress)
-      said = None if args.ignore_metadata else declared.read(file)
-      return witness.add(found, said)
+      return witness.add(found, declared.ask(file, args.ignore_metadata))
 
     detections, interrupted = batch.ask(
       args, answer, detect_lib.Detection.failed

@@ -71,8 +71,7 @@ def run(args: argparse.Namespace) -> int:
       file: str, on_progress: Callable[[float], None]
     ) -> estimate_lib.Estimate:
       found = estimator.estimate(file, on_progress=on_progress)
-      said = None if args.ignore_metadata else declared.read(file)
-      return witness.weigh(found, said)
+      return witness.weigh(found, declared.ask(file, args.ignore_metadata))
 
     estimates, interrupted = batch.ask(
       args, answer, estimate_lib.Estimate.failed
