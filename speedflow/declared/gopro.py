@@ -2,8 +2,8 @@
 
 GPMF is a list of keys of four letters, each with a type, the size of a value,
 how many follow, and the values, filled up to four bytes; type 0 holds others.
-`VFPS` is the rate of filming as two 32-bit numbers, such as 240000 and 1001;
-HERO6 and older lack it. `MTYP` is 0 for plain video, 1 for a time lapse, whose
+`VFPS` is the rate of filming as two 32-bit numbers, such as 240000 and 1001; a
+HERO11 has it, a HERO6 has not. `MTYP` is 0 for plain video, 1 for a time lapse, whose
 `RATE` is the interval ("0_5SEC" is half a second). Plain video is stored as it
 was filmed, whatever the rate.
 
