@@ -11,8 +11,8 @@ to show a movie of 120 frames a second and more at its full rate (1) or slowed
 
 What is shared or copied is an export of 30 frames a second by the phone itself,
 slowed for good, in which nothing tells the rate of filming: so it was reported
-of originals of an iPhone 15 Pro Max with iOS 26. So an Apple file of an ordinary rate declares
-nothing, and is no evidence of ordinary speed either.
+of originals of an iPhone 15 Pro Max with iOS 26. So an Apple file of an
+ordinary rate declares nothing, and is no evidence of ordinary speed either.
 """
 
 import math

@@ -3,9 +3,9 @@
 GPMF is a list of keys of four letters, each with a type, the size of a value,
 how many follow, and the values, filled up to four bytes; type 0 holds others.
 `VFPS` is the rate of filming as two 32-bit numbers, such as 240000 and 1001; a
-HERO11 has it, a HERO6 has not. `MTYP` is 0 for plain video, 1 for a time lapse, whose
-`RATE` is the interval ("0_5SEC" is half a second). Plain video is stored as it
-was filmed, whatever the rate.
+HERO11 has it, a HERO6 has not. `MTYP` is 0 for plain video, 1 for a time lapse,
+whose `RATE` is the interval ("0_5SEC" is half a second). Plain video is stored
+as it was filmed, whatever the rate.
 
 Source: github.com/gopro/gpmf-parser (README, format); values of a HERO11 Black
 in github.com/andrei-demidov/python-gpmf-metadata; ExifTool, GoPro.pm (RATE,
