@@ -20,7 +20,7 @@ from scenedetect import FrameTimecode
 from scenedetect.detectors import AdaptiveDetector
 
 from speedflow import inputs, media
-from speedflow.data import catalogue, schema
+from speedflow.data import catalogue, declared_label, schema
 from speedflow.errors import SpeedflowError
 from speedflow.timewarp import labels
 
@@ -104,6 +104,7 @@ class ClipRecords:
     short_side: int = 256,
     quality: int = 90,
     find_cuts: bool = True,
+    ignore_metadata: bool = False,
   ):
     """Prepares reading.
 
@@ -112,11 +113,13 @@ class ClipRecords:
       short_side: of the JPEGs, in pixels; smaller frames stay as they are.
       quality: of the JPEGs, 1..100.
       find_cuts: False: the clip is known to be one shot.
+      ignore_metadata: whether to leave a clip of no label without one, instead
+        of taking what its camera wrote into the file.
     """
     self.frames = 0
     self.shots = 0
     self.notes: list[str] = []
-    self._clip = clip
+    self._clip = clip if ignore_metadata else declared_label.labelled(clip)
     self._short_side = short_side
     self._quality = quality
     self._find_cuts = find_cuts

@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from speedflow.declared import Declaration
 from speedflow.estimate import answer as estimate_lib
 
 Sense = Literal["picture", "sound"]
@@ -140,6 +141,10 @@ class Detection:
     stretches: the spans between changes within the picture, in order.
     cuts_s: times of the first frames after cuts.
     damage: what of the file could not be read, or None.
+    declared: what the file declares of its capture, where it was asked and
+      says anything.
+    findings: what is declared and cannot be so, or does not come from a
+      camera, as sentences. They change no verdict.
   """
 
   file: str
@@ -154,6 +159,8 @@ class Detection:
   stretches: tuple[Stretch, ...] = ()
   cuts_s: tuple[float, ...] = ()
   damage: str | None = None
+  declared: Declaration | None = None
+  findings: tuple[str, ...] = ()
 
   @classmethod
   def failed(cls, file: str, error: str) -> "Detection":
@@ -192,4 +199,6 @@ class Detection:
       },
       "verdict": self.verdict,
       "why": self.why,
+      "declared": self.declared.to_json() if self.declared else None,
+      "findings": list(self.findings),
     }

@@ -10,6 +10,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from speedflow.declared import Declaration
+
 Status = Literal["ok", "uncertain", "error"]
 
 WIDEST = 4.0
@@ -90,6 +92,11 @@ class Estimate:
     curve: speed over time, or None.
     rounds: the summary speed from looking at every frame, then also at every
       second, fourth and eighth.
+    declared: what the file declares of its capture, where it was asked and
+      says anything.
+    picture: what the picture says, where the declared speed decides.
+    warning: why what is declared is not to be believed, as a sentence without
+      its full stop, or None.
   """
 
   file: str
@@ -107,6 +114,16 @@ class Estimate:
   segments: tuple[Segment, ...] = ()
   curve: SpeedCurve | None = None
   rounds: tuple[float, ...] = ()
+  declared: Declaration | None = None
+  picture: "Estimate | None" = None
+  warning: str | None = None
+
+  @property
+  def decided_by(self) -> Literal["picture", "declared"] | None:
+    """By what the speed is known; None where it is not."""
+    if self.status != "ok":
+      return None
+    return "declared" if self.picture is not None else "picture"
 
   @classmethod
   def failed(cls, file: str, error: str) -> "Estimate":
@@ -124,6 +141,16 @@ class Estimate:
       "fps_nominal": _seconds(self.fps_nominal),
       "variable_rate": self.variable_rate,
       "damage": self.damage,
+      **self._speeds(),
+      "decided_by": self.decided_by,
+      "declared": self.declared.to_json() if self.declared else None,
+      "picture": self.picture
+      and {"status": self.picture.status, **self.picture._speeds()},
+      "warning": self.warning,
+    }
+
+  def _speeds(self) -> dict[str, Any]:
+    return {
       "speed": rounded_factor(self.speed),
       "speed_low": rounded_factor(self.speed_low),
       "speed_high": rounded_factor(self.speed_high),
@@ -141,6 +168,12 @@ class Estimate:
 
   def in_words(self) -> str:
     """The answer as a sentence without its subject."""
+    said = self._speed_in_words()
+    if self.declared is not None and self.picture is not None:
+      return f"{said}, as the file declares ({self.declared.source})"
+    return said
+
+  def _speed_in_words(self) -> str:
     if self.status == "error":
       return f"could not be read: {self.error}"
     if self.status == "uncertain" or self.speed is None:

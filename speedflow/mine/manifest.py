@@ -43,6 +43,8 @@ _NUMBERS = (
   "evidence",
   "fps",
   "capture_fps",
+  "declared_capture_fps",
+  "declared_speed",
 )
 
 _READING = """<p>Each row is a clip that was kept, with frames from its start to
