@@ -24,6 +24,7 @@ _KEYS = {
   "why",
   "declared",
   "findings",
+  "clocks",
 }
 _CHANGE_S = 4.0
 

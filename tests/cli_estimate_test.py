@@ -30,6 +30,8 @@ _KEYS = {
   "declared",
   "picture",
   "warning",
+  "clock",
+  "clocks",
 }
 
 

@@ -65,9 +65,7 @@ def cells(image: np.ndarray) -> np.ndarray:
   return small.astype(np.float32)
 
 
-def read(
-  frames: Sequence[np.ndarray], fps: float
-) -> reading.Reading | None:
+def read(frames: Sequence[np.ndarray], fps: float) -> reading.Reading | None:
   """What the cadence says of the speed.
 
   Args:
@@ -87,8 +85,11 @@ def read(
   found = [
     (1.0, _SPREAD, converted, f"converted from {true:.4g} frames a second")
   ]
-  retimed = [(rate, weight) for rate, weight in _CAMERAS.items()
-             if abs(math.log(true / rate)) > 0.01]
+  retimed = [
+    (rate, weight)
+    for rate, weight in _CAMERAS.items()
+    if abs(math.log(true / rate)) > 0.01
+  ]
   total = sum(weight for _, weight in retimed)
   found += [
     (
@@ -153,7 +154,9 @@ def _fit(kind: Kind, signal: np.ndarray, most: float) -> Pattern | None:
       whole = (number * share.numerator + phase) // period
       true = np.diff(whole, append=whole[-1] + 1) > 0
       # The last place is told by the pattern, too.
-      true[-1] = ((number[-1] + 1) * share.numerator + phase) // period > whole[-1]
+      true[-1] = ((number[-1] + 1) * share.numerator + phase) // period > whole[
+        -1
+      ]
       # Against the true frames beside them: motion comes and goes.
       high = np.interp(number, number[true], signal[true])
       moving = high > _MOTION
@@ -177,9 +180,7 @@ def _shares() -> list[Fraction]:
   """Shares of true frames whose pattern repeats soon enough."""
   return sorted(
     {
-      Fraction(m, n)
-      for n in range(2, _LONGEST_PERIOD + 1)
-      for m in range(1, n)
+      Fraction(m, n) for n in range(2, _LONGEST_PERIOD + 1) for m in range(1, n)
     },
     key=lambda share: (share.denominator, share),
   )

@@ -83,9 +83,7 @@ def profile(image: np.ndarray) -> np.ndarray:
   return parts.mean(2, dtype=np.float32)
 
 
-def read(
-  profiles: Sequence[np.ndarray], fps: float
-) -> reading.Reading | None:
+def read(profiles: Sequence[np.ndarray], fps: float) -> reading.Reading | None:
   """What flicker says of the speed.
 
   Args:
@@ -109,9 +107,7 @@ def read(
         tolerance = math.hypot(spread, _NAMED)
         weight = usual.prior(rate, usual.RATES, tolerance, _ANY_RATE)
         words = f"{lamp / 2:.0f} Hz mains filmed at {rate:.4g}/s"
-        found.append(
-          (fps / rate, spread / math.log(2), weight * spread, words)
-        )
+        found.append((fps / rate, spread / math.log(2), weight * spread, words))
   where = " in bands over the rows" if line.waves else ""
   return reading.Reading(
     "flicker",
@@ -176,6 +172,9 @@ def find(profiles: Sequence[np.ndarray]) -> Line | None:
   if amplitude < (_LEAST_BEAT if beats else _LEAST):
     return None
   return Line(
-    found, 0.1 / count, float(_WAVES[wave]), amplitude,
+    found,
+    0.1 / count,
+    float(_WAVES[wave]),
+    amplitude,
     float(strength[peak, wave]),
   )

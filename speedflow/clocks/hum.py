@@ -35,8 +35,9 @@ experiments/clocks."""
 SHORTEST_S = 1.9
 """Less sound tells no line from a voice."""
 
-# More is not needed, and the grid would drift too far.
-_LONGEST_S = 60.0
+BLOCKS = 6
+"""Of 10 s: more is not needed, and the grid would drift too far."""
+
 # Samples per second that are looked at, about.
 _RATE = 4000
 _TOP_HZ = 1900.0
@@ -130,9 +131,9 @@ def read(blocks: Iterable[media.Audio]) -> reading.Reading | None:
   )
 
 
-def _modes(fits: list[tuple[float, float, list[int], float]]) -> tuple[
-  reading.Mode, ...
-]:
+def _modes(
+  fits: list[tuple[float, float, list[int], float]],
+) -> tuple[reading.Mode, ...]:
   """Usual speeds that the fits mean, without how usual each is."""
   top = max(fit[3] for fit in fits)
   found = []
@@ -173,9 +174,7 @@ def lines(sound: np.ndarray, rate: float) -> list[Line]:
   for peak in peaks:
     left, middle, right = decibels[peak - 1 : peak + 2]
     offset = 0.5 * (left - right) / (left - 2 * middle + right)
-    line = _followed(
-      sound, rate, (peak + offset) * hz[1], float(level[peak])
-    )
+    line = _followed(sound, rate, (peak + offset) * hz[1], float(level[peak]))
     if line and all(abs(line.hz - other.hz) > 1.0 for other in found):
       found.append(line)
   return found[:_MOST_LINES]
@@ -184,16 +183,13 @@ def lines(sound: np.ndarray, rate: float) -> list[Line]:
 def _beginning(
   blocks: Iterable[media.Audio],
 ) -> tuple[np.ndarray, float, float]:
-  """So much of the sound as is looked at, its rate and its first time."""
+  """The sound at the rate that is looked at, that rate, its first time."""
   parts: list[np.ndarray] = []
-  rate, start_s, length = 1, 0.0, 0
+  rate, start_s = 1, 0.0
   for block in blocks:
     if not parts:
       rate, start_s = block.rate, block.start_s
     parts.append(block.samples.mean(1))
-    length += len(parts[-1])
-    if length > _LONGEST_S * rate:
-      break
   if not parts or rate < _RATE:
     return np.zeros(0), float(_RATE), 0.0
   sound = np.nan_to_num(np.concatenate(parts).astype(np.float64))
@@ -205,9 +201,7 @@ def _beginning(
   return sound, rate / factor, start_s
 
 
-def _spectrum(
-  sound: np.ndarray, rate: float
-) -> tuple[np.ndarray, np.ndarray]:
+def _spectrum(sound: np.ndarray, rate: float) -> tuple[np.ndarray, np.ndarray]:
   """Frequencies and mean power of half overlapping windows."""
   length = min(len(sound), int(_SPECTRUM_S * rate))
   size = 1 << (4 * length - 1).bit_length()
@@ -272,7 +266,9 @@ def _fits(
     # Lines refine each other; high multiples tell more.
     orders = nearest[members]
     weight = level[members]
-    f0 = float((weight * orders * hz[members]).sum() / (weight * orders**2).sum())
+    f0 = float(
+      (weight * orders * hz[members]).sum() / (weight * orders**2).sum()
+    )
     present = set(orders.astype(int))
     comb = (len(present) - 1) * -math.log(chance)
     for order, heard in enumerate(_HEARD, 1):

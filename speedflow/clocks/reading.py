@@ -71,7 +71,9 @@ class Reading:
       width = max(mode.spread, step / 2)
       offset = (grid - math.log2(mode.speed)) / width
       scale = width * math.sqrt(2 * math.pi)
-      density += (1 - self.wrong) * mode.share * np.exp(-0.5 * offset**2) / scale
+      density += (
+        (1 - self.wrong) * mode.share * np.exp(-0.5 * offset**2) / scale
+      )
     return np.log(density)
 
   def in_words(self) -> str:

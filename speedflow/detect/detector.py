@@ -8,6 +8,8 @@ from concurrent import futures
 from typing import NamedTuple, Protocol
 
 from speedflow import media
+from speedflow.clocks import reading as clock_lib
+from speedflow.clocks import witnesses
 from speedflow.detect import answer as detect_lib
 from speedflow.detect import change_detector as change_detector_lib
 from speedflow.detect import verdict as verdict_lib
@@ -64,11 +66,13 @@ class _Heard(NamedTuple):
     changes: of its speed.
     sound: as a whole.
     stretched: probability that it was stretched at its old pitch, or None.
+    clocks: what is heard of clocks.
   """
 
   changes: tuple[sound_changes.SoundChange, ...]
   sound: detect_lib.Sound
   stretched: float | None
+  clocks: tuple[clock_lib.Reading, ...] = ()
 
 
 class Detector:
@@ -138,6 +142,7 @@ class Detector:
       seen = self._eye.detect(
         video, on_progress=lambda done: advance(_DETECTING * done)
       )
+      seen_clocks = witnesses.of_picture(video.frames())
       heard = listening.result()
       pairs = join_changes(
         seen.changes, within_shots(heard.changes, seen.cuts_s)
@@ -170,6 +175,7 @@ class Detector:
       tuple(stretches),
       hears=sound.status == "ok",
       stretched=heard.stretched,
+      clocks=(*seen_clocks, *heard.clocks),
     )
     return evidence, detect_lib.Detection(
       os.fspath(path),
@@ -179,6 +185,7 @@ class Detector:
       sound=sound,
       stretches=tuple(stretches),
       cuts_s=seen.cuts_s,
+      clocks=evidence.clocks,
       damage=video.damage,
     )
 
@@ -190,7 +197,9 @@ class Detector:
     stretched = None
     if found.status == "ok":
       stretched = stretch.stretched_probability(media.audio_blocks(path))
-    return _Heard(found.changes, self._sound(path, found.status), stretched)
+    sound = self._sound(path, found.status)
+    clocks = witnesses.of_sound(path)
+    return _Heard(found.changes, sound, stretched, clocks)
 
   def _sound(
     self,

@@ -20,6 +20,7 @@ from typing import Protocol, get_args
 
 import numpy as np
 
+from speedflow.clocks import reading as clock_lib
 from speedflow.detect.answer import Reading, Sense, Stretch, Verdict
 
 # Log2 speeds that a path may take.
@@ -74,12 +75,15 @@ class Evidence:
     hears: whether there is sound that would tell changes.
     stretched: probability, by even odds, that the sound's duration was changed
       at its old pitch; None where that is not known.
+    clocks: what the clocks in the scene say, of those that speak. They are
+      read over the whole file, and bear on its speed where nothing changes.
   """
 
   changes: tuple[dict[Sense, Found], ...]
   stretches: tuple[Stretch, ...]
   hears: bool
   stretched: float | None = None
+  clocks: tuple[clock_lib.Reading, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,6 +108,7 @@ class Belief:
     accusation: cost of saying of an untouched file that it was changed, where
       any other wrong verdict costs 1.
     silence: cost of giving no verdict.
+    clocks: power to which likelihoods of clocks are taken.
   """
 
   untouched: float = 0.55
@@ -127,6 +132,7 @@ class Belief:
   )
   accusation: float = 3.0
   silence: float = 0.7
+  clocks: float = 1.0
 
   @property
   def start(self) -> np.ndarray:
@@ -264,6 +270,11 @@ def _log_likelihood(
           errors[:, column],
           belief,
         )[:, None]
+    if len(evidence.stretches) == 1:
+      for clock in evidence.clocks:
+        if clock.sense in senses:
+          seen = clock.log_likelihood(_GRID)
+          forward *= np.exp(belief.clocks * (seen - seen.max()))
     # A long file has more to say than numbers are small.
     scale += math.log(forward.max())
     forward /= forward.max()
@@ -414,6 +425,9 @@ def _pieces(evidence: Evidence) -> Iterable[tuple[str, Evidence]]:
       _change_in_words(found, evidence.hears),
       dataclasses.replace(evidence, changes=tuple(changes)),
     )
+  for clock in evidence.clocks:
+    others = tuple(other for other in evidence.clocks if other is not clock)
+    yield clock.in_words(), dataclasses.replace(evidence, clocks=others)
   if evidence.stretched is not None:
     marks = "the marks" if evidence.stretched > 0.5 else "no marks"
     yield (
