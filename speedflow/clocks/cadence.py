@@ -16,11 +16,15 @@ from typing import Literal, NamedTuple
 
 import cv2
 import numpy as np
+from scipy import ndimage
 
 from speedflow.clocks import reading
 
-FALSE_ALARMS = 0.05
-"""Of clips without a speed change, that are told to be retimed."""
+FALSE_ALARMS = 0.01
+"""Of clips as they were filmed, see experiments/clocks."""
+
+WRONG = 0.25
+"""Where it speaks: that none of its modes is true."""
 
 SHORTEST, LONGEST = 24, 600
 """Frames of a shot that tell, and that are looked at."""
@@ -34,8 +38,11 @@ _MOTION = 2.5
 _REPEAT = 0.2
 # A blend lies so much nearer to the middle of its neighbours.
 _BLEND = 0.45
-# Quantiles that must still obey.
-_OBEY = 0.9
+# A true frame changes more than this share of what those around it do.
+_SHOWN, _LIKE = 0.3, 9
+# Quantiles that must still obey: of the frames that are not true, and of those
+# that are, for a camera has lost some.
+_OBEY, _EXCEPT = 0.9, 0.07
 # Frames per second that a camera may have had, by how often.
 _CAMERAS = {30.0: 1.0, 25.0: 0.6, 24.0: 0.4, 60.0: 0.3, 50.0: 0.2}
 # Share of belief that the rate was converted, at a rate of cameras and else.
@@ -105,7 +112,7 @@ def read(frames: Sequence[np.ndarray], fps: float) -> reading.Reading | None:
     "cadence",
     "picture",
     reading.modes_of(found),
-    FALSE_ALARMS,
+    WRONG,
     f"{beat.denominator - beat.numerator} of {beat.denominator} frames are "
     f"{pattern.kind}, in a steady beat",
   )
@@ -145,21 +152,17 @@ def _fit(kind: Kind, signal: np.ndarray, most: float) -> Pattern | None:
     most: ratio of low to high that is still told apart.
   """
   best: Pattern | None = None
-  number = np.arange(len(signal))
+  places = np.arange(len(signal) + 1)
+  number = places[:-1]
   for share in _shares():
     period = share.denominator
     if len(signal) < _TIMES * period:
       continue
+    moving = ndimage.maximum_filter1d(signal, 2 * period + 1) > _MOTION
     for phase in range(period):
-      whole = (number * share.numerator + phase) // period
-      true = np.diff(whole, append=whole[-1] + 1) > 0
-      # The last place is told by the pattern, too.
-      true[-1] = ((number[-1] + 1) * share.numerator + phase) // period > whole[
-        -1
-      ]
+      true = np.diff((places * share.numerator + phase) // period) > 0
       # Against the true frames beside them: motion comes and goes.
       high = np.interp(number, number[true], signal[true])
-      moving = high > _MOTION
       if (moving & ~true).sum() < _TIMES or (moving & true).sum() < _TIMES:
         continue
       ratio = signal / np.maximum(high, 1e-6)
@@ -167,9 +170,9 @@ def _fit(kind: Kind, signal: np.ndarray, most: float) -> Pattern | None:
       if low > most:
         continue
       # Of the frames that must be true, hardly one is low beside its like.
-      level = np.median(signal[true & moving])
-      shown = float(np.quantile(signal[true & moving] / level, 1 - _OBEY))
-      if shown < 1.5 * low:
+      like = ndimage.percentile_filter(signal[true], 70, size=_LIKE)
+      shown = (signal[true] / np.maximum(like, 1e-6))[moving[true]]
+      if np.quantile(shown, _EXCEPT) < max(_SHOWN, 1.5 * low):
         continue
       if best is None or low < best.obey - 1e-9:
         best = Pattern(kind, share, low)

@@ -26,7 +26,9 @@ DECIDES = 0.7
 # That what is heard is not about the picture.
 _SOUND_APART = 0.15
 # Octaves: a picture that is surer than this is not believed to be.
-_VAGUE = 0.35
+_VAGUE = 0.5
+# All usual factors alike, but real time: the picture is to tell, or nobody.
+_FACTORS = dict.fromkeys(usual.FACTORS, 0.5) | {1.0: 1.0}
 # Octaves: clocks are no better than what is known of mains and cameras.
 _EXACT = 0.006
 # Relative: how near to a usual factor counts as it; weight of any other.
@@ -95,7 +97,7 @@ def weigh(
   at = np.array([math.log2(mode.speed) for mode in clock.modes])
   log_odds = np.log(
     [
-      mode.share * usual.prior(mode.speed, usual.FACTORS, _NEAR, _ANY_FACTOR)
+      mode.share * usual.prior(mode.speed, _FACTORS, _NEAR, _ANY_FACTOR)
       for mode in clock.modes
     ]
   )
