@@ -49,6 +49,7 @@ def only(
     ),
     hears=evidence.hears and heard,
     stretched=evidence.stretched if heard else None,
+    clocks=tuple(clock for clock in evidence.clocks if clock.sense in senses),
   )
 
 
