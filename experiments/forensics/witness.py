@@ -58,9 +58,7 @@ class Testimony:
         ],
         "hears": self.evidence.hears,
         "stretched": self.evidence.stretched,
-        "clocks": [
-          dataclasses.asdict(clock) for clock in self.evidence.clocks
-        ],
+        "clocks": [dataclasses.asdict(clock) for clock in self.evidence.clocks],
       }
     }
 

@@ -25,10 +25,11 @@ DECIDES = 0.7
 
 # That what is heard is not about the picture.
 _SOUND_APART = 0.15
-# Octaves: a picture that is surer than this is not believed to be.
-_VAGUE = 0.5
-# All usual factors alike, but real time: the picture is to tell, or nobody.
-_FACTORS = dict.fromkeys(usual.FACTORS, 0.5) | {1.0: 1.0}
+# Octaves by which the picture's reading is off at least, where the truth is
+# slower and where it is faster: slow motion is read as too fast, by far.
+_OFF_SLOWER, _OFF_FASTER = 1.2, 0.5
+# The picture is to tell rather than what is usual: that counts by its root.
+_FACTORS = {factor: weight**0.5 for factor, weight in usual.FACTORS.items()}
 # Octaves: clocks are no better than what is known of mains and cameras.
 _EXACT = 0.006
 # Relative: how near to a usual factor counts as it; weight of any other.
@@ -93,7 +94,6 @@ def weigh(
   if found.speed_low and found.speed_high and found.speed:
     middle = math.log2(found.speed)
     spread = math.log2(found.speed_high / found.speed_low) / (2 * _HALF_80)
-  spread = max(spread, _VAGUE)
   at = np.array([math.log2(mode.speed) for mode in clock.modes])
   log_odds = np.log(
     [
@@ -101,7 +101,8 @@ def weigh(
       for mode in clock.modes
     ]
   )
-  log_odds += -0.5 * ((at - middle) / spread) ** 2 - math.log(spread)
+  off = np.where(at < middle, _OFF_SLOWER, _OFF_FASTER)
+  log_odds += -0.5 * ((at - middle) / np.maximum(spread, off)) ** 2
   for other in readings:
     if other is not clock:
       seen = other.log_likelihood(belief.GRID)
