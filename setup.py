@@ -22,6 +22,7 @@ _REQUIRES = [
   "grain",
   "importlib_resources",  # tensorflow-datasets needs it, undeclared.
   "jax>=0.9,<0.12",
+  "jinja2",
   "librosa",
   "matplotlib",
   "ml-collections",
@@ -31,6 +32,7 @@ _REQUIRES = [
   "orbax-checkpoint",
   "pillow",
   "rich",
+  "safetensors",
   "scenedetect-headless",
   "scipy",
   "soundfile",
@@ -86,7 +88,7 @@ setuptools.setup(
   ),
   package_data={
     "speedflow": ["py.typed"],
-    "speedflow.weights": ["*.npz", "*.json"],
+    "speedflow.weights": ["*.safetensors", "*.json"],
   },
   install_requires=_REQUIRES,
   extras_require=_EXTRAS,

@@ -137,7 +137,7 @@ class Study:
   def _kept(
     self, name: str, train: Callable[[], generator_lib.Generator]
   ) -> SpeedGenerator:
-    path = self.workdir / f"{name}.npz"
+    path = self.workdir / f"{name}.safetensors"
     if not path.exists():
       Experiment(self.config).export(train(), path)
     return weights.load_generator(path)

@@ -1,7 +1,7 @@
 r"""Measures how wide 80 % intervals must be, on validation clips.
 
-  python -m experiments.speed_estimator.calibrate runs/tiny/speed.npz \
-    speedflow/weights/speed_tiny.npz --run runs/tiny/run.json
+  python -m experiments.speed_estimator.calibrate runs/tiny/speed.safetensors \
+    speedflow/weights/speed_tiny.safetensors --run runs/tiny/run.json
 
 The half width is the 80 % quantile of |error| / predicted spread (split
 conformal prediction), once for windows and once for whole clips. It is kept
@@ -45,15 +45,18 @@ def main(argv: Sequence[str] | None = None) -> int:
   )
   parser.add_argument("--run", type=pathlib.Path, help="run.json of the run")
   args = parser.parse_args(argv)
-  model, _ = weights.load(args.weights)
+  model, known = weights.SPEED.load(args.weights)
   shots = evaluate.read_shots(split_shards(args.clips, "val"))
   frequency = experiment.Experiment(
     config_lib.load_config(args.config)
   ).label_frequency
-  extra: dict[str, Any] = {"calibration": calibrate(model, shots, frequency)}
+  extra: dict[str, Any] = {
+    "window": known["window"],
+    "calibration": calibrate(model, shots, frequency),
+  }
   if args.run:
     extra["run"] = run_record.in_short(args.run)
-  weights.save(args.out, model, model.config, extra)
+  weights.SPEED.save(args.out, model, extra)
   print(json.dumps(extra["calibration"]))
   return 0
 

@@ -75,10 +75,8 @@ def evaluate(
     weights_name: as for `load_estimator`.
   """
   started = time.time()
-  path = weights.find(
-    weights_name if ".npz" in weights_name else f"speed_{weights_name}"
-  )
-  model, extra = weights.load(path)
+  path = weights.SPEED.find(weights_name)
+  model, extra = weights.SPEED.load(path)
   calibration = estimator_lib.Calibration(**extra.get("calibration", {}))
   centres = np.asarray(model.config.centres)
   frequency = calibration.frequency(len(centres))

@@ -103,7 +103,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     "--clips", type=pathlib.Path, default=pathlib.Path("records/clips")
   )
   parser.add_argument("--split", default="test")
-  parser.add_argument("--weights", default="speed_tiny")
+  parser.add_argument("--weights", default="tiny")
   parser.add_argument(
     "--no-changes",
     action="store_true",
@@ -112,7 +112,7 @@ def main(argv: Sequence[str] | None = None) -> int:
   parser.add_argument("--out", type=pathlib.Path, required=True)
   args = parser.parse_args(argv)
   paths = split_shards(args.clips, args.split)
-  model, extra = weights.load(weights.find(args.weights))
+  model, extra = weights.SPEED.load(args.weights)
   calibration = estimator_lib.Calibration(**extra.get("calibration", {}))
   shots = [ShotRecord.decode(encoded) for encoded in RecordSource(paths)]
   results = {

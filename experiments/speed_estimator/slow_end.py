@@ -345,7 +345,7 @@ def compare(folder: pathlib.Path, name: str) -> dict[str, Any]:
   Raises:
     SpeedflowError: no such records or weights.
   """
-  model, extra = weights.load(weights.find(name))
+  model, extra = weights.SPEED.load(name)
   calibration = estimator_lib.Calibration(**extra.get("calibration", {}))
   paths = [p for split in _SPLITS for p in split_shards(folder, split)]
   known = _known(model, calibration, paths)
@@ -404,7 +404,7 @@ def main(argv: Sequence[str] | None = None) -> int:
   parser.add_argument(
     "--records", type=pathlib.Path, default=pathlib.Path("records/motion")
   )
-  parser.add_argument("--weights", default="speed_tiny")
+  parser.add_argument("--weights", default="tiny")
   parser.add_argument("--out", type=pathlib.Path, required=True)
   args = parser.parse_args(argv)
   results = compare(args.records, args.weights)

@@ -1,7 +1,7 @@
 """Is the speed that was asked for the speed that one sees? All in one run.
 
   python -m experiments.speed_generator.evaluate --weights=tiny --split=test \
-    --baseline buckets=A.npz --baseline none=B.npz \
+    --baseline buckets=A.safetensors --baseline none=B.safetensors \
     --out=experiments/speed_generator/results/test.json
 
 Nothing here was trained on: mover scenes below seed `dataset.HELD_OUT`, and

@@ -4,9 +4,9 @@
   speedflow train --config=configs/speed_generator.py:stream --workdir=runs/B \
     --config.loss.history=clean
   speedflow eval --config=configs/speed_generator.py:stream --workdir=runs/A \
-    --export=noisy.npz                                    (and so on for B)
-  python -m experiments.speed_generator.streaming --model noisy=noisy.npz \
-    --model clean=clean.npz \
+    --export=noisy.safetensors                            (and so on for B)
+  python -m experiments.speed_generator.streaming \
+    --model noisy=noisy.safetensors --model clean=clean.safetensors \
     --out=experiments/speed_generator/results/streaming.json
 
 Mover scenes that nothing was trained on are rolled out over eight times the

@@ -343,7 +343,7 @@ def load_change_detector(name: str = "tiny") -> ChangeDetector:
   Raises:
     SpeedflowError: there are no such weights.
   """
-  model, extra = weights.load(name)
+  model, extra = weights.CHANGE.load(name)
   return ChangeDetector(model, Calibration(**extra.get("calibration", {})))
 
 

@@ -483,9 +483,7 @@ def load_estimator(name: str = "tiny") -> SpeedEstimator:
   Raises:
     SpeedflowError: there are no such weights.
   """
-  if not name.endswith(".npz"):
-    name = f"speed_{name}"
-  model, extra = weights.load(weights.find(name))
+  model, extra = weights.SPEED.load(name)
   return SpeedEstimator(model, Calibration(**extra.get("calibration", {})))
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from flax import nnx
 
 from speedflow import media
-from speedflow.estimate import sound_weights, weights
+from speedflow.estimate import weights
 from speedflow.models import sound_net
 from speedflow.sound import evidence, music, spectra
 
@@ -141,11 +141,10 @@ def load_sound_model(name: str = "tiny") -> SoundModel:
   """Loads trained weights.
 
   Args:
-    name: of shipped weights, or the path of a .npz file.
+    name: of shipped weights, or the path of a .safetensors file.
 
   Raises:
     SpeedflowError: there are no such weights.
   """
-  path = weights.find(name if name.endswith(".npz") else f"sound_{name}")
-  model, extra = sound_weights.load(path)
+  model, extra = weights.SOUND.load(name)
   return SoundModel(model, extra.get("width", 1.28))

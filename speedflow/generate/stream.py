@@ -4,7 +4,8 @@ A causal generator makes one chunk of frames after the other. What it made is
 kept as keys and values of its last chunks, so a chunk costs the same however
 long the clip has become.
 
-  stream = generator_stream.Stream(load_generator("FILE.npz"), "street.jpg")
+  maker = load_generator("FILE.safetensors")
+  stream = generator_stream.Stream(maker, "street.jpg")
   frames = stream.advance(1.0)
   slower = stream.advance(0.25)
 """

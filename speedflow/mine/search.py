@@ -8,9 +8,11 @@ from typing import Any
 
 import speedflow
 from speedflow.data import beam_runner
+from speedflow.detect.weights import CHANGE
 from speedflow.estimate import estimator
 from speedflow.mine import examine, pipeline, sources, threshold
 from speedflow.output import claims
+from speedflow.weights import kind
 
 # Shipped weights whose calibration stands in for that of others.
 _CALIBRATED = "tiny"
@@ -48,7 +50,7 @@ def search(
     max_minutes: of work on one file, which is then left out.
     dense: whether to look at every frame of every file.
     changes: whether to cut where the change detector finds changes, too.
-    weights: shipped weights, or a .npz file of exported ones.
+    weights: shipped weights, or a .safetensors file of exported ones.
     calibration: a JSON file of false positives; that of the weights if None.
     workers: threads, for the DirectRunner.
     runner: a Beam runner, or its name.
@@ -66,7 +68,7 @@ def search(
   # Workers would find out late that there are no such weights, file by file.
   estimator.load_estimator(weights)
   known = threshold.load(
-    calibration or (_CALIBRATED if weights.endswith(".npz") else weights)
+    calibration or (_CALIBRATED if kind.is_path(weights) else weights)
   )
   limit = known.threshold(fpr)
   weights_sha256 = threshold.digest(weights)
@@ -85,7 +87,7 @@ def search(
     weights,
     weights_sha256,
     _CHANGES if changes else "",
-    threshold.digest(_CHANGES, "change") if changes else "",
+    threshold.digest(_CHANGES, CHANGE) if changes else "",
   )
   claims.compare([out], given)
   return pipeline.mine(

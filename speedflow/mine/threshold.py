@@ -19,8 +19,8 @@ from typing import Any
 from scipy import stats
 
 from speedflow.errors import SpeedflowError
-from speedflow.estimate import weights
-from speedflow.weights import parameter_file
+from speedflow.estimate.weights import SPEED
+from speedflow.weights.kind import FOLDER, Kind
 
 CONFIDENCE = 0.95
 
@@ -158,7 +158,7 @@ def load(name: str = "tiny") -> Calibration:
   """
   path = pathlib.Path(name)
   if path.suffix != ".json":
-    path = parameter_file.FOLDER / f"mining_{name}.json"
+    path = FOLDER / f"mining_{name}.json"
   try:
     stored = json.loads(path.read_text())
     scores = {
@@ -173,12 +173,11 @@ def load(name: str = "tiny") -> Calibration:
     ) from error
 
 
-def digest(name: str, kind: str = "speed") -> str:
+def digest(name: str, kind: Kind[Any] = SPEED) -> str:
   """sha256 of a file of weights.
 
   Args:
-    name: as for `estimator.load_estimator`.
-    kind: "speed" for an estimator's, "change" for a change detector's.
+    name: as for `Kind.find`.
+    kind: of the network.
   """
-  path = weights.find(name if name.endswith(".npz") else f"{kind}_{name}")
-  return hashlib.sha256(path.read_bytes()).hexdigest()
+  return hashlib.sha256(kind.find(name).read_bytes()).hexdigest()

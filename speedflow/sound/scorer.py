@@ -11,10 +11,13 @@ import functools
 import pathlib
 
 import numpy as np
+import safetensors.numpy
 
 from speedflow.sound import evidence
 
-WEIGHTS = pathlib.Path(__file__).parents[1] / "weights" / "sound_changes.npz"
+WEIGHTS = (
+  pathlib.Path(__file__).parents[1] / "weights" / "sound_changes.safetensors"
+)
 
 REACH = 2
 """Shifts to each side that a layer sees."""
@@ -59,14 +62,14 @@ class Parameters:
 
 @functools.cache
 def load(path: pathlib.Path = WEIGHTS) -> Parameters:
-  """Reads parameters that `numpy.savez` wrote by their names."""
-  with np.load(path) as stored:
-    return Parameters(
-      **{
-        field.name: stored[field.name].astype(np.float32)
-        for field in dataclasses.fields(Parameters)
-      }
-    )
+  """Reads parameters that `safetensors` wrote by their names."""
+  stored = safetensors.numpy.load_file(path)
+  return Parameters(
+    **{
+      field.name: stored[field.name].astype(np.float32)
+      for field in dataclasses.fields(Parameters)
+    }
+  )
 
 
 def inputs(

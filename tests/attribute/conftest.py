@@ -31,7 +31,7 @@ def maker():
 @pytest.fixture(scope="session")
 def weights(maker, tmp_path_factory):
   """The same in a file, as float16."""
-  path = tmp_path_factory.mktemp("weights") / "generator.npz"
+  path = tmp_path_factory.mktemp("weights") / "generator.safetensors"
   weights_lib.save(path, maker.model, maker.facts)
   return path
 

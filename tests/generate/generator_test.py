@@ -14,8 +14,8 @@ FACTS = inference.Facts(knots=4, low=-3.0, high=2.0)
 
 
 @pytest.fixture(scope="module")
-def maker():
-  """A generator that has learnt nothing, but reacts to all it is told."""
+def model():
+  """A network that has learnt nothing, but reacts to all of its inputs."""
   config = generator.GeneratorConfig(
     image=16, grid=4, chunk=2, width=8, depth=1, heads=2
   )
@@ -25,7 +25,12 @@ def maker():
   filled = jax.tree.map(
     lambda x: jnp.asarray(rng.normal(0, 0.3, x.shape), x.dtype), state
   )
-  return inference.SpeedGenerator(nnx.merge(graph, filled), FACTS)
+  return nnx.merge(graph, filled)
+
+
+@pytest.fixture(scope="module")
+def maker(model):
+  return inference.SpeedGenerator(model, FACTS)
 
 
 @pytest.fixture
@@ -153,9 +158,8 @@ def test_what_is_no_picture_is_refused(maker, tmp_path):
     maker.generate(path)
 
 
-def test_weights_come_back(maker, picture, tmp_path):
-  path = tmp_path / "weights.npz"
-  model = nnx.merge(maker._graph, maker._state)
+def test_weights_come_back(model, maker, picture, tmp_path):
+  path = tmp_path / "weights.safetensors"
   weights.save(path, model, FACTS)
   loaded = weights.load_generator(path)
   assert loaded.facts == FACTS
@@ -169,8 +173,8 @@ def test_weights_come_back(maker, picture, tmp_path):
 
 def test_missing_and_foreign_weights_are_refused(tmp_path):
   with pytest.raises(SpeedflowError, match=r"no such weights; .*train a gener"):
-    weights.load_generator(tmp_path / "none.npz")
-  path = tmp_path / "other.npz"
-  np.savez(path, header=np.array("{}"))
+    weights.load_generator(tmp_path / "none.safetensors")
+  path = tmp_path / "other.safetensors"
+  path.write_bytes(b"no weights")
   with pytest.raises(SpeedflowError, match="not weights of a generator"):
     weights.load_generator(path)

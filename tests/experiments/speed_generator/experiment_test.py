@@ -55,7 +55,7 @@ def test_the_smoke_variant_trains_and_measures_obedience(trained):
 @pytest.mark.slow
 def test_it_ships_weights_that_generate(trained, tmp_path):
   config, workdir, _ = trained
-  path = tmp_path / "weights.npz"
+  path = tmp_path / "weights.safetensors"
   loop.evaluate(config, workdir, "val", export=path)
   maker = weights.load_generator(path)
   assert maker.facts.knots == config.data.knots
