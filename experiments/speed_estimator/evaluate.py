@@ -28,6 +28,7 @@ from speedflow.estimate import weights
 from speedflow.estimate.answer import Estimate
 from speedflow.evaluation import report, speed
 from speedflow.models import motion_net
+from speedflow.timewarp import labels
 from speedflow.training import run_record
 
 _FRAMES = (16, 32, 48, 64)
@@ -150,8 +151,11 @@ def _by_motion(
 
     parts.append(
       {
-        # A step of 2 ** log2_step is 1/30 s at 0.
-        "pixels_per_second": (30 * 2.0**low, 30 * 2.0**high),
+        # Pixels a frame at a log2 step of 0 become pixels a second.
+        "pixels_per_second": (
+          labels.REFERENCE_FPS * 2.0**low,
+          labels.REFERENCE_FPS * 2.0**high,
+        ),
         "windows": int(chosen.sum()),
         "mae": report.interval(mae, data.group[chosen]).to_json(),
       }

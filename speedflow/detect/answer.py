@@ -12,15 +12,13 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from speedflow.estimate import answer as estimate_lib
+from speedflow.evaluation.speed import Z80
 
 Sense = Literal["picture", "sound"]
 SoundStatus = Literal["ok", "silent", "missing", "music"]
 Verdict = Literal[
   "untouched", "sped_up", "slowed_down", "mixed", "conflict", "uncertain"
 ]
-
-# Standard deviations from the middle to the end of an 80 % interval.
-_HALF_80 = 1.2816
 
 
 class Reading(NamedTuple):
@@ -44,7 +42,7 @@ class Reading(NamedTuple):
   @property
   def spread(self) -> float:
     """Standard deviation, octaves."""
-    return math.log2(self.high / self.low) / (2 * _HALF_80)
+    return math.log2(self.high / self.low) / (2 * Z80)
 
 
 @dataclasses.dataclass(frozen=True)

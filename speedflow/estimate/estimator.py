@@ -25,6 +25,7 @@ from speedflow import media
 from speedflow.data import motion, shots
 from speedflow.estimate import belief, telling, weights
 from speedflow.estimate.answer import WIDEST, Estimate, Segment, SpeedCurve
+from speedflow.evaluation.speed import Z80
 from speedflow.models import motion_net
 from speedflow.pictures import memory_frames
 from speedflow.pictures import shots as picture
@@ -69,8 +70,8 @@ class Calibration:
     label_frequency: of each bin of log2 step in training; empty: all alike.
   """
 
-  window: float = 1.28
-  file: float = 1.28
+  window: float = Z80
+  file: float = Z80
   label_frequency: tuple[float, ...] = ()
 
   def frequency(self, bins: int) -> np.ndarray:
@@ -188,7 +189,7 @@ class SpeedEstimator:
       return self._estimate_file(
         source, on_progress or (lambda done: None), changes_s
       )
-    rate = Fraction(fps if fps is not None else 30).limit_denominator(100_000)
+    rate = memory_frames.frame_rate(fps)
     frames: list[media.Frame] = []
     if len(source):
       frames += memory_frames.as_frames(source, fps, motion.to_flow_size)

@@ -10,6 +10,7 @@ from flax import nnx
 
 from speedflow import media
 from speedflow.estimate import weights
+from speedflow.evaluation.speed import Z80
 from speedflow.models import sound_net
 from speedflow.sound import evidence, music, spectra
 
@@ -39,7 +40,7 @@ class SoundSpeed:
 class SoundModel:
   """Estimates how fast sound is played."""
 
-  def __init__(self, model: sound_net.SoundNet, width: float = 1.28):
+  def __init__(self, model: sound_net.SoundNet, width: float = Z80):
     """Wraps a trained network.
 
     Args:
@@ -147,4 +148,4 @@ def load_sound_model(name: str = "tiny") -> SoundModel:
     SpeedflowError: there are no such weights.
   """
   model, extra = weights.SOUND.load(name)
-  return SoundModel(model, extra.get("width", 1.28))
+  return SoundModel(model, extra.get("width", Z80))

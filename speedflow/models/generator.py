@@ -38,6 +38,7 @@ from speedflow.models.attention import (
   rotary_angles,
   rotate,
 )
+from speedflow.timewarp import labels
 
 # Frequencies of Fourier features, cycles per octave: from a slow trend to one
 # that tells a tenth of an octave apart.
@@ -47,8 +48,6 @@ _FEATURES = 2 * _FREQUENCIES + 1
 _PLACE = 10
 # Chunks over which the slowest rotary pair turns by one radian.
 _LONGEST = 64.0
-# Frames per second at which a log2 step of 0 is real time.
-_REFERENCE_FPS = 30.0
 # Ways are found with about this error, as seconds of typical motion; without
 # it, the first moments of slow clips would be nothing but errors.
 _BLUR_S = 0.02
@@ -245,7 +244,7 @@ def world_time(
     log2_step: float [b, t].
     since_s: seconds before the first of these steps, float [b].
   """
-  seconds = jnp.cumsum(jnp.exp2(log2_step), -1) / _REFERENCE_FPS
+  seconds = jnp.cumsum(jnp.exp2(log2_step), -1) / labels.REFERENCE_FPS
   return jnp.asarray(since_s)[..., None] + seconds
 
 
