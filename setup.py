@@ -69,6 +69,17 @@ _EXTRAS = {
   "bench": ["decord", "webdataset"],
 }
 
+# Packages with templates of pages.
+_PAGES = (
+  "attribute",
+  "demo",
+  "detect",
+  "estimate",
+  "mine",
+  "pages",
+  "superres",
+)
+
 setuptools.setup(
   name="speedflow",
   version=_VERSION,
@@ -88,6 +99,7 @@ setuptools.setup(
   ),
   package_data={
     "speedflow": ["py.typed"],
+    **{f"speedflow.{name}": ["templates/*"] for name in _PAGES},
     "speedflow.weights": ["*.safetensors", "*.json"],
   },
   install_requires=_REQUIRES,
