@@ -15,6 +15,7 @@ import contextlib
 import dataclasses
 import hashlib
 import json
+import multiprocessing
 import os
 import pathlib
 import random
@@ -26,6 +27,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from concurrent import futures
 from typing import Any
 
 import numpy as np
@@ -120,8 +122,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _write(path: pathlib.Path, result: dict[str, Any]) -> None:
+  # In a process of its own: a fork of one that has JAX's threads may hang.
+  spawn = multiprocessing.get_context("spawn")
+  with futures.ProcessPoolExecutor(1, mp_context=spawn) as pool:
+    circumstances = pool.submit(run_record.circumstances).result()
   with atomic.atomic_path(path) as temporary:
-    text = json.dumps(result | run_record.circumstances(), indent=2)
+    text = json.dumps(result | circumstances, indent=2)
     temporary.write_text(text + "\n")
 
 

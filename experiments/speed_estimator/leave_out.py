@@ -36,6 +36,7 @@ from experiments.speed_estimator import (
 from speedflow.data.motion import MotionRecord
 from speedflow.data.records import split_shards
 from speedflow.estimate import estimator as estimator_lib
+from speedflow.estimate import strides as strides_lib
 from speedflow.estimate import weights
 from speedflow.evaluation import report, speed
 from speedflow.output.atomic import atomic_path
@@ -257,7 +258,7 @@ def errors_by_look(rounds: Sequence[float], truth: float) -> np.ndarray:
 
   A clip too short for a stride keeps the answer that it has.
   """
-  reached = np.minimum(np.arange(len(estimator_lib.STRIDES)), len(rounds) - 1)
+  reached = np.minimum(np.arange(len(strides_lib.STRIDES)), len(rounds) - 1)
   return np.abs(np.log2(np.divide(rounds, truth)))[reached]
 
 
@@ -352,7 +353,7 @@ def table(results: Mapping[str, Any]) -> str:
 
 def _looks() -> list[str]:
   """The strides that are looked at, one after the other joining in."""
-  strides = list(map(str, estimator_lib.STRIDES))
+  strides = list(map(str, strides_lib.STRIDES))
   return [", ".join(strides[: n + 1]) for n in range(len(strides))]
 
 

@@ -31,6 +31,7 @@ from speedflow.data.motion import MIN_MAPS, MotionRecord
 from speedflow.data.records import RecordSource, split_shards
 from speedflow.estimate import belief, telling, weights
 from speedflow.estimate import estimator as estimator_lib
+from speedflow.estimate import strides as strides_lib
 from speedflow.evaluation import report
 from speedflow.models import motion_net
 from speedflow.timewarp import labels
@@ -98,15 +99,16 @@ def cases(
     estimator: of speed.
     centres: log2 step of its bins.
   """
+  window = estimator.network.window
   for record in records:
     ordinary = record.category == "realtime"
     dense = ordinary and record.fps >= 2 * _SLOW_FPS
     if not record.speed or (ordinary and record.split != "val" and not dense):
       continue
     looks = {
-      stride: estimator.likelihood(windows)
+      stride: estimator.network.likelihood(windows)
       for stride in STRIDES
-      if (windows := _windows(record.maps.get(stride)))
+      if (windows := _windows(record.maps.get(stride), window))
     }
     offset = float(labels.step_to_speed(0.0, record.fps))
     truth = float(np.log2(record.speed))
@@ -138,12 +140,12 @@ def cases(
         )
 
 
-def _windows(maps: np.ndarray | None) -> list[np.ndarray]:
+def _windows(maps: np.ndarray | None, window: int) -> list[np.ndarray]:
   if maps is None or len(maps) < MIN_MAPS:
     return []
-  starts = estimator_lib.window_starts(len(maps))
-  windows = [maps[start : start + estimator_lib.WINDOW] for start in starts]
-  return [window for window in windows if telling.tells_speed(window)]
+  starts = strides_lib.window_starts(len(maps), window)
+  windows = [maps[start : start + window] for start in starts]
+  return [each for each in windows if telling.tells_speed(each)]
 
 
 def weighted(

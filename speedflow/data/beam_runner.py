@@ -75,13 +75,20 @@ def run(pipeline: Any) -> Any:
 
 
 class _NoTracebacks:
-  """A stream that leaves out tracebacks, each of which is one writing."""
+  """A stream without tracebacks, each of which is one writing."""
 
   def __init__(self, stream: Any):
     self._stream = stream
+    self._left_out = False
 
   def write(self, text: str) -> int:
-    if text.startswith("Traceback (most recent") and "apache_beam" in text:
+    # `print` writes the end of a line by itself.
+    ends, self._left_out = self._left_out and text == "\n", False
+    if ends:
+      return len(text)
+    # A chain of errors may begin with one that was never raised.
+    if "Traceback (most recent" in text and "apache_beam" in text:
+      self._left_out = True
       return len(text)
     return self._stream.write(text)
 

@@ -9,7 +9,6 @@ import functools
 import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent import futures
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -19,11 +18,12 @@ import scipy.ndimage
 import scipy.signal
 from flax import nnx
 
+from speedflow import media
 from speedflow.data import motion, shots
 from speedflow.detect import weights
 from speedflow.evaluation.speed import Z80
 from speedflow.models import change_net
-from speedflow.pictures import memory_frames
+from speedflow.pictures import ahead, memory_frames, motion_maps
 from speedflow.pictures import shots as picture
 from speedflow.timewarp import labels
 
@@ -172,10 +172,14 @@ class ChangeDetector:
     if isinstance(source, str | os.PathLike):
       source = picture.Picture(source)
     if isinstance(source, picture.Picture):
-      found = self._detect(source.frames(), source.info.duration_s, advance)
+      found = self._detect(
+        source.frames(), source.maps, source.info.duration_s, advance
+      )
     else:
       frames = memory_frames.as_frames(source, fps, motion.to_flow_size)
-      found = self._detect(picture.small_frames(frames), 0.0, advance)
+      found = self._detect(
+        picture.small_frames(frames), motion_maps.MotionMaps(), 0.0, advance
+      )
     advance(1.0)
     return found
 
@@ -229,33 +233,24 @@ class ChangeDetector:
   def _detect(
     self,
     frames: Iterable[shots.Numbered],
+    maps: motion_maps.MotionMaps,
     expected_s: float,
     on_progress: Callable[[float], None],
   ) -> PictureChanges:
     time_s: list[np.ndarray] = []
     moments: list[Moments] = []
     cuts_s: list[float] = []
-    pending: list[tuple[_Piece, futures.Future[Moments]]] = []
-
-    def collect() -> None:
-      piece, job = pending.pop(0)
+    for piece, seen in ahead.results(
+      functools.partial(self._judge_piece, maps), _pieces(frames, self._reach)
+    ):
       keep = slice(piece.first, piece.end)
       if piece.begins_shot and time_s:
         cuts_s.append(float(piece.times_s[0]))
       time_s.append(piece.times_s[keep])
-      moments.append(Moments(*(x[keep] for x in job.result())))
+      moments.append(Moments(*(x[keep] for x in seen)))
       if expected_s:
         done = float(time_s[-1][-1] - time_s[0][0]) / expected_s
         on_progress(min(done, 0.99))
-
-    # Decoding goes on while the flow of earlier pieces is computed.
-    with futures.ThreadPoolExecutor(max_workers=2) as pool:
-      for piece in _pieces(frames, self._reach):
-        pending.append((piece, pool.submit(self._look, piece)))
-        while len(pending) > 3:
-          collect()
-      while pending:
-        collect()
     times = np.concatenate(time_s)
     found = Moments(*(np.concatenate(x) for x in zip(*moments, strict=True)))
     usual_s = float(np.median(np.diff(times))) if len(times) > 1 else 0.0
@@ -267,21 +262,23 @@ class ChangeDetector:
       duration_s=float(times[-1] - times[0]) + usual_s,
     )
 
-  def _look(self, piece: "_Piece") -> Moments:
+  def _judge_piece(
+    self, maps: motion_maps.MotionMaps, piece: "_Piece"
+  ) -> Moments:
     """Judges all frames of a piece; repeats, by their neighbours."""
-    count = len(piece.images)
+    count = len(piece.frames)
     nothing = Moments(np.full(count, _NEVER), np.zeros(count), np.ones(count))
     if count < 2:
       return nothing
-    kept = labels.true_frames(piece.images, piece.times_s)
+    images = [frame.image for frame in piece.frames]
+    kept = labels.true_frames(images, piece.times_s)
     every = max(1, int(kept.fps / _POINTS_PER_S + 0.05))
     chosen = kept.indices[::every]
     if len(chosen) < 2 * _EDGE:
       return nothing
     times_s = piece.times_s[chosen]
-    maps = motion.MotionMapper().along([piece.images[i] for i in chosen])
     seen = self.judge(
-      maps,
+      maps.along([piece.frames[i] for i in chosen]),
       times_s,
       begins_shot=piece.begins_shot,
       ends_shot=piece.ends_shot,
@@ -367,36 +364,35 @@ class _Piece:
   """Consecutive frames of a shot, some of which the next piece has, too.
 
   Attributes:
-    images: grey, uint8 [96, 128] each.
-    times_s: float64 [n], on the file's clock.
+    frames: grey, uint8 [96, 128] each.
     first: the first frame that this piece answers for.
     end: the frame after the last one that it answers for.
     begins_shot: whether the shot begins here.
     ends_shot: whether it ends here.
   """
 
-  images: list[np.ndarray]
-  times_s: np.ndarray
+  frames: list[media.Frame]
   first: int
   end: int
   begins_shot: bool
   ends_shot: bool
 
+  @functools.cached_property
+  def times_s(self) -> np.ndarray:
+    """Presentation times, float64 [n], on the file's clock."""
+    return np.array([float(frame.time) for frame in self.frames])
+
 
 def _pieces(numbered: Iterable[shots.Numbered], reach: int) -> Iterator[_Piece]:
   """Cuts shots into pieces that overlap by twice the network's reach."""
   for _, shot in itertools.groupby(numbered, key=lambda item: item.shot):
-    images: list[np.ndarray] = []
-    times: list[float] = []
+    frames: list[media.Frame] = []
     begins = True
     for _, frame in shot:
-      if len(images) == _PIECE:
+      if len(frames) == _PIECE:
         first = 0 if begins else reach
-        end = _PIECE - reach
-        yield _Piece(images, np.array(times), first, end, begins, False)
-        images, times = images[-2 * reach :], times[-2 * reach :]
+        yield _Piece(frames, first, _PIECE - reach, begins, False)
+        frames = frames[-2 * reach :]
         begins = False
-      images.append(frame.image)
-      times.append(float(frame.time))
-    first = 0 if begins else reach
-    yield _Piece(images, np.array(times), first, len(images), begins, True)
+      frames.append(frame)
+    yield _Piece(frames, 0 if begins else reach, len(frames), begins, True)

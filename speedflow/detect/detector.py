@@ -3,7 +3,6 @@
 import dataclasses
 import itertools
 import os
-import tempfile
 from collections.abc import Callable, Sequence
 from concurrent import futures
 from typing import NamedTuple, Protocol
@@ -131,11 +130,10 @@ class Detector:
     """
     advance = on_progress or (lambda done: None)
     with (
-      tempfile.TemporaryFile() as kept,
+      shots.Picture(path, keep=True) as video,
       # The ear listens while the eye looks.
       futures.ThreadPoolExecutor(max_workers=1) as pool,
     ):
-      video = shots.Picture(path, kept)
       listening = pool.submit(self._listen, path)
       seen = self._eye.detect(
         video, on_progress=lambda done: advance(_DETECTING * done)

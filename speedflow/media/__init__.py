@@ -9,13 +9,20 @@ from speedflow.media.audio import (
 )
 from speedflow.media.colour import Colour
 from speedflow.media.encoding import PixelFormat, colour_for, pixel_format_for
+from speedflow.media.info import VideoInfo
 from speedflow.media.joiner import Piece, join
 from speedflow.media.keyframes import Sample, sample_keyframes
-from speedflow.media.muxer import fine_time_base, is_ours, require_suffix
+from speedflow.media.muxer import (
+  fine_time_base,
+  is_ours,
+  layout_of,
+  require_suffix,
+  sound_encoder,
+)
+from speedflow.media.timeline import Timeline
 from speedflow.media.video import (
   Frame,
   ReadFormat,
-  VideoInfo,
   VideoReader,
   probe,
 )
@@ -29,6 +36,7 @@ __all__ = [
   "PixelFormat",
   "ReadFormat",
   "Sample",
+  "Timeline",
   "VideoInfo",
   "VideoReader",
   "VideoWriter",
@@ -39,9 +47,11 @@ __all__ = [
   "fine_time_base",
   "is_ours",
   "join",
+  "layout_of",
   "pixel_format_for",
   "probe",
   "read_audio",
   "require_suffix",
   "sample_keyframes",
+  "sound_encoder",
 ]

@@ -15,6 +15,7 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 
 from speedflow.errors import SpeedflowError
+from speedflow.media import clock_steps
 from speedflow.media import container as media_container
 
 # Time stamps are rounded; only a longer gap or overlap is a real one.
@@ -32,11 +33,14 @@ class Audio:
     rate: samples per second (Hz).
     start_s: time of the first sample, seconds on the file's clock (the same
       clock as `Frame.time`).
+    layout: FFmpeg's name of where the channels are heard, such as "quad"; ""
+      where it is not known.
   """
 
   samples: np.ndarray
   rate: int
   start_s: float = 0.0
+  layout: str = ""
 
   @property
   def duration_s(self) -> float:
@@ -72,7 +76,8 @@ def read_audio(
   samples = np.concatenate([block.samples for block in blocks])
   if mono:
     samples = samples.mean(axis=1, keepdims=True)
-  return Audio(samples, blocks[0].rate, blocks[0].start_s)
+  layout = "mono" if mono else blocks[0].layout
+  return Audio(samples, blocks[0].rate, blocks[0].start_s, layout)
 
 
 def audio_blocks(
@@ -104,9 +109,17 @@ def audio_blocks(
     stream = container.streams.best("audio")
     if not isinstance(stream, AudioStream) or stream.codec_context is None:
       return
-    if start_s is not None:
+    steps = clock_steps.find(container, path).get(stream.index)
+    if start_s is not None and steps is None:
       _seek_before(container, stream, start_s)
-    spans = _seamless(_decoded(container, stream, seeking=start_s is not None))
+    spans = _seamless(
+      _decoded(
+        container,
+        stream,
+        steps or clock_steps.Steps(),
+        seeking=start_s is not None,
+      )
+    )
     empty = True
     for block in _in_blocks(_cut(spans, start_s, end_s), seconds):
       empty = False
@@ -160,21 +173,26 @@ def _seek_before(
   container: InputContainer, stream: AudioStream, start_s: float
 ) -> None:
   # A second early: codecs need a run-up before their output is exact.
-  target = max(0.0, start_s - 1.0)
+  target = start_s - 1.0
   # A format that cannot seek is read from its beginning.
   with contextlib.suppress(av.FFmpegError):
     container.seek(int(target / float(stream.time_base or 1)), stream=stream)
 
 
 def _decoded(
-  container: InputContainer, stream: AudioStream, seeking: bool
+  container: InputContainer,
+  stream: AudioStream,
+  steps: clock_steps.Steps,
+  *,
+  seeking: bool,
 ) -> Iterator[AudioFrame]:
-  """Frames as planar float of one rate and layout; passes over damage."""
-  resampler, taken = AudioResampler("fltp"), None
+  """Frames as packed float of one rate and layout; passes over damage."""
+  # PyAV 18 cannot make arrays of eight planes.
+  resampler, taken = AudioResampler("flt"), None
   packets = frames = 0
   # Damage of the file itself ends the sound, as the end of the file would.
   with contextlib.suppress(av.FFmpegError):
-    for packet in container.demux(stream):
+    for packet in clock_steps.corrected(container.demux(stream), steps):
       packets += packet.size > 0
       try:
         decoded = stream.decode(packet)
@@ -185,7 +203,7 @@ def _decoded(
         given = (frame.format.name, frame.layout.name, frame.sample_rate)
         if taken is not None and given != taken:
           # The stream changed its rate or layout: keep giving the first one.
-          resampler = AudioResampler("fltp", resampler.layout, resampler.rate)
+          resampler = AudioResampler("flt", resampler.layout, resampler.rate)
         taken = given
         yield from resampler.resample(frame)
   if frames == 0 and (packets or not seeking):
@@ -199,7 +217,8 @@ def _seamless(frames: Iterator[AudioFrame]) -> Iterator[Audio]:
   """Frames as spans that join exactly: gaps filled, overlaps cut."""
   end = None
   for frame in frames:
-    samples, rate = frame.to_ndarray().T, frame.sample_rate
+    channels, rate = frame.layout.nb_channels, frame.sample_rate
+    samples = frame.to_ndarray().reshape(-1, channels)
     begin = end
     if frame.pts is not None and frame.time_base is not None:
       begin = round(frame.pts * frame.time_base * rate)
@@ -214,7 +233,7 @@ def _seamless(frames: Iterator[AudioFrame]) -> Iterator[Audio]:
         samples = samples[end - begin :]
       begin = end
     end = begin + len(samples)
-    yield Audio(samples, rate, begin / rate)
+    yield Audio(samples, rate, begin / rate, frame.layout.name)
 
 
 def _cut(
@@ -231,7 +250,9 @@ def _cut(
       if high < 0:
         return
     if low < high:
-      yield Audio(span.samples[low:high], rate, (first + low) / rate)
+      yield dataclasses.replace(
+        span, samples=span.samples[low:high], start_s=(first + low) / rate
+      )
 
 
 def _in_blocks(spans: Iterator[Audio], seconds: float) -> Iterator[Audio]:
@@ -246,9 +267,10 @@ def _in_blocks(spans: Iterator[Audio], seconds: float) -> Iterator[Audio]:
       whole = _joined(held)
       yield dataclasses.replace(whole, samples=whole.samples[:block])
       count -= block
+      rest_s = whole.start_s + block / whole.rate
       held = [
-        Audio(
-          whole.samples[block:], whole.rate, whole.start_s + block / whole.rate
+        dataclasses.replace(
+          whole, samples=whole.samples[block:], start_s=rest_s
         )
       ]
   if count:

@@ -10,8 +10,11 @@ from av.video.reformatter import (
   ColorTrc,
 )
 
-# AVColorSpace: what a file says that does not say its matrix.
-_UNSPECIFIED = 2
+UNSPECIFIED = 2
+"""The code of a matrix that a file does not state."""
+
+# Of what does not state its matrix, players take the larger for BT.709.
+_SD_WIDTH, _SD_HEIGHT = 1280, 576
 
 
 class Colour(NamedTuple):
@@ -22,27 +25,37 @@ class Colour(NamedTuple):
     primaries: of red, green and blue; 2 where the file does not say.
     transfer: from light to numbers; 2 where the file does not say.
     full_range: whether black and white are 0 and 255 instead of 16 and 235.
+    stated: whether the file states the matrix; otherwise it is assumed.
   """
 
   matrix: int
   primaries: int
   transfer: int
   full_range: bool
+  stated: bool = True
 
   @classmethod
   def of(cls, picture: VideoFrame) -> Self:
     """Reads what a decoded picture says, or players assume."""
     matrix = int(picture.colorspace)
-    if matrix == _UNSPECIFIED:
-      # What players assume: high definition is BT.709, smaller is BT.601.
-      high_definition = min(picture.width, picture.height) >= 720
-      matrix = Colorspace.ITU709 if high_definition else Colorspace.ITU601
+    stated = matrix != UNSPECIFIED
+    if not stated:
+      # As players do: of scaled-down film, too, the width tells.
+      sizes = sorted((picture.width, picture.height))
+      large = sizes[1] >= _SD_WIDTH or sizes[0] > _SD_HEIGHT
+      matrix = Colorspace.ITU709 if large else Colorspace.ITU601
     return cls(
       int(matrix),
       int(picture.color_primaries),
       int(picture.color_trc),
       _is_full_range(picture),
+      stated,
     )
+
+  @property
+  def matrix_tag(self) -> int:
+    """The matrix as another file should state it."""
+    return self.matrix if self.stated else UNSPECIFIED
 
   @property
   def range_code(self) -> ColorRange:

@@ -15,7 +15,7 @@ from av.video.stream import VideoStream
 
 from speedflow.errors import SpeedflowError
 from speedflow.media.colour import BT709, Colour
-from speedflow.media.video import VideoInfo
+from speedflow.media.info import VideoInfo
 
 PixelFormat = Literal[
   "yuv420p", "yuv422p", "yuv444p",
@@ -52,6 +52,7 @@ class Encoding:
     colour: what the stored numbers mean.
     reordered: whether pictures may be stored in another order than shown,
       which takes less space.
+    pixel_aspect: width / height of a pixel.
   """
 
   pixel_format: PixelFormat
@@ -59,6 +60,7 @@ class Encoding:
   crf: int
   colour: Colour
   reordered: bool = True
+  pixel_aspect: Fraction = Fraction(1)
 
   def add_stream(
     self, container: OutputContainer, fps: Fraction, time_base: Fraction
@@ -81,10 +83,11 @@ class Encoding:
     stream.time_base = time_base
     context: Any = stream.codec_context
     context.time_base = time_base
+    context.sample_aspect_ratio = self.pixel_aspect
     context.color_primaries = self.colour.primaries
     context.color_trc = self.colour.transfer
     if not self._is_rgb:
-      context.colorspace = self.colour.matrix
+      context.colorspace = self.colour.matrix_tag
       context.color_range = self.colour.range_code
     return stream
 
@@ -124,7 +127,7 @@ class Encoding:
     )
     if not self._is_rgb:
       # Some encoders ask each picture, not the stream.
-      stored.colorspace = colour.matrix
+      stored.colorspace = colour.matrix_tag
       stored.color_range = colour.range_code
       stored.color_primaries = colour.primaries
       stored.color_trc = colour.transfer

@@ -35,6 +35,9 @@ def join(
   path: str | os.PathLike[str],
   time_base: Fraction,
   audio: Audio | Iterable[Audio] | None = None,
+  *,
+  fps: Fraction | None = None,
+  title: str = "",
 ) -> Iterator[Piece]:
   """Puts pieces into one file, without encoding them anew.
 
@@ -43,6 +46,8 @@ def join(
     path: as of `muxer.Muxer`.
     time_base: seconds per tick of all pieces and of the whole.
     audio: as of `muxer.Muxer`.
+    fps: frames per second that the header states; None: by the first piece.
+    title: as of `muxer.Muxer`.
 
   Yields:
     Each piece that is in the file. The file is there when all are.
@@ -59,8 +64,12 @@ def join(
       time_base,
       audio,
       functools.partial(
-        _add_copy, like=container.streams.video[0], time_base=time_base
+        _add_copy,
+        like=container.streams.video[0],
+        time_base=time_base,
+        fps=fps or container.streams.video[0].average_rate,
       ),
+      title,
     ) as whole,
   ):
     for piece in (first, *pieces):
@@ -69,10 +78,16 @@ def join(
 
 
 def _add_copy(
-  container: OutputContainer, like: VideoStream, time_base: Fraction
+  container: OutputContainer,
+  like: VideoStream,
+  time_base: Fraction,
+  fps: Fraction | None,
 ) -> VideoStream:
   stream = container.add_stream_from_template(like)
   stream.time_base = time_base
+  if fps:
+    # Otherwise Matroska states one tick as the duration of a frame.
+    stream.codec_context.framerate = fps
   return stream
 
 

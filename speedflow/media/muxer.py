@@ -7,7 +7,7 @@ import pathlib
 import types
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
-from typing import Self
+from typing import Self, cast
 
 import av
 import numpy as np
@@ -30,7 +30,8 @@ _AAC_RATES = (
   8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200,
   96000,
 )  # fmt: skip
-_LAYOUTS = {
+# What so many channels are, where a file does not say.
+_USUAL_LAYOUTS = {
   1: "mono",
   2: "stereo",
   3: "3.0",
@@ -40,11 +41,28 @@ _LAYOUTS = {
   7: "6.1",
   8: "7.1",
 }
+# What AAC keeps, read again (FFmpeg 8.0); all of its other layouts come back
+# as channels without places.
+_AAC_LAYOUTS = frozenset(
+  {"mono", "stereo", "3.0", "3.0(back)", "4.0", "quad", "2.1", "5.0", "5.1"}
+  | {"7.1"}
+)
+# Loudspeakers at the sides stand for those at the back where there are no
+# others.
+_AAC_ALIKE = {"5.0(side)": "5.0", "5.1(side)": "5.1"}
+# The other encoder of each container, and the layouts that it keeps there.
+_OTHERS = {
+  ".mp4": ("flac", frozenset({"6.1"})),
+  ".mov": ("pcm_s16le", None),
+  ".mkv": ("flac", None),
+}
 _AUDIO_PIECE = 4096  # Samples handed to the encoder at once.
 
 
 class Muxer:
-  """Puts packets of one video stream, and sound as AAC, into a file.
+  """Puts packets of one video stream, and sound, into a file.
+
+  Sound is AAC, or where that loses which channel is where, FLAC or PCM.
 
   A context manager; the file appears under its name when the block ends well,
   and not at all when it ends with an error.
@@ -61,6 +79,7 @@ class Muxer:
     time_base: Fraction,
     audio: Audio | Iterable[Audio] | None,
     add_video: Callable[[OutputContainer], VideoStream],
+    title: str = "",
   ):
     """Prepares the file.
 
@@ -71,6 +90,7 @@ class Muxer:
       audio: the sound, or its blocks in order as `audio_blocks` gives them;
         what lies before time 0 is left out.
       add_video: adds the stream of the pictures.
+      title: of the film, to be written into the file.
 
     Raises:
       SpeedflowError: the suffix is none of these.
@@ -79,6 +99,7 @@ class Muxer:
     self._path = pathlib.Path(path)
     self._time_base = time_base
     self._add_video = add_video
+    self._title = title
     self._sound = _sound_frames([audio] if isinstance(audio, Audio) else audio)
     self._next_sound: AudioFrame | None = None
     self._resources = contextlib.ExitStack()
@@ -91,6 +112,8 @@ class Muxer:
       )
       opening.callback(self._abandon)
       self._container.metadata["comment"] = marks.COMMENT
+      if self._title:
+        self._container.metadata["title"] = self._title
       self.video = self._add_video(self._container)
       self._next_sound = next(self._sound, None)
       if self._next_sound is not None:
@@ -160,18 +183,62 @@ class Muxer:
     }
 
   def _add_audio(self, first: AudioFrame) -> AudioStream:
-    rate = min(
-      (known for known in _AAC_RATES if known >= first.sample_rate),
-      default=_AAC_RATES[-1],
-    )
-    return self._container.add_stream(
-      "aac", rate=rate, layout=first.layout.name
-    )
+    codec, layout = sound_encoder(self._path, first.layout.name)
+    rate = first.sample_rate
+    if codec == "aac":
+      rate = min(
+        (known for known in _AAC_RATES if known >= rate),
+        default=_AAC_RATES[-1],
+      )
+    stream = self._container.add_stream(codec, rate=rate, layout=layout)
+    return cast(AudioStream, stream)
 
   def _abandon(self) -> None:
     # The error that led here tells more than this one would.
     with contextlib.suppress(av.FFmpegError, OSError):
       self._container.close()
+
+
+def layout_of(audio: Audio) -> str:
+  """Where the channels of sound are heard, by its own word or by custom.
+
+  Raises:
+    SpeedflowError: there are more channels than any layout has.
+  """
+  channels = audio.samples.shape[1]
+  if audio.layout and "channels" not in audio.layout:
+    return audio.layout
+  if channels not in _USUAL_LAYOUTS:
+    raise SpeedflowError(
+      f"sound of {channels} channels, without saying where each is heard; at"
+      f" most {max(_USUAL_LAYOUTS)} can be guessed: mix it down"
+    )
+  return _USUAL_LAYOUTS[channels]
+
+
+def sound_encoder(path: str | os.PathLike[str], layout: str) -> tuple[str, str]:
+  """Chooses what keeps every channel of sound in its place.
+
+  Args:
+    path: the file to be written.
+    layout: FFmpeg's name of the places.
+
+  Returns:
+    FFmpeg's name of the encoder, and of the layout that it is to be given.
+
+  Raises:
+    SpeedflowError: the container keeps it in no way.
+  """
+  layout = _AAC_ALIKE.get(layout, layout)
+  if layout in _AAC_LAYOUTS:
+    return "aac", layout
+  codec, kept = _OTHERS[pathlib.Path(path).suffix.lower()]
+  if kept is not None and layout not in kept:
+    raise SpeedflowError(
+      f"{os.fspath(path)}: sound of the layout {layout} would lose its"
+      " places in this container; name the output .mov or .mkv, or mix it down"
+    )
+  return codec, layout
 
 
 def require_suffix(path: str | os.PathLike[str]) -> None:
@@ -209,16 +276,11 @@ def _sound_frames(blocks: Iterable[Audio] | None) -> Iterator[AudioFrame]:
   for block in blocks or ():
     first = round(block.start_s * block.rate)
     samples = block.samples[max(0, -first) :]
-    channels = samples.shape[1]
-    if channels not in _LAYOUTS:
-      raise SpeedflowError(
-        f"sound of {channels} channels; AAC holds 1 to {max(_LAYOUTS)}: mix it"
-        " down"
-      )
+    layout = layout_of(block)
     for start in range(0, len(samples), _AUDIO_PIECE):
       piece = samples[start : start + _AUDIO_PIECE]
       frame = AudioFrame.from_ndarray(
-        np.ascontiguousarray(piece.T, np.float32), "fltp", _LAYOUTS[channels]
+        np.ascontiguousarray(piece, np.float32).reshape(1, -1), "flt", layout
       )
       frame.sample_rate = block.rate
       frame.time_base = Fraction(1, block.rate)

@@ -1,13 +1,11 @@
 """Reading video: frames one after another, each with its exact time."""
 
 import contextlib
-import dataclasses
-import functools
 import itertools
 import os
 from collections.abc import Iterator
 from fractions import Fraction
-from typing import Literal, NamedTuple, Self
+from typing import Literal, NamedTuple, Self, cast
 
 import av
 import cv2
@@ -15,14 +13,16 @@ import numpy as np
 from av.container import InputContainer
 from av.filter import Graph
 from av.sidedata.sidedata import Type as SideDataType
-from av.video.format import VideoFormat
+from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
 from av.video.stream import VideoStream
 
 from speedflow.errors import SpeedflowError
+from speedflow.media import clock_steps
 from speedflow.media import container as media_container
 from speedflow.media.colour import Colour
+from speedflow.media.info import VideoInfo, nominal_fps, others
 
 ReadFormat = Literal["rgb24", "gray", "rgb48le", "rgba", "rgba64le"]
 
@@ -36,76 +36,10 @@ _EXACT = (
 )
 # A file that ends this much before its header says has been cut.
 _CUT_S = 1
-
-
-@dataclasses.dataclass(frozen=True)
-class VideoInfo:
-  """What a video file says about itself, after one look at its first frames.
-
-  Attributes:
-    path: the file.
-    width: pixels across, as shown (after rotation).
-    height: pixels down, as shown (after rotation).
-    fps: average frames per second as the header states it, an exact rational;
-      of a file of variable frame rate it may miss the true average by 2 %.
-    time_base: seconds per tick; every frame time is a multiple of it.
-    frames: number of frames as the header counts them; 0 where it does not.
-    duration_s: seconds of picture as the header says; 0 where it does not.
-    codec: FFmpeg's name of the codec, such as "h264".
-    pixel_format: FFmpeg's name of the stored pixel format.
-    bit_depth: bits per sample of the stored picture.
-    rotation: degrees clockwise, a multiple of 90, by which the stored picture
-      is turned for showing. Frames from `VideoReader` are turned already.
-    interlaced: whether the frames are flagged as two fields.
-    colour: what the stored numbers mean.
-    has_audio: whether there is a sound track.
-  """
-
-  path: str
-  width: int
-  height: int
-  fps: Fraction
-  time_base: Fraction
-  frames: int
-  duration_s: float
-  codec: str
-  pixel_format: str
-  bit_depth: int
-  rotation: int
-  interlaced: bool
-  colour: Colour
-  has_audio: bool
-
-  @property
-  def has_alpha(self) -> bool:
-    """Whether the stored pixel format has room for transparency."""
-    stored = VideoFormat(self.pixel_format)
-    return stored.has_palette or any(
-      part.is_alpha for part in stored.components
-    )
-
-  @functools.cached_property
-  def variable_frame_rate(self) -> bool:
-    """Whether frame intervals differ by more than rounding and 2 % jitter.
-
-    Reads every packet of the file once, without decoding, when first asked.
-
-    Raises:
-      SpeedflowError: the file can no longer be opened.
-    """
-    with media_container.open_container(self.path) as container:
-      stream = media_container.video_stream(container)
-      assert stream is not None  # It had one when it was probed.
-      stamps = []
-      # A damaged file is judged by what stands before the damage.
-      with contextlib.suppress(av.FFmpegError):
-        for packet in container.demux(stream):
-          if packet.pts is not None:
-            stamps.append(packet.pts)
-    intervals = np.diff(np.sort(stamps))
-    if intervals.size == 0:
-      return False
-    return bool(np.ptp(intervals) > max(1, 0.02 * np.median(intervals)))
+# FFmpeg's own decoders of these leave transparency out; libvpx's do not.
+_ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
+# Reading goes on after damage, unless nothing but damage comes.
+_MOST_ERRORS = 50
 
 
 class Frame(NamedTuple):
@@ -143,22 +77,24 @@ class VideoReader:
   Pictures come as they are shown: turned by the file's rotation flag,
   deinterlaced (yadif) where flagged, and at full range, 0 to 255 or 65535,
   whatever the stored range and bit depth. High dynamic range is not
-  tone-mapped, and the sample aspect ratio is not applied. A stream that changes
-  its size midway is scaled to the first size.
+  tone-mapped. Pixels that are not square are left so, unless a `short_side`
+  is given. A stream that changes its size midway is scaled to the first size.
 
-  Times are exact. A missing time stamp, or one that does not exceed the one
-  before it, is replaced by the one before it plus one average interval, so
-  times always rise.
+  Times are exact, and always rise: where the clock is set back or forth within
+  a file, it is made to run on (see `clock_steps`), and a missing time stamp is
+  replaced by the one before it plus one average interval.
 
-  Reading begins at the first whole picture and ends at the first damage after
-  it; `damage` then says what was found.
+  Reading begins at the first whole picture. What is damaged after it is left
+  out, up to the next picture that stands by itself; `damage` then says what
+  was found, and `resumed` where it went on.
 
   Attributes:
     info: what the file is.
     width: pixels across of the images given.
     height: pixels down of the images given.
-    damage: a phrase on why reading ended early, without the file's name; None
+    damage: a phrase on what could not be read, without the file's name; None
       while all is well.
+    resumed: times of the first frames after those that were left out, seconds.
   """
 
   def __init__(
@@ -177,7 +113,8 @@ class VideoReader:
     Args:
       path: the file.
       short_side: pixels of the shorter side to scale down to, keeping the
-        shape; a picture that is smaller already is left as it is.
+        shape as shown: pixels become square; a picture that is smaller already
+        is made no larger.
       size: (width, height) in pixels to scale to, up or down.
       pixel_format: "rgb24" for colour or "gray" for luma; "rgb48le" for all
         bits of deeper files; "rgba" and "rgba64le" with transparency.
@@ -197,6 +134,9 @@ class VideoReader:
       raise ValueError("give exact or a size, not both")
     self._exact = exact
     self.damage: str | None = None
+    self.resumed: list[Fraction] = []
+    self._errors = 0
+    self._lost = False
     self._path = os.fspath(path)
     self._pixel_format = pixel_format
     self._reformatter = VideoReformatter()
@@ -204,6 +144,8 @@ class VideoReader:
     self._container = media_container.open_container(path)
     try:
       self._stream = self._find_stream()
+      self._steps = clock_steps.find(self._container, path)
+      self._decoder = _decoder(self._stream)
       pictures: Iterator[VideoFrame] = self._progressive(self._whole_pictures())
       first = list(itertools.islice(pictures, 2))
       self._require_two(first)
@@ -275,13 +217,14 @@ class VideoReader:
       path=self._path,
       width=width,
       height=height,
-      fps=_average_fps(stream, first),
+      fps_nominal=nominal_fps(stream, first, time_base),
       time_base=time_base,
       frames=stream.frames,
       duration_s=float(
         _promised_s(self._container, stream)
         or Fraction(self._container.duration or 0, av.time_base)
       ),
+      pixel_aspect=self._pixel_aspect(),
       codec=stream.codec_context.codec.canonical_name,
       pixel_format=picture.format.name,
       bit_depth=max(part.bits for part in picture.format.components),
@@ -292,77 +235,113 @@ class VideoReader:
         stream.codec_context is not None
         for stream in self._container.streams.audio
       ),
+      title=self._container.metadata.get("title", ""),
+      others=others(self._container, stream),
     )
+
+  def _pixel_aspect(self) -> Fraction:
+    stream = self._stream
+    aspect = stream.sample_aspect_ratio or (
+      stream.codec_context.sample_aspect_ratio
+    )
+    if not aspect or aspect <= 0:
+      return Fraction(1)
+    return 1 / aspect if self._orientation.transpose else Fraction(aspect)
 
   def _from(self, start_s: float | Fraction) -> Iterator[VideoFrame]:
     """Frames from one at or before `start_s` on."""
-    # Some formats index decoding times, which run ahead of showing times.
-    target = max(Fraction(start_s) - 1, Fraction(0)) / self.info.time_base
-    with contextlib.suppress(av.FFmpegError):
-      self._container.seek(int(target), stream=self._stream)
-      pictures = self._progressive(self._whole_pictures())
-      first = next(pictures, None)
-      if first is not None:
-        ticks = _ticks(first, self.info.time_base)
-        if ticks is not None and ticks * self.info.time_base <= start_s:
-          return itertools.chain([first], pictures)
+    # Where the clock steps, packets are counted from the beginning.
+    if not self._steps:
+      # Some formats index decoding times, which run ahead of showing times.
+      target = (Fraction(start_s) - 1) / self.info.time_base
+      with contextlib.suppress(av.FFmpegError):
+        self._container.seek(int(target), stream=self._stream)
+        self._decoder.flush_buffers()
+        pictures = self._progressive(self._whole_pictures())
+        first = next(pictures, None)
+        if first is not None:
+          ticks = _ticks(first, self.info.time_base)
+          if ticks is not None and ticks * self.info.time_base <= start_s:
+            return itertools.chain([first], pictures)
     # The format seeks badly or not at all: begin again.
     self._container.close()
     self._container = media_container.open_container(self._path)
     self._stream = self._find_stream()
+    self._decoder = _decoder(self._stream)
     self.damage = None
+    self.resumed = []
+    self._lost = False
     return self._progressive(self._whole_pictures())
 
   def _note_damage(self, what: str) -> None:
-    self.damage = f"damaged: {what}; read up to there"
+    self._errors += 1
+    self._lost = True
+    if self.damage is None:
+      self.damage = f"damaged: {what}; what can be read was used"
 
   def _packets(self) -> Iterator[av.Packet | None]:
-    """Packets up to the first damage, then one that empties the decoder."""
+    """Packets, then one that empties the decoder; damage is passed over."""
+    steps = self._steps.get(self._stream.index, clock_steps.Steps())
     started = False
-    try:
-      for packet in self._container.demux(self._stream):
-        if packet.is_corrupt and started:
+    for packet in clock_steps.corrected(self._demuxed(), steps):
+      if packet.is_corrupt:
+        if started:
           self._note_damage("cut or broken packet")
-          break
-        started = started or not packet.is_corrupt
-        yield packet
-      else:
-        return
-    except av.FFmpegError as error:
-      self._note_damage(media_container.reason(error))
+        continue
+      started = True
+      yield packet
     yield None
 
+  def _demuxed(self) -> Iterator[av.Packet]:
+    while self._errors <= _MOST_ERRORS:
+      try:
+        # The last packet is empty; another one ends the decoder's work.
+        yield from (p for p in self._container.demux(self._stream) if p.size)
+        return
+      except av.FFmpegError as error:
+        self._note_damage(media_container.reason(error))
+
   def _whole_pictures(self) -> Iterator[VideoFrame]:
-    """Decoded frames, from the first whole one to the first damage."""
+    """Decoded frames, from the first whole one on, but damaged ones."""
     # A recording that joins a broadcast midway begins with broken pictures:
     # trouble before the first whole one is passed over.
     started, end = False, None
     for packet in self._packets():
       try:
-        pictures = self._stream.decode(packet)
+        pictures = self._decoder.decode(packet)
       except av.FFmpegError as error:
         if started:
           self._note_damage(media_container.reason(error))
-          return
         continue
       for picture in pictures:
-        if not picture.is_corrupt:
-          started, end = True, picture.pts
-          yield picture
-        elif started:
-          self._note_damage("a picture with missing parts")
-          return
+        if picture.is_corrupt:
+          if started:
+            self._note_damage("a picture with missing parts")
+          continue
+        if self._lost and started:
+          # What follows leans on what is missing.
+          if not picture.key_frame:
+            continue
+          self._resume(picture)
+        started, self._lost, end = True, False, picture
+        yield picture
     self._check_not_cut(end)
 
-  def _check_not_cut(self, end: int | None) -> None:
+  def _resume(self, picture: VideoFrame) -> None:
+    unit = picture.time_base or self._stream.time_base
+    if picture.pts is not None and unit:
+      self.resumed.append(picture.pts * Fraction(unit))
+
+  def _check_not_cut(self, last: VideoFrame | None) -> None:
     promised = _promised_s(self._container, self._stream)
-    if self.damage or promised is None or end is None:
+    if promised is None or last is None or last.pts is None or self._steps:
       return
     start = self._stream.start_time or 0
+    unit = self._stream.time_base or Fraction(0)
     interval = 1 / (self._stream.average_rate or Fraction(1))
-    shown = (end - start) * (self._stream.time_base or 0) + interval
+    shown = (last.pts - start) * unit + max(interval, last.duration * unit)
     missing = promised - shown
-    if missing > max(Fraction(_CUT_S), promised / 20):
+    if missing > max(Fraction(_CUT_S), promised / 20) and not self.damage:
       self._note_damage(f"ends {float(missing):.1f} s before its header says")
 
   def _progressive(
@@ -390,7 +369,7 @@ class VideoReader:
     skip: int,
   ) -> Iterator[Frame]:
     time_base = self.info.time_base
-    interval = max(1, round(1 / (self.info.fps * time_base)))
+    interval = max(1, round(1 / (self.info.fps_nominal * time_base)))
     ticks = None
     for number, picture in enumerate(pictures):
       stamp = _ticks(picture, time_base)
@@ -466,24 +445,24 @@ def _target_size(
 ) -> tuple[int, int]:
   if size is not None:
     return size
-  shorter = min(info.width, info.height)
-  if short_side is None or short_side >= shorter:
+  if short_side is None:
     return info.width, info.height
-  scale = Fraction(short_side, shorter)
-  return max(1, round(info.width * scale)), max(1, round(info.height * scale))
+  width, height = info.square_size
+  scale = min(Fraction(short_side, min(width, height)), Fraction(1))
+  return max(1, round(width * scale)), max(1, round(height * scale))
 
 
-def _average_fps(stream: VideoStream, first: list[VideoFrame]) -> Fraction:
-  rate = stream.average_rate or stream.guessed_rate
-  if rate:
-    return rate
-  start, end = (picture.pts for picture in first)
-  if start is None or end is None or end <= start:
-    raise SpeedflowError(
-      f"{stream.container.name}: no frame rate and no time stamps; convert it"
-      " to MP4 with its true frame rate"
-    )
-  return 1 / ((end - start) * Fraction(first[0].time_base or 1))
+def _decoder(stream: VideoStream) -> VideoCodecContext:
+  """The decoder of a stream, one that knows transparency where there is."""
+  context = stream.codec_context
+  tags = {name.lower(): text for name, text in stream.metadata.items()}
+  name = _ALPHA_DECODERS.get(context.codec.canonical_name)
+  if name is None or tags.get("alpha_mode") != "1":
+    return context
+  decoder = cast(VideoCodecContext, VideoCodecContext.create(name, "r"))
+  decoder.extradata = context.extradata
+  decoder.thread_type = "AUTO"
+  return decoder
 
 
 def _promised_s(

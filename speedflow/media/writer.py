@@ -49,6 +49,7 @@ class VideoWriter:
     colour: Colour = BT709,
     audio: Audio | Iterable[Audio] | None = None,
     time_base: Fraction | None = None,
+    pixel_aspect: Fraction = Fraction(1),
   ):
     """Prepares the file.
 
@@ -67,6 +68,7 @@ class VideoWriter:
       time_base: seconds per tick, such as `VideoInfo.time_base` to keep the
         times of another file of variable frame rate; None for one that
         divides 1 / fps, of 1/90000 s or finer.
+      pixel_aspect: width / height of a pixel as shown.
 
     Raises:
       SpeedflowError: the suffix is none that `muxer.Muxer` knows, or the
@@ -88,6 +90,7 @@ class VideoWriter:
       # Decoding times would lag by uneven steps, from which readers take the
       # average rate.
       reordered=time_base is None,
+      pixel_aspect=pixel_aspect,
     )
     self._muxer = muxer.Muxer(
       path,

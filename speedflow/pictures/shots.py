@@ -3,44 +3,58 @@
 import os
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
-from typing import IO
+from typing import IO, Self
 
 import cv2
 import numpy as np
 
 from speedflow import media
 from speedflow.data import motion, shots
-from speedflow.errors import SpeedflowError
-
-_FRAME_BYTES = motion.FRAME_SIZE[0] * motion.FRAME_SIZE[1]
+from speedflow.pictures import motion_maps, spool
 
 
 class Picture:
   """A video that may be looked at more than once, and is decoded once.
 
+  It is a context manager, which removes what was kept.
+
   Attributes:
     path: the file.
     info: what the file says of itself.
+    maps: motion between its frames; those that were asked for are kept.
   """
 
   def __init__(
-    self, path: str | os.PathLike[str], kept: IO[bytes] | None = None
+    self,
+    path: str | os.PathLike[str],
+    *,
+    keep: bool = False,
+    kept: IO[bytes] | None = None,
   ):
     """Opens the file; frames are decoded when they are first asked for.
 
     Args:
       path: of the video.
-      kept: an empty temporary file for what was decoded, so that memory does
-        not grow with the length: 12 kB a frame, 1.3 GB an hour at 30 frames
-        per second. Without, every look decodes.
+      keep: whether to keep what was decoded and computed in a temporary file,
+        so that memory does not grow with the length: 15 kB a frame, 1.7 GB an
+        hour at 30 frames per second. Otherwise every look decodes.
+      kept: an empty file to keep it in instead.
 
     Raises:
       SpeedflowError: the file cannot be read.
     """
     self.path = path
     self.info = media.probe(path)
-    self._kept = kept
-    self._stamps: list[tuple[int, Fraction]] | None = None
+    self._spool = spool.Spool(path, kept) if keep or kept else None
+    self.maps = motion_maps.MotionMaps(self._spool)
+    self._places: list[tuple[int, Fraction, spool.Place]] | None = None
+
+  def __enter__(self) -> Self:
+    return self
+
+  def __exit__(self, *unused_exception: object) -> None:
+    if self._spool:
+      self._spool.close()
 
   def frames(self) -> Iterator[shots.Numbered]:
     """Yields all frames as `small_frames` does.
@@ -49,34 +63,21 @@ class Picture:
       SpeedflowError: the file cannot be decoded, or there is no room to keep
         what was.
     """
-    if self._kept and self._stamps is not None:
-      self._kept.seek(0)
-      for shot, time in self._stamps:
-        image = np.frombuffer(self._kept.read(_FRAME_BYTES), np.uint8)
+    if self._spool and self._places is not None:
+      for shot, time, place in self._places:
+        image = np.frombuffer(self._spool.get(place), np.uint8)
         frame = media.Frame(image.reshape(motion.FRAME_SIZE), time)
         yield shots.Numbered(shot, frame)
       return
-    stamps = []
-    if self._kept:
-      self._kept.seek(0)
+    places = []
     with media.VideoReader(self.path, size=motion.FRAME_SIZE[::-1]) as reader:
       for numbered in small_frames(reader):
-        if self._kept:
-          self._keep(numbered.frame.image)
-        stamps.append((numbered.shot, numbered.frame.time))
+        if self._spool:
+          place = self._spool.put(numbered.frame.image.tobytes())
+          places.append((numbered.shot, numbered.frame.time, place))
         yield numbered
     # Only once all of them are kept.
-    self._stamps = stamps
-
-  def _keep(self, image: np.ndarray) -> None:
-    assert self._kept is not None
-    try:
-      self._kept.write(image.tobytes())
-    except OSError as error:
-      raise SpeedflowError(
-        f"{self.path}: its small frames cannot be kept ({error.strerror}); "
-        "set TMPDIR to a folder with room for 12 kB a frame"
-      ) from error
+    self._places = places
 
 
 def small_frames(frames: Iterable[media.Frame]) -> Iterator[shots.Numbered]:

@@ -66,7 +66,7 @@ class Clock:
     ratio = Fraction(factor or 2)
     if fps is not None:
       wanted = Fraction(fps).limit_denominator(_FINEST_RATE)
-      ratio = wanted / info.fps
+      ratio = wanted / found.fps
       if ratio > MOST_FACTOR:
         raise SpeedflowError(
           f"{info.path}: {float(wanted):g} frames per second are"
@@ -74,8 +74,8 @@ class Clock:
           " made"
         )
     slowdown = ratio if slow else Fraction(1)
-    rate = info.fps * ratio / slowdown
-    if fps is None and info.variable_frame_rate:
+    rate = found.fps * ratio / slowdown
+    if fps is None and not found.even:
       time_base = info.time_base * slowdown / ratio
     else:
       time_base = media.fine_time_base(rate)
@@ -111,14 +111,18 @@ class Clock:
     """Times of the input at which the output has frames, rising."""
     if self.divides:
       return _divided(found, int(self.factor))
-    return _even(found, found.info.fps * self.factor)
+    return _even(found, found.fps * self.factor)
 
 
 def _beginning(path: str | os.PathLike[str], origin: Fraction) -> Fraction:
-  """When the first picture or sound of a file is there; not negative."""
+  """When the first picture or sound of a file is there.
+
+  What sound has before time 0 is its codec's run-up, unless pictures are there
+  before it, too, as where a clock has wrapped.
+  """
   sound = slow_audio.start_s(path)
   first = origin if sound is None else min(origin, Fraction(sound))
-  return max(first, Fraction(0))
+  return max(first, min(origin, Fraction(0)))
 
 
 def _divided(found: Survey, factor: int) -> Iterator[Fraction]:

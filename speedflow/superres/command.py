@@ -120,6 +120,9 @@ def run(args: argparse.Namespace) -> int:
   if made.damage:
     damage = wording.shown(f"{args.input}: {made.damage}")
     print(f"speedflow: {damage}", file=sys.stderr)
+  if made.left_out:
+    left_out = wording.shown(", ".join(made.left_out))
+    print(f"speedflow: {args.input}: left out: {left_out}", file=sys.stderr)
   kinds = ", ".join(f"{n} {kind}" for kind, n in sorted(made.counts.items()))
   line = f"{made.path}: {float(made.fps):.5g} fps, {kinds} ({made.provenance})"
   print(wording.shown(line))

@@ -46,6 +46,15 @@ def sound(
   return stretched(blocks, float(start), float(slowdown))
 
 
+def require_encoder(
+  path_in: str | os.PathLike[str], path_out: str | os.PathLike[str]
+) -> None:
+  """Raises SpeedflowError unless a file can hold the sound of another."""
+  block = next(media.audio_blocks(path_in, 0.1), None)
+  if block is not None:
+    media.sound_encoder(path_out, media.layout_of(block))
+
+
 def start_s(path: str | os.PathLike[str]) -> float | None:
   """When the sound of a file begins; None where there is none."""
   block = next(media.audio_blocks(path, 0.1), None)
@@ -67,9 +76,10 @@ def stretched(
   """
   held = np.zeros((0, 0), np.float32)
   tail = np.zeros((0, 0), np.float32)
-  rate, start = 0, 0.0
+  rate, start, layout = 0, 0.0, ""
   for block in blocks:
     if not rate:
+      layout = block.layout
       rate, start = block.rate, origin + (block.start_s - origin) * slowdown
       held = block.samples[:0]
     held = np.concatenate([held, block.samples])
@@ -78,12 +88,12 @@ def stretched(
       slow = audio.stretch(held[: piece + fade], 1 / slowdown)
       body = len(slow) - round(fade * slowdown)
       out = _fade(tail, slow[:body])
-      yield media.Audio(out, rate, start)
+      yield media.Audio(out, rate, start, layout)
       start += len(out) / rate
       tail, held = slow[body:], held[piece:]
   if len(held):
     yield media.Audio(
-      _fade(tail, audio.stretch(held, 1 / slowdown)), rate, start
+      _fade(tail, audio.stretch(held, 1 / slowdown)), rate, start, layout
     )
 
 

@@ -38,7 +38,11 @@ class Survey:
 
   Attributes:
     info: what the file says about itself.
-    times: presentation time of every frame, seconds, exact.
+    times: presentation time of every frame, seconds, exact; of an even rate
+      without the file's rounding.
+    fps: frames per second, by the times.
+    even: whether all intervals are the same.
+    last_s: how long the file says the last frame is shown, seconds; 0: nothing.
     shot: int64 [n], number of the shot of every frame.
     true: bool [n], False where a frame only repeats the one before.
     exposure: for every shot, open-shutter time / frame interval.
@@ -48,6 +52,9 @@ class Survey:
 
   info: media.VideoInfo
   times: list[Fraction]
+  fps: Fraction
+  even: bool
+  last_s: Fraction
   shot: np.ndarray
   true: np.ndarray
   exposure: list[float]
@@ -56,11 +63,11 @@ class Survey:
 
   @property
   def end(self) -> Fraction:
-    """When the last frame has been shown as long as those before it."""
-    if len(self.times) < 2:
-      return self.times[-1] + 1 / self.info.fps
-    span = self.times[-1] - self.times[0]
-    return self.times[-1] + span / (len(self.times) - 1)
+    """When the last frame has been shown, at least as long as others are."""
+    usual = 1 / self.fps
+    if len(self.times) > 1:
+      usual = (self.times[-1] - self.times[0]) / (len(self.times) - 1)
+    return self.times[-1] + max(usual, self.last_s)
 
 
 def survey(
@@ -113,10 +120,20 @@ def survey(
   seconds = [float(time) for time in times]
   true = np.zeros(len(times), bool)
   true[labels.drop_duplicates(changes, seconds).indices] = True
-  if not info.variable_frame_rate:
-    times = [times[0] + number / info.fps for number in range(len(times))]
+  stored = info.timeline
+  # By the frames that were read, which damage may have made fewer.
+  seen = media.Timeline(tuple(times), stored.time_base, stored.declared)
   return Survey(
-    info, times, np.array(numbers), true, exposure, opaque.not_all, damage
+    info,
+    list(seen.evened),
+    seen.rate,
+    seen.even,
+    stored.last_s if times[-1] == stored.times[-1] else Fraction(0),
+    np.array(numbers),
+    true,
+    exposure,
+    opaque.not_all,
+    damage,
   )
 
 

@@ -52,7 +52,8 @@ class Output:
     exposure: open-shutter time / frame interval that was assumed of each
       shot; None: blurred by an unknown amount.
     counts: number of frames of each kind.
-    damage: what ended the reading of the input early; None if nothing did.
+    damage: what of the input could not be read; None if all could.
+    left_out: what else was in the input, and is not in the output, in words.
   """
 
   path: str
@@ -63,6 +64,7 @@ class Output:
   exposure: list[float]
   counts: dict[str, int]
   damage: str | None
+  left_out: tuple[str, ...]
 
 
 def superres(
@@ -131,6 +133,8 @@ def superres(
     overwrite=overwrite,
   ):
     pieces.check(inputs=[path_in, weights])
+    if audio != "drop":
+      slow_audio.require_encoder(path_in, path_out)
     network = FrameInterpolator(superres_weights.SUPERRES.load(weights)[0])
     found = survey_lib.survey(
       path_in,
@@ -165,6 +169,7 @@ def superres(
       pixel_format=stored,
       colour=media.colour_for(found.info),
       time_base=clock.time_base,
+      pixel_aspect=found.info.pixel_aspect,
     )
     work = _Work(found, clock, network, pieces, writer, mark)
     share = 1 - _SURVEY_SHARE - _JOIN_SHARE
@@ -180,7 +185,14 @@ def superres(
       clock.slowdown,
     )
     whole = pieces.whole(path_out)
-    joined = media.join(parts, whole, clock.time_base, sound)
+    joined = media.join(
+      parts,
+      whole,
+      clock.time_base,
+      sound,
+      fps=clock.rate,
+      title=found.info.title,
+    )
     for number, _ in enumerate(joined):
       on_progress(1 - _JOIN_SHARE * (1 - number / len(parts)))
     notes = pieces.whole(sidecar)
@@ -205,6 +217,7 @@ def superres(
     exposure=found.exposure,
     counts=counts,
     damage=found.damage,
+    left_out=found.info.others,
   )
 
 
@@ -212,6 +225,10 @@ def _assumed(found: survey_lib.Survey, clock: Clock) -> dict[str, Any]:
   """What the frames rest on, for the JSON."""
   return {
     "damage": found.damage,
+    "left_out": list(found.info.others),
+    "fps_in": str(found.fps),
+    "fps_in_nominal": str(found.info.fps_nominal),
+    "variable_rate": not found.even,
     "factor": str(clock.factor),
     "slowdown": str(clock.slowdown),
     "end": str(clock.end),

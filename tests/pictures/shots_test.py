@@ -1,7 +1,6 @@
 """A video is decoded once and looked at as often as wanted."""
 
 import pathlib
-import tempfile
 
 import cv2
 import numpy as np
@@ -28,14 +27,10 @@ def path(tmp_path):
   return path
 
 
-def _looked_at(video):
-  return [(shot, time, image.copy()) for shot, (image, time) in video.frames()]
-
-
 @pytest.fixture
 def video(path):
-  with tempfile.TemporaryFile() as kept:
-    yield shots.Picture(path, kept)
+  with shots.Picture(path, keep=True) as video:
+    yield video
 
 
 def _looked_at(video):
@@ -77,7 +72,7 @@ def test_a_full_disk_is_told_in_one_line(path):
     open("/dev/full", "r+b", buffering=0) as kept,
     pytest.raises(SpeedflowError, match="set TMPDIR"),
   ):
-    list(shots.Picture(path, kept).frames())
+    list(shots.Picture(path, kept=kept).frames())
 
 
 def test_the_detector_sees_the_same_in_file_and_picture(path, video):

@@ -26,9 +26,14 @@ def info(tmp_path_factory):
 
 def _survey(info, shots, repeats=(), exposure=0.0, times=None):
   count = len(shots)
+  times = times or [Fraction(k, 25) for k in range(count)]
+  timeline = media.Timeline(tuple(times), Fraction(1, 12800), (info.fps,))
   return survey_lib.Survey(
     info=info,
-    times=times or [Fraction(k, 25) for k in range(count)],
+    times=times,
+    fps=timeline.rate,
+    even=timeline.even,
+    last_s=Fraction(0),
     shot=np.array(shots),
     true=np.array([k not in repeats for k in range(count)]),
     exposure=[exposure] * (max(shots) + 1),
@@ -132,9 +137,8 @@ def test_of_a_variable_rate_every_time_is_a_whole_tick(
   unit = Fraction(1, 1000)
   times = [unit * int(t) for t in np.cumsum([0, *steps])]
   info = dataclasses.replace(info, time_base=unit)
-  # It is a cached property, which only the file could tell.
-  vars(info)["variable_frame_rate"] = True
   found = _survey(info, [0] * len(times), times=times)
+  found = dataclasses.replace(found, even=False)
   planned, clock = _plan(found, factor, slow=slow)
   shown = [clock.shown(p.time) for p in planned[: -factor + 1]]
   assert all(time % clock.time_base == 0 for time in shown)

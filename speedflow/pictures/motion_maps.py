@@ -1,0 +1,59 @@
+"""Motion maps of a video, each computed once for all networks that read it."""
+
+import itertools
+from collections.abc import Sequence
+
+import numpy as np
+
+from speedflow import media
+from speedflow.data import motion
+from speedflow.pictures import spool
+
+_SHAPE = (*motion.MAP_SIZE, len(motion.CHANNELS))
+
+
+class MotionMaps:
+  """Maps between frames, found again by the times of the two frames.
+
+  Optical flow is most of the work of looking at a small video. Threads may
+  share one.
+  """
+
+  def __init__(self, kept: spool.Spool | None = None):
+    """Begins without maps.
+
+    Args:
+      kept: where maps are kept, 3 kB each. Without, every call computes.
+    """
+    self._kept = kept
+    self._places: dict[tuple[float, float], spool.Place] = {}
+
+  def along(self, frames: Sequence[media.Frame]) -> np.ndarray:
+    """Maps between consecutive ones of these frames.
+
+    Args:
+      frames: at least two of one video, grey, uint8 [96, 128] each.
+
+    Returns:
+      float16 [n - 1, 12, 16, 8], as `motion.MotionMapper.between`.
+
+    Raises:
+      SpeedflowError: there is no room to keep them.
+    """
+    mapper = motion.MotionMapper()
+    return np.stack(
+      [self._between(mapper, *pair) for pair in itertools.pairwise(frames)]
+    )
+
+  def _between(
+    self, mapper: motion.MotionMapper, before: media.Frame, after: media.Frame
+  ) -> np.ndarray:
+    if self._kept is None:
+      return mapper.between(before.image, after.image)
+    key = float(before.time), float(after.time)
+    place = self._places.get(key)
+    if place is not None:
+      return np.frombuffer(self._kept.get(place), np.float16).reshape(_SHAPE)
+    made = mapper.between(before.image, after.image)
+    self._places[key] = self._kept.put(made.tobytes())
+    return made
