@@ -223,12 +223,13 @@ def _whole_clips(
     stride: collections.defaultdict(list) for stride in _STRIDES
   }
   for number, left_out in enumerate(parts):
-    model, _ = weights.SPEED.load(
+    model, extra = weights.SPEED.load(
       _folder(workdir, number, len(parts)) / EXPORTED
     )
     fold = np.load(_answers(workdir, number, len(parts)))
     estimator = estimator_lib.SpeedEstimator(
       model,
+      extra["window"],
       estimator_lib.Calibration(label_frequency=tuple(fold["label_frequency"])),
     )
     shots = (

@@ -30,9 +30,6 @@ from speedflow.pictures import ahead, memory_frames, motion_maps
 from speedflow.pictures import shots as picture
 from speedflow.timewarp import labels
 
-WINDOW = 47
-"""Maps in a window."""
-
 
 @dataclasses.dataclass(frozen=True)
 class Calibration:
@@ -81,17 +78,21 @@ class SpeedEstimator:
   """
 
   def __init__(
-    self, model: motion_net.MotionNet, calibration: Calibration | None = None
+    self,
+    model: motion_net.MotionNet,
+    window: int,
+    calibration: Calibration | None = None,
   ):
     """Wraps a trained network.
 
     Args:
       model: the network, in evaluation mode.
+      window: motion maps in a window, as in training.
       calibration: of its intervals.
     """
     calibration = calibration or Calibration()
     self.network = network.WindowNetwork(
-      model, WINDOW, calibration.frequency(len(model.config.centres))
+      model, window, calibration.frequency(len(model.config.centres))
     )
     self._widths = segments.Widths(calibration.window, calibration.file)
 
@@ -265,4 +266,5 @@ def load_estimator(name: str = "tiny") -> SpeedEstimator:
     SpeedflowError: there are no such weights.
   """
   model, extra = weights.SPEED.load(name)
-  return SpeedEstimator(model, Calibration(**extra.get("calibration", {})))
+  calibration = Calibration(**extra.get("calibration", {}))
+  return SpeedEstimator(model, extra["window"], calibration)
