@@ -52,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
   ).label_frequency
   extra: dict[str, Any] = {
     "window": known["window"],
-    "calibration": calibrate(model, shots, frequency),
+    "calibration": calibrate(model, known["window"], shots, frequency),
   }
   if args.run:
     extra["run"] = run_record.in_short(args.run)
@@ -63,6 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def calibrate(
   model: motion_net.MotionNet,
+  window: int,
   shots: Iterable[ShotRecord],
   frequency: np.ndarray,
 ) -> dict[str, Any]:
@@ -70,6 +71,7 @@ def calibrate(
 
   Args:
     model: in evaluation mode.
+    window: motion maps in a window, as in training.
     shots: of validation clips. They are estimated as a user would have it, at
       every speed at which they are long enough.
     frequency: of each bin among the labels in training.
@@ -81,7 +83,7 @@ def calibrate(
   )
   of_windows, of_clips, groups = [], [], []
   for shot, stride, answer in evaluate.estimates(
-    estimator_lib.SpeedEstimator(model, bare), shots
+    estimator_lib.SpeedEstimator(model, window, bare), shots
   ):
     if not shot.speed or shot.label not in ANCHORS or answer.status != "ok":
       continue
@@ -91,11 +93,11 @@ def calibrate(
     of_clips.append(_scores(truth, answer))
     groups.append(shot.scene_group)
   return {
-    "window": _conformal(
+    "window": conformal_width(
       np.concatenate(of_windows),
       np.repeat(groups, [len(scores) for scores in of_windows]),
     ),
-    "file": _conformal(np.array(of_clips), np.array(groups)),
+    "file": conformal_width(np.array(of_clips), np.array(groups)),
     "label_frequency": list(bare.label_frequency),
   }
 
@@ -109,7 +111,7 @@ def _scores(truth: float, answer: Estimate | SpeedCurve) -> np.ndarray:
   return np.abs(speed - np.log2(truth)) / ((high - low) / 2)
 
 
-def _conformal(scores: np.ndarray, groups: np.ndarray) -> float:
+def conformal_width(scores: np.ndarray, groups: np.ndarray) -> float:
   """The 80 % quantile of scores, for which scene groups count alike.
 
   Estimates of one scene err alike: a scene of many clips must not decide.

@@ -104,7 +104,7 @@ def evaluate(
         for name, answer in answers.items()
       },
     }
-  estimator = estimator_lib.SpeedEstimator(model, calibration)
+  estimator = estimator_lib.SpeedEstimator(model, extra["window"], calibration)
   shots = read_shots(split_shards(clips, split))
   answers_of_clips = whole_clips(estimator, shots)
   return {
@@ -116,7 +116,7 @@ def evaluate(
     "seconds": round(time.time() - started, 1),
     "realtime": realtime,
     "by_motion": _by_motion(model, frequency, scored),
-    "all_speeds": _all_speeds(answers_of_clips),
+    "all_speeds": all_speeds(answers_of_clips),
     "clips": answers_of_clips,
   }
 
@@ -163,7 +163,7 @@ def _by_motion(
   return parts
 
 
-def _all_speeds(clips: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def all_speeds(clips: Sequence[dict[str, Any]]) -> dict[str, Any]:
   """Every labelled clip at every speed that it can be played at."""
   chosen = [c for c in clips if c["speed"] and c["label"] in ANCHORS]
   truth = np.log2([c["speed"] for c in chosen])

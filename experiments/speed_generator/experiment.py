@@ -52,7 +52,7 @@ class Experiment:
     keys = jax.random.split(rng, 4)
     weight = None
     if self._net.causal:
-      time, weight = self._chunk_times(keys[0], rows)
+      time, weight = self.chunk_times(keys[0], rows)
     else:
       time = generator_flow.sample_times(
         keys[0], rows, fields.times, fields.time_shift
@@ -70,14 +70,22 @@ class Experiment:
     calm = _calm(self._net, batch) ** fields.calm
     return (calm * error).mean(), {}
 
-  def _chunk_times(
+  def chunk_times(
     self, rng: jax.Array, rows: int
   ) -> tuple[jax.Array, jax.Array]:
-    """Draws times [b, c] of the chunks, and how moments count [b, t, 1, 1].
+    """Draws times of the chunks, and how much each moment counts.
 
     A clean history is there besides, so that all chunks are learnt near the
     noise. Where the chunks are each other's history, half of them are anywhere
-    between noise and ways, as a history is.
+    between noise and trajectories, as a history is.
+
+    Args:
+      rng: for the draws.
+      rows: number of clips, b.
+
+    Returns:
+      Times, 0..1, float32 [b, chunks]; weights of the moments' errors, float32
+      [b, t, 1, 1].
     """
     fields, net = self._config.loss, self._net
     shape = rows, self._spec.knots // net.chunk

@@ -42,14 +42,17 @@ def test_a_dressed_clip_keeps_its_length_and_size(shot):
 
 
 def test_the_plaid_moves_evenly():
-  plaid = shortcuts._plaid(5, 0).astype(int)
+  plaid = shortcuts.drifting_plaid(5, 0).astype(int)
   changes = np.abs(np.diff(plaid, axis=0)).mean((1, 2, 3))
   assert changes.min() > 1
   assert np.ptp(changes) < 0.3
 
 
 def test_what_is_drawn_is_flat_and_what_a_microscope_sees_is_not():
-  for make, flat in ((shortcuts._animation, True), (shortcuts._cells, False)):
+  for make, flat in (
+    (shortcuts.drawn_animation, True),
+    (shortcuts.microscope_cells, False),
+  ):
     frames = make(4, 0)
     assert frames.shape == (4, 96, 128, 3)
     assert telling.drawn([frame[..., 1] for frame in frames]) == flat

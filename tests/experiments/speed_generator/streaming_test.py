@@ -69,7 +69,7 @@ def build():
 
 
 def test_chunks_of_a_noisy_history_have_times_of_their_own(build):
-  time, weight = build("noisy")._chunk_times(jax.random.key(0), 64)
+  time, weight = build("noisy").chunk_times(jax.random.key(0), 64)
   assert time.shape == (64, 4)
   assert weight.shape == (64, 16, 1, 1)
   assert len(np.unique(time)) == 256
@@ -80,7 +80,7 @@ def test_chunks_of_a_noisy_history_have_times_of_their_own(build):
 
 
 def test_beside_a_clean_history_all_chunks_are_learnt_near_the_noise(build):
-  time, weight = build("clean")._chunk_times(jax.random.key(0), 64)
+  time, weight = build("clean").chunk_times(jax.random.key(0), 64)
   assert len(np.unique(time)) == 256
   assert float((time > 0.5).mean()) < 0.01
   assert float(weight.min()) > 0
