@@ -22,7 +22,7 @@ def calibration(tmp_path):
     min_seconds=2.0,
     max_speed=0.5,
     weights="tiny",
-    weights_sha256=threshold.digest("tiny"),
+    weights_sha256=SPEED.digest("tiny"),
     doubt=1.0,
     circumstances={},
   ).write(path)
@@ -45,7 +45,7 @@ def test_a_folder_is_mined_and_what_may_be_claimed_is_said(
   account = json.loads((out / "mining.json").read_text())
   assert account["counters"]["files"] == 2
   assert account["calibration"]["fits"]
-  assert account["models"]["estimator_sha256"] == threshold.digest("tiny")
+  assert account["models"]["estimator_sha256"] == SPEED.digest("tiny")
   assert account["settings"]["max_speed"] == 0.5
   assert video.name not in json.dumps(account["unreadable"])
   for name in ("clips.csv", "clips.parquet", "report.html"):
@@ -79,7 +79,7 @@ def test_changes_are_cut_at_whichever_weights_estimate(
   arguments += ["--weights", weights, "--calibration", calibration]
   assert cli.main(arguments) == 0
   models = json.loads((out / "mining.json").read_text())["models"]
-  assert models["changes_sha256"] == threshold.digest("tiny", CHANGE)
+  assert models["changes_sha256"] == CHANGE.digest("tiny")
   (summary,) = (
     json.loads(path.read_text()) for path in (out / "files").glob("*.json")
   )

@@ -9,7 +9,7 @@ from typing import Any
 import speedflow
 from speedflow.data import beam_runner
 from speedflow.detect.weights import CHANGE
-from speedflow.estimate import estimator
+from speedflow.estimate.weights import SPEED
 from speedflow.mine import examine, pipeline, sources, threshold
 from speedflow.output import claims
 from speedflow.weights import kind
@@ -65,13 +65,11 @@ def search(
   """
   # Its absence is explained before anything needs it.
   beam_runner.import_beam()
-  # Workers would find out late that there are no such weights, file by file.
-  estimator.load_estimator(weights)
+  weights_sha256 = SPEED.digest(weights)
   known = threshold.load(
     calibration or (_CALIBRATED if kind.is_path(weights) else weights)
   )
   limit = known.threshold(fpr)
-  weights_sha256 = threshold.digest(weights)
   fits = known.fits(weights_sha256, min_seconds, max_speed)
   settings = examine.Settings(
     max_speed=max_speed,
@@ -87,8 +85,10 @@ def search(
     weights,
     weights_sha256,
     _CHANGES if changes else "",
-    threshold.digest(_CHANGES, CHANGE) if changes else "",
+    CHANGE.digest(_CHANGES) if changes else "",
   )
+  # Workers would find out late, file by file, that these are no weights.
+  pipeline.networks(job)
   claims.compare([out], given)
   return pipeline.mine(
     sources.expand(given),

@@ -10,7 +10,6 @@ threshold.
 """
 
 import dataclasses
-import hashlib
 import json
 import math
 import pathlib
@@ -19,8 +18,7 @@ from typing import Any
 from scipy import stats
 
 from speedflow.errors import SpeedflowError
-from speedflow.estimate.weights import SPEED
-from speedflow.weights.kind import FOLDER, Kind
+from speedflow.weights.kind import FOLDER
 
 CONFIDENCE = 0.95
 
@@ -171,13 +169,3 @@ def load(name: str = "tiny") -> Calibration:
       f"{path}: no calibration of mining ({error}); write one with "
       "`python -m experiments.slowmo_mining.calibrate`"
     ) from error
-
-
-def digest(name: str, kind: Kind[Any] = SPEED) -> str:
-  """sha256 of a file of weights.
-
-  Args:
-    name: as for `Kind.find`.
-    kind: of the network.
-  """
-  return hashlib.sha256(kind.find(name).read_bytes()).hexdigest()

@@ -242,7 +242,7 @@ def _maker(weights: str) -> dict[str, Any]:
   path = superres_weights.SUPERRES.find(weights)
   return {
     "weights": path.name,
-    "weights_sha256": superres_provenance.sha256(path),
+    "weights_sha256": superres_weights.SUPERRES.digest(path),
     "speedflow": speedflow.__version__,
   }
 

@@ -5,6 +5,7 @@ of weights is the same for all.
 """
 
 import dataclasses
+import hashlib
 import pathlib
 from collections.abc import Callable
 from typing import Any, Generic, Protocol, TypeVar
@@ -14,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from speedflow import wording
+from speedflow import inputs, wording
 from speedflow.errors import SpeedflowError
 from speedflow.weights import parameter_file
 
@@ -99,10 +100,7 @@ class Kind(Generic[_Network]):
       stored, header = parameter_file.read(path, self.what)
       model = nnx.eval_shape(lambda: self._build(header))
     except FileNotFoundError as error:
-      raise SpeedflowError(
-        f"{path}: no such weights; there are: {self._others(path) or 'none'}; "
-        f"or train {self.what} and export it with `speedflow eval --export`"
-      ) from error
+      raise self._missing(path) from error
     except (OSError, ValueError, KeyError, TypeError) as error:
       raise SpeedflowError(
         f"{path}: not weights of {self.what} ({wording.one_line(error)}); "
@@ -128,6 +126,22 @@ class Kind(Generic[_Network]):
       return pathlib.Path(name)
     return FOLDER / f"{self.name}_{name}{parameter_file.SUFFIX}"
 
+  def digest(self, name: str | pathlib.Path = "tiny") -> str:
+    """sha256 of a file of weights, in hexadecimal digits.
+
+    Args:
+      name: as for `find`.
+
+    Raises:
+      SpeedflowError: there is no such file.
+    """
+    path = self.find(name)
+    if not path.exists():
+      raise self._missing(path)
+    inputs.require_file(path, "file of weights")
+    with path.open("rb") as file:
+      return hashlib.file_digest(file, "sha256").hexdigest()
+
   def _build(self, header: dict[str, Any]) -> _Network:
     """Makes the network, with any parameters."""
     if header["kind"] != self.name:
@@ -140,6 +154,12 @@ class Kind(Generic[_Network]):
     if "dropout" in self.not_kept:
       fields["dropout"] = 0.0
     return self.module(self.config(**fields), nnx.Rngs(0))
+
+  def _missing(self, path: pathlib.Path) -> SpeedflowError:
+    return SpeedflowError(
+      f"{path}: no such weights; there are: {self._others(path) or 'none'}; "
+      f"or train {self.what} and export it with `speedflow eval --export`"
+    )
 
   def _others(self, path: pathlib.Path) -> str:
     """The names that would have been found, as they are given."""

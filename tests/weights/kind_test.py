@@ -1,5 +1,7 @@
 """A network written and read again is the same network."""
 
+import hashlib
+
 import jax
 import numpy as np
 import pytest
@@ -110,3 +112,10 @@ def test_the_shipped_estimator_has_windows_as_it_was_trained_on():
   trained = config.load_config("configs/speed_estimator.py:tiny")
   _, extra = SPEED.load()
   assert extra["window"] == trained.data.maps
+
+
+def test_the_digest_is_that_of_the_file(saved):
+  expected = hashlib.sha256(saved.read_bytes()).hexdigest()
+  assert SPEED.digest(saved) == expected
+  with pytest.raises(SpeedflowError, match=r"no such weights.*speed_toy"):
+    SPEED.digest(saved.with_name("speed_other.safetensors"))
