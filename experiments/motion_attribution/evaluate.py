@@ -335,7 +335,7 @@ def _loss(
     for clip in clips
   ]
   batch = jax.tree.map(jnp.asarray, features.stack(read, settings))
-  noise = jax.random.normal(jax.random.key(seed), batch["ways"].shape)
+  noise = jax.random.normal(jax.random.key(seed), batch["trajectories"].shape)
   yes = jnp.ones(len(read), bool)
   error = _velocity_error(
     maker.model,

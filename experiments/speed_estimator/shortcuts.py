@@ -152,7 +152,7 @@ def battery(
     if shot.category != "realtime" or shot.num_frames < FRAMES:
       continue
     described = {
-      name: motion.describe(change(shot), look=0, seed=0)
+      name: motion.describe(change(shot), appearance=0, seed=0)
       for name, change in CHANGES.items()
     }
     # The same windows for all: a clip that has lost too many frames is left

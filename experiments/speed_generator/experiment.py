@@ -60,7 +60,7 @@ class Experiment:
     error = generator.velocity_error(
       model,
       batch,
-      noise=jax.random.normal(keys[1], batch["ways"].shape),
+      noise=jax.random.normal(keys[1], batch["trajectories"].shape),
       time=time,
       has_image=jax.random.uniform(keys[2], (rows,)) >= fields.drop_image,
       has_speed=jax.random.uniform(keys[3], (rows,)) >= fields.drop_speed,
@@ -126,7 +126,9 @@ class Experiment:
     size, grid = self._net.image, self._net.grid
     return {
       "image": jax.ShapeDtypeStruct((rows, size, size, 3), jnp.uint8),
-      "ways": jax.ShapeDtypeStruct((rows, knots, grid, grid, 2), jnp.float32),
+      "trajectories": jax.ShapeDtypeStruct(
+        (rows, knots, grid, grid, 2), jnp.float32
+      ),
       "log2_step": jax.ShapeDtypeStruct((rows, knots), jnp.float32),
     }
 
@@ -212,16 +214,18 @@ def _calm(
   of filmed clips is in a quarter of them, and cannot be foreseen where a camera
   is shaken or follows; the rest must not be drowned by it.
   """
-  ways = generator.encode(net, batch["ways"], batch["log2_step"])
+  trajectories = generator.encode(
+    net, batch["trajectories"], batch["log2_step"]
+  )
   typical = net.deviation**2
-  return typical / (typical + jnp.square(ways).mean((1, 2, 3, 4)))
+  return typical / (typical + jnp.square(trajectories).mean((1, 2, 3, 4)))
 
 
 def _fixed_loss(
   model: generator.Generator, batch: dict[str, np.ndarray], *, told: bool
 ) -> float:
   """The loss at fixed noise, averaged over fixed times."""
-  noise = jax.random.normal(jax.random.key(0), batch["ways"].shape)
+  noise = jax.random.normal(jax.random.key(0), batch["trajectories"].shape)
   arrays = {name: jnp.asarray(value) for name, value in batch.items()}
   times = (0.0, 0.05, 0.1, 0.2, 0.5)
   return float(

@@ -92,10 +92,12 @@ def _moving(record: tracks.TrackRecord) -> str:
   warper = warp.Warper(image, tracks.GRID)
   seconds = min(float(record.times_s[-1]), _LONGEST_S)
   times = np.arange(max(int(seconds * _FPS), 1) + 1) / _FPS
-  ways = tracks.between(record.times_s, record.ways.astype(np.float32), times)
+  trajectories = tracks.between(
+    record.times_s, record.trajectories.astype(np.float32), times
+  )
   with tempfile.TemporaryDirectory() as folder:
     path = pathlib.Path(folder) / "clip.mp4"
     with media.VideoWriter(path, _FPS, (_SIZE, _SIZE), crf=28) as writer:
-      for moment in ways:
+      for moment in trajectories:
         writer.write(warper.frame(moment[None]))
     return page_lib.data_uri("video/mp4", path.read_bytes())

@@ -117,7 +117,7 @@ class SoundModel:
         times < (np.inf if end_s is None else end_s)
       )
       decibels = part.decibels[inside]
-      tones.hear(decibels)
+      tones.add(decibels)
       held = np.concatenate([held, decibels])
       hop = self._columns // 2
       starts = range(0, len(held) - self._columns + 1, hop)

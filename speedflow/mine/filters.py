@@ -18,7 +18,7 @@ from speedflow.data import optical_flow
 from speedflow.timewarp import labels
 
 ANALYSED_FRAMES = 160
-"""Frames of a candidate that are looked at, from its middle."""
+"""Frames of a candidate that are examined, from its middle."""
 
 SHORT_SIDE = 256
 """Pixels of the frames that the filters expect; their limits were set so."""
@@ -34,7 +34,7 @@ _PERIODS = 6
 
 @dataclasses.dataclass(frozen=True)
 class Judgement:
-  """What one filter says.
+  """The result of one filter.
 
   Attributes:
     name: of the filter.
@@ -396,5 +396,5 @@ FILTERS: tuple[Filter, ...] = (
 
 
 def judge(footage: Footage) -> list[Judgement]:
-  """What every filter says."""
+  """The results of all filters."""
   return [each(footage) for each in FILTERS]

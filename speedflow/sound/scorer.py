@@ -20,7 +20,7 @@ WEIGHTS = (
 )
 
 REACH = 2
-"""Shifts to each side that a layer sees."""
+"""Shifts to each side that a layer convolves."""
 
 SMALLEST_LAG = 4
 """Smaller shifts (ratios below 1.12) are no candidates."""
@@ -75,7 +75,7 @@ def load(path: pathlib.Path = WEIGHTS) -> Parameters:
 def inputs(
   features: np.ndarray, mean: np.ndarray, spread: np.ndarray
 ) -> np.ndarray:
-  """What the network sees, float32 [n, LAGS, INPUTS].
+  """Inputs of the network, float32 [n, LAGS, INPUTS].
 
   Args:
     features: float [n, LAGS, FEATURES], of `evidence.compare`.

@@ -112,7 +112,7 @@ def _levels(block: media.Audio) -> np.ndarray:
 
 
 def _features(levels: np.ndarray) -> np.ndarray:
-  """What a piece tells: rhythm, attacks, and how far bands go together."""
+  """Features of a piece: rhythm, attacks, and how far bands go together."""
   centred = levels - levels.mean(0)
   window = np.hanning(_PIECE)[:, None]
   spectrum = np.abs(np.fft.rfft(centred * window, axis=0)) ** 2

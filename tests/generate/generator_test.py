@@ -129,7 +129,10 @@ def test_pictures_are_read_from_files_and_videos(maker, make_video, tmp_path):
   [
     ({"speed": 0.0}, "speed is 0.0; wanted a positive number"),
     ({"speed": float("nan")}, "speed is nan; wanted a positive"),
-    ({"speed": 100.0}, "13.3 s of the world, .* looks 0.667 s ahead; ask for"),
+    (
+      {"speed": 100.0},
+      "13.3 s of the world, .* makes 0.667 s at most; ask for",
+    ),
     ({"frames": 100}, "100 frames at this speed last 3.3 s of the world"),
     ({"speed": 1e-4}, "0.0001x .* out of range; ask for 0.0078x or more"),
     ({"frames": 1}, "1 frames are asked for; wanted 2 or more"),

@@ -111,7 +111,7 @@ def test_page_of_influences(tmp_path):
     scene_group="g",
     image=rng.integers(0, 256, side, np.uint8),
     times_s=np.array([0.1, 0.2], np.float32),
-    ways=np.zeros((2, tracks.GRID, tracks.GRID, 2), np.float16),
+    trajectories=np.zeros((2, tracks.GRID, tracks.GRID, 2), np.float16),
   )
   path = records.shard_path(tmp_path, "toy", "train", 0, 1, "tfrecord")
   with records.RecordWriter(path) as writer:

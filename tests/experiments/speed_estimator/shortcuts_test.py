@@ -22,8 +22,8 @@ def test_repeated_frames_play_as_long_and_are_found(shot):
   assert repeated.num_frames == 2 * shot.num_frames
   np.testing.assert_allclose(repeated.times_s()[::2], shot.times_s())
   assert (np.diff(repeated.times_s()) > 0).all()
-  before = motion.describe(shot, look=0, seed=0)
-  after = motion.describe(repeated, look=0, seed=0)
+  before = motion.describe(shot, appearance=0, seed=0)
+  after = motion.describe(repeated, appearance=0, seed=0)
   assert after.fps == pytest.approx(before.fps, rel=0.02)
   np.testing.assert_array_equal(after.maps[1][:60], before.maps[1][:60])
 
