@@ -8,6 +8,7 @@ import dataclasses
 import pathlib
 from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
+from typing import Any
 
 import av
 import numpy as np
@@ -70,7 +71,9 @@ class Sound:
   rate: int = 48_000
 
 
-def even(fps: Fraction | int, count: int, start_s: Fraction | int = 0):
+def even(
+  fps: Fraction | int, count: int, start_s: Fraction | int = 0
+) -> list[Fraction]:
   """Times of so many frames at an even rate, seconds."""
   return [start_s + number / Fraction(fps) for number in range(count)]
 
@@ -97,10 +100,10 @@ def write(
   """
   flashes = sorted(flash_s) if flash_s is not None else None
   with av.open(str(path), "w", options=container_options or {}) as container:
-    packets = list(_pictures(container, video, flashes))
+    packets = _pictures(container, video, flashes)
     if sound is not None:
       packets += _beeps(container, sound, flashes)
-    packets.sort(key=lambda packet: packet.dts * packet.time_base)
+    packets.sort(key=lambda each: (each.dts or 0) * Fraction(each.time_base))
     for packet in packets:
       container.mux(packet)
   return path
@@ -128,7 +131,8 @@ def is_flash(image: np.ndarray) -> bool:
 
 def flash_times(frames: Iterable[media.Frame]) -> list[float]:
   """When flashes begin, seconds on the file's clock."""
-  found, before = [], False
+  found: list[float] = []
+  before = False
   for frame in frames:
     now = is_flash(frame.image)
     if now and not before:
@@ -142,18 +146,20 @@ def beep_times(audio: media.Audio | None) -> list[float]:
   if audio is None or not len(audio.samples):
     return []
   loud = np.abs(audio.samples).max(axis=1) > 0.2
-  found, quiet = [], audio.rate
-  for number in np.flatnonzero(loud):
+  found: list[float] = []
+  quiet = 0
+  for number in np.flatnonzero(loud).tolist():
     if number - quiet > 0.1 * audio.rate or not found:
-      found.append(audio.start_s + number / audio.rate)
+      found.append(float(audio.start_s + number / audio.rate))
     quiet = number
   return found
 
 
 def _pictures(
   container: OutputContainer, video: Video, flashes: list | None
-) -> Iterator[av.Packet]:
-  stream = container.add_stream(
+) -> list[av.Packet]:
+  # PyAV's types do not tell streams of pictures from others.
+  stream: Any = container.add_stream(
     video.codec, rate=video.rate, options=video.options
   )
   stream.width, stream.height = SIZE
@@ -166,8 +172,8 @@ def _pictures(
     if not after:
       break
     flashing.add(after[0])
-  ends = [*shown[1:], shown[-1] + (video.last_s or 0)]
-  for time, end in zip(shown, ends, strict=True):
+  packets: list[av.Packet] = []
+  for time in shown:
     image = np.full((SIZE[1], SIZE[0], 3), 40, np.uint8)
     image[SIZE[1] // 2 :, :: 2 + round(time * 10) % 7] = 120
     if time in flashing:
@@ -175,16 +181,19 @@ def _pictures(
     picture = VideoFrame.from_ndarray(image, "rgb24")
     picture.pts = round(time / video.time_base)
     picture.time_base = video.time_base
-    if end > time:
-      picture.duration = round((end - time) / video.time_base)
-    yield from stream.encode(picture)
-  yield from stream.encode(None)
+    packets += stream.encode(picture)
+  packets += stream.encode(None)
+  if video.last_s is not None:
+    # Encoders pass no durations on.
+    last = max(packets, key=lambda packet: packet.pts or 0)
+    last.duration = round(video.last_s / Fraction(last.time_base))
+  return packets
 
 
 def _beeps(
   container: OutputContainer, sound: Sound, flashes: list | None
 ) -> Iterator[av.Packet]:
-  stream = container.add_stream(
+  stream: Any = container.add_stream(
     sound.codec, rate=sound.rate, layout=sound.layout
   )
   channels = stream.codec_context.layout.nb_channels

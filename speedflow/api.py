@@ -2,6 +2,7 @@
 
   from speedflow import api
 
+  said = api.probe("clip.mp4")
   answer = api.estimate("clip.mp4")
   found = api.detect("clip.mp4")
   made = api.superres("clip.mp4", "slow.mp4", factor=8, slow=True)
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
   from speedflow.detect.detector import Detector
   from speedflow.estimate.answer import Estimate
   from speedflow.estimate.estimator import SpeedEstimator
+  from speedflow.probe.answer import Probe
   from speedflow.superres.video import Output
 
 Path = str | os.PathLike[str]
@@ -34,46 +36,87 @@ Progress = Callable[[float], None]
 """Called now and then with the share that is done, 0..1."""
 
 
+def probe(video: Path) -> "Probe":
+  """What is a video, and what does it declare of its capture?
+
+  See `speedflow.probe.examine` and `speedflow.declared`.
+
+  Args:
+    video: a file.
+
+  Returns:
+    `info`, `sound`, and `declared` with its `capture_fps`, `speed` (factor:
+    0.125 plays eight times slower than the world), `source` and `trust`.
+
+  Raises:
+    SpeedflowError: the file cannot be read.
+  """
+  from speedflow.probe import examine
+
+  return examine.examine(video)
+
+
 def estimate(
-  video: Path, *, weights: str = "tiny", on_progress: Progress | None = None
+  video: Path,
+  *,
+  weights: str = "tiny",
+  ignore_metadata: bool = False,
+  on_progress: Progress | None = None,
 ) -> "Estimate":
   """How fast does a video play?
 
-  See `speedflow.estimate.estimator`.
+  See `speedflow.estimate.estimator` and `speedflow.estimate.witness`.
 
   Args:
     video: a file.
     weights: shipped weights, or a .safetensors file of exported ones.
+    ignore_metadata: whether to ask the picture alone.
     on_progress: see `Progress`.
 
   Returns:
     `speed` (factor: 2.0 plays twice as fast as the world), `speed_low` and
     `speed_high` (an 80 % interval), `status`, `segments` and `curve` (over
-    seconds of playback).
+    seconds of playback); `declared`, what the file says, and `decided_by`.
 
   Raises:
     SpeedflowError: the file cannot be read, or there are no such weights.
   """
-  return _estimator(weights).estimate(os.fspath(video), on_progress=on_progress)
+  from speedflow import declared
+  from speedflow.estimate import witness
+
+  found = _estimator(weights).estimate(
+    os.fspath(video), on_progress=on_progress
+  )
+  return witness.weigh(found, declared.ask(video, ignore_metadata))
 
 
-def detect(video: Path, *, on_progress: Progress | None = None) -> "Detection":
+def detect(
+  video: Path,
+  *,
+  ignore_metadata: bool = False,
+  on_progress: Progress | None = None,
+) -> "Detection":
   """Where was the speed of a video changed, and what was done?
 
-  See `speedflow.detect.detector`.
+  See `speedflow.detect.detector` and `speedflow.detect.witness`.
 
   Args:
     video: a file.
+    ignore_metadata: whether to ask picture and sound alone.
     on_progress: see `Progress`.
 
   Returns:
-    `verdict` with its `probabilities`, `changes` (at seconds of playback), and
-    `why`, in words.
+    `verdict` with its `probabilities`, `changes` (at seconds of playback),
+    `why`, in words, and `findings`: what the file says that cannot be so.
 
   Raises:
     SpeedflowError: the file cannot be read.
   """
-  return _detector().detect(os.fspath(video), on_progress=on_progress)
+  from speedflow import declared
+  from speedflow.detect import witness
+
+  found = _detector().detect(os.fspath(video), on_progress=on_progress)
+  return witness.add(found, declared.ask(video, ignore_metadata))
 
 
 def superres(
@@ -165,8 +208,8 @@ def mine(sources: Sequence[Path], out: Path, **options: Any) -> dict[str, Any]:
     out: folder for clips, records and reports.
     **options: of `search`: `max_speed` (factor), `fpr` (false-positive rate),
       `min_seconds` (of playback), `max_minutes` (of work on a file), `dense`,
-      `changes`, `weights`, `calibration`, `workers`, `runner`,
-      `beam_options`, `overwrite`.
+      `changes`, `ignore_metadata`, `weights`, `calibration`, `workers`,
+      `runner`, `beam_options`, `overwrite`.
 
   Returns:
     What `mining.json` holds: counts, settings, and what may be claimed.

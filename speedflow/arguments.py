@@ -21,6 +21,15 @@ def add_overwrite(parser: argparse.ArgumentParser) -> None:
   )
 
 
+def add_ignore_metadata(parser: argparse.ArgumentParser) -> None:
+  """Declares `--ignore-metadata`, which all that ask the file share."""
+  parser.add_argument(
+    "--ignore-metadata",
+    action="store_true",
+    help="do not ask the file at which rate it says it was filmed",
+  )
+
+
 def positive(text: str) -> float:
   """Reads a number above 0, not infinite."""
   value = _number(text)

@@ -24,6 +24,11 @@ class Answer(Protocol):
     """What was wrong with it, on one line."""
     ...
 
+  @property
+  def damage(self) -> str | None:
+    """What of it could not be read, as a phrase; the rest was."""
+    ...
+
   def to_json(self) -> dict[str, Any]:
     """The answer as JSON has it."""
     ...
@@ -91,6 +96,9 @@ def ask(
           raise KeyboardInterrupt
         if found.error:
           print(f"speedflow: {wording.shown(found.error)}", file=sys.stderr)
+        if found.damage:
+          line = wording.shown(f"{file}: {found.damage}")
+          print(f"speedflow: {line}", file=sys.stderr)
         answers.append(found)
         if args.json:
           print(json.dumps(found.to_json(), allow_nan=False), flush=True)

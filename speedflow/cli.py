@@ -19,6 +19,10 @@ from speedflow import errors, wording
 
 # By verb: the module, and a line for the table of `--help`.
 _VERBS = {
+  "probe": (
+    "speedflow.probe.command",
+    "what is a file, and how does it say that it was filmed?",
+  ),
   "estimate": ("speedflow.estimate.command", "how fast does a video play?"),
   "detect": ("speedflow.detect.command", "where was a video's speed changed?"),
   "superres": (

@@ -22,6 +22,8 @@ _KEYS = {
   "sound",
   "verdict",
   "why",
+  "declared",
+  "findings",
 }
 _CHANGE_S = 4.0
 

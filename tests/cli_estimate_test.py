@@ -26,6 +26,10 @@ _KEYS = {
   "speed_low",
   "speed_high",
   "segments",
+  "decided_by",
+  "declared",
+  "picture",
+  "warning",
 }
 
 

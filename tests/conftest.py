@@ -15,6 +15,7 @@ from experiments.speed_change import pairs
 from speedflow import media
 from speedflow.data import motion, procedural, records
 from speedflow.estimate import answer as estimate_lib
+from tests import camera_files
 
 # Most of a test's time goes to compiling a program that runs for milliseconds.
 # `make test-all` compiles as users do. Level 0 would be quicker yet, but gives
@@ -60,6 +61,16 @@ def make_video(tmp_path):
       for start in range(0, 3 * frames, 3):
         writer.write(np.ascontiguousarray(texture[:, start : start + 64]))
     return path
+
+  return make
+
+
+@pytest.fixture
+def make_filmed(tmp_path):
+  """Gives `make_filmed(name, ...)`, as of `camera_files.write_mp4`."""
+
+  def make(name="filmed.mp4", **options):
+    return camera_files.write_mp4(tmp_path / name, **options)
 
   return make
 

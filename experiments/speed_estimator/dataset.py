@@ -21,7 +21,7 @@ from speedflow.data.records import RecordSource, split_shards
 from speedflow.errors import SpeedflowError
 
 # Speeds that another system guessed are not used as labels.
-ANCHORS = ("known", "believed", "assumed_realtime")
+ANCHORS = ("known", "declared", "believed", "assumed_realtime")
 
 CLIPS_PER_GROUP = 2
 

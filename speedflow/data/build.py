@@ -23,7 +23,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from speedflow import media, wording
+from speedflow import declared, media, wording
 from speedflow.data import beam_runner, catalogue, records, schema, shots
 from speedflow.errors import SpeedflowError, writing
 from speedflow.output import atomic, claims, room
@@ -45,7 +45,7 @@ _BYTES_PER_PIXEL = 0.25
 _PROBED = 20
 
 # Raised when the same input would give other records than before.
-_FORMAT = 1
+_FORMAT = 2
 
 Progress = Callable[[int, int], None]
 """Called with the number of clips done, and of all clips."""
@@ -87,11 +87,14 @@ class Settings:
     short_side: of the JPEGs, in pixels; smaller frames stay as they are.
     quality: of the JPEGs, 1..100.
     find_cuts: whether to look for cuts; else each clip is one shot.
+    ignore_metadata: whether to leave clips of no label without one, instead of
+      taking what their cameras wrote into the files.
   """
 
   short_side: int = 256
   quality: int = 90
   find_cuts: bool = True
+  ignore_metadata: bool = False
 
 
 def build(
@@ -102,6 +105,7 @@ def build(
   short_side: int = 256,
   quality: int = 90,
   find_cuts: bool = True,
+  ignore_metadata: bool = False,
   shards_per_split: int = 8,
   file_format: Literal["tfrecord", "array_record"] = "tfrecord",
   split_fractions: Mapping[str, float] = catalogue.DEFAULT_FRACTIONS,
@@ -125,6 +129,7 @@ def build(
     short_side: of the JPEGs, in pixels; smaller frames stay as they are.
     quality: of the JPEGs, 1..100.
     find_cuts: whether to look for cuts; else each clip is one shot.
+    ignore_metadata: as in `Settings`.
     shards_per_split: files per split; fewer where there are fewer records.
     file_format: of the shards.
     split_fractions: shares of the splits, for videos of a folder that the
@@ -149,7 +154,7 @@ def build(
     clips = catalogue.from_folder(src, csv_file, fractions=split_fractions)
   else:
     clips = list(src)
-  settings = Settings(short_side, quality, find_cuts)
+  settings = Settings(short_side, quality, find_cuts, ignore_metadata)
   folder = pathlib.Path(out)
   keys = [part_key(clip, settings) for clip in clips]
   key = _digest([sorted(keys), shards_per_split, file_format])
@@ -255,7 +260,7 @@ def part_key(clip: catalogue.Clip, settings: Settings) -> str:
   if os.path.isdir(clip.path):
     files = shots.list_images(clip.path)
   else:
-    files = [pathlib.Path(clip.path)]
+    files = [pathlib.Path(clip.path), *declared.companions(clip.path)]
   stamps = []
   for file in files:
     # A missing file has no stamp; reading it will say what is wrong.

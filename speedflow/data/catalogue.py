@@ -16,8 +16,9 @@ from speedflow.errors import SpeedflowError
 
 # fmt: off
 VIDEO_SUFFIXES = frozenset({
-  ".3gp", ".avi", ".flv", ".gif", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4",
-  ".mpeg", ".mpg", ".mts", ".ogv", ".ts", ".webm", ".wmv", ".y4m",
+  ".3gp", ".avi", ".cih", ".cihx", ".cine", ".flv", ".gif", ".m2ts", ".m4v",
+  ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".ogv", ".ts", ".webm",
+  ".wmv", ".y4m",
 })
 # fmt: on
 DEFAULT_FRACTIONS: Mapping[str, float] = {"train": 0.8, "val": 0.1, "test": 0.1}

@@ -50,6 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
   build.add_argument(
     "--format", choices=["tfrecord", "array_record"], default="tfrecord"
   )
+  arguments.add_ignore_metadata(build)
   arguments.add_overwrite(build)
   beam_runner.add_arguments(build)
   build.set_defaults(run_data=_build)
@@ -128,6 +129,7 @@ def _build(args: argparse.Namespace) -> int:
       short_side=args.short_side,
       quality=args.quality,
       find_cuts=not args.keep_cuts,
+      ignore_metadata=args.ignore_metadata,
       shards_per_split=args.shards,
       file_format=args.format,
       runner=args.runner,

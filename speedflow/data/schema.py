@@ -15,8 +15,16 @@ from speedflow.errors import SpeedflowError
 MAX_FRAMES = 512
 """A longer shot is cut into chunks of so many frames."""
 
-LABELS = ("known", "believed", "assumed_realtime", "pseudo", "unknown")
-"""How the speed of a clip is known, the surest first."""
+LABELS = (
+  "known",
+  "declared",
+  "believed",
+  "assumed_realtime",
+  "pseudo",
+  "unknown",
+)
+"""How the speed of a clip is known, the surest first; `declared`: its camera
+wrote the rate of filming into the file (`speedflow.declared`)."""
 
 _TEXTS = (
   "id",

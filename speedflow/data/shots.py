@@ -4,12 +4,13 @@ Memory holds the JPEGs of one record and a few frames, whatever the length of
 the video.
 """
 
+import bisect
 import collections
 import contextlib
 import dataclasses
 import os
 import pathlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -19,7 +20,7 @@ from scenedetect import FrameTimecode
 from scenedetect.detectors import AdaptiveDetector
 
 from speedflow import inputs, media
-from speedflow.data import catalogue, schema
+from speedflow.data import catalogue, declared_label, schema
 from speedflow.errors import SpeedflowError
 from speedflow.timewarp import labels
 
@@ -43,7 +44,9 @@ class Numbered(NamedTuple):
   frame: media.Frame
 
 
-def number_shots(frames: Iterable[media.Frame]) -> Iterator[Numbered]:
+def number_shots(
+  frames: Iterable[media.Frame], resumed: Sequence[Fraction] = ()
+) -> Iterator[Numbered]:
   """Numbers the shots of a video: a new one begins at each cut.
 
   PySceneDetect's adaptive detector: a cut is a change of colours and
@@ -52,6 +55,9 @@ def number_shots(frames: Iterable[media.Frame]) -> Iterator[Numbered]:
 
   Args:
     frames: in order, RGB.
+    resumed: times of frames before which others were left out, where another
+      shot begins as well; may grow while frames come, as
+      `VideoReader.resumed` does.
 
   Yields:
     Every frame, with the number of its shot.
@@ -66,7 +72,8 @@ def number_shots(frames: Iterable[media.Frame]) -> Iterator[Numbered]:
     if emitted in cuts:
       shot += 1
     emitted += 1
-    return Numbered(shot, pending.popleft())
+    frame = pending.popleft()
+    return Numbered(shot + bisect.bisect_right(resumed, frame.time), frame)
 
   for number, frame in enumerate(frames):
     pending.append(frame)
@@ -97,6 +104,7 @@ class ClipRecords:
     short_side: int = 256,
     quality: int = 90,
     find_cuts: bool = True,
+    ignore_metadata: bool = False,
   ):
     """Prepares reading.
 
@@ -105,11 +113,13 @@ class ClipRecords:
       short_side: of the JPEGs, in pixels; smaller frames stay as they are.
       quality: of the JPEGs, 1..100.
       find_cuts: False: the clip is known to be one shot.
+      ignore_metadata: whether to leave a clip of no label without one, instead
+        of taking what its camera wrote into the file.
     """
     self.frames = 0
     self.shots = 0
     self.notes: list[str] = []
-    self._clip = clip
+    self._clip = clip if ignore_metadata else declared_label.labelled(clip)
     self._short_side = short_side
     self._quality = quality
     self._find_cuts = find_cuts
@@ -130,7 +140,7 @@ class ClipRecords:
         video = _open_images(self._clip, self._short_side)
       else:
         video = _open_video(self._clip, self._short_side, stack)
-      for chunk in _chunks(self._numbered(video.frames)):
+      for chunk in _chunks(self._numbered(video.frames, video.resumed)):
         if len(chunk.frames) > 1:
           yield self._record(chunk, video)
       if damage := video.damage():
@@ -147,12 +157,17 @@ class ClipRecords:
     true = labels.drop_duplicates(self._changes, self._times_s)
     return 1 - len(true.indices) / len(self._times_s)
 
-  def _numbered(self, frames: Iterable[media.Frame]) -> Iterator["_Encoded"]:
+  def _numbered(
+    self, frames: Iterable[media.Frame], resumed: Sequence[Fraction]
+  ) -> Iterator["_Encoded"]:
     numbered: Iterable[Numbered]
     if self._find_cuts:
-      numbered = number_shots(frames)
+      numbered = number_shots(frames, resumed)
     else:
-      numbered = (Numbered(0, frame) for frame in frames)
+      numbered = (
+        Numbered(bisect.bisect_right(resumed, frame.time), frame)
+        for frame in frames
+      )
     for shot, (image, time) in numbered:
       self._note_change(image, time)
       yield _Encoded(
@@ -247,6 +262,7 @@ class _Video:
   time_base: Fraction
   has_audio: bool
   damage: Callable[[], str | None]
+  resumed: Sequence[Fraction] = ()
 
 
 def _chunks(frames: Iterable[_Encoded]) -> Iterator[_Chunk]:
@@ -276,6 +292,7 @@ def _open_video(
     time_base=reader.info.time_base,
     has_audio=reader.info.has_audio,
     damage=lambda: reader.damage,
+    resumed=reader.resumed,
   )
 
 

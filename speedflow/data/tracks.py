@@ -29,7 +29,7 @@ SIZE = 64
 GRID = 16
 """Points along each side."""
 
-KNOWN = ("known", "believed", "assumed_realtime")
+KNOWN = ("known", "declared", "believed", "assumed_realtime")
 """Labels of speed that are relied on."""
 
 _LONGEST_S = 2.6

@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from speedflow.declared import Declaration
 from speedflow.estimate import answer as estimate_lib
 from speedflow.evaluation.speed import Z80
 
@@ -137,6 +138,11 @@ class Detection:
     probabilities: of each verdict, by a prior at which none is far ahead.
     stretches: the spans between changes within the picture, in order.
     cuts_s: times of the first frames after cuts.
+    damage: what of the file could not be read, or None.
+    declared: what the file declares of its capture, where it was asked and
+      says anything.
+    findings: what is declared and cannot be so, or does not come from a
+      camera, as sentences. They change no verdict.
   """
 
   file: str
@@ -150,6 +156,9 @@ class Detection:
   probabilities: dict[Verdict, float] = dataclasses.field(default_factory=dict)
   stretches: tuple[Stretch, ...] = ()
   cuts_s: tuple[float, ...] = ()
+  damage: str | None = None
+  declared: Declaration | None = None
+  findings: tuple[str, ...] = ()
 
   @classmethod
   def failed(cls, file: str, error: str) -> "Detection":
@@ -162,6 +171,7 @@ class Detection:
       "file": self.file,
       "status": self.status,
       "error": self.error,
+      "damage": self.damage,
       "changes": [
         {
           "time_s": round(change.time_s, 3),
@@ -187,4 +197,6 @@ class Detection:
       },
       "verdict": self.verdict,
       "why": self.why,
+      "declared": self.declared.to_json() if self.declared else None,
+      "findings": list(self.findings),
     }

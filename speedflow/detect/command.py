@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from speedflow import arguments, batch, wording
@@ -34,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     metavar="OUT.html",
     help="write a page: evidence, film strips, and what it cannot know",
   )
+  arguments.add_ignore_metadata(parser)
   arguments.add_overwrite(parser)
 
 
@@ -49,16 +50,25 @@ def run(args: argparse.Namespace) -> int:
   Raises:
     SpeedflowError: an output cannot be written.
   """
+  from speedflow import declared
   from speedflow.detect import answer as detect_lib
   from speedflow.detect import detector as detector_lib
+  from speedflow.detect import witness
 
   if args.plot:
     pictures.require_few(args.plot, len(args.files))
   wanted = dict.fromkeys((args.plot, args.report), marks.is_marked)
   with batch.claimed(args, "detect", wanted):
     detector = detector_lib.load_detector()
+
+    def answer(
+      file: str, on_progress: Callable[[float], None]
+    ) -> detect_lib.Detection:
+      found = detector.detect(file, on_progress=on_progress)
+      return witness.add(found, declared.ask(file, args.ignore_metadata))
+
     detections, interrupted = batch.ask(
-      args, detector.detect, detect_lib.Detection.failed
+      args, answer, detect_lib.Detection.failed
     )
     _show(args, detections)
   return batch.exit_code(detections, interrupted)

@@ -186,6 +186,7 @@ class Detector:
       sound=sound,
       stretches=tuple(stretches),
       cuts_s=of_picture.cuts_s,
+      damage=video.damage,
     )
 
   def _of_sound(self, path: str | os.PathLike[str]) -> _OfSound:

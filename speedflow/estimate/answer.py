@@ -10,6 +10,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from speedflow.declared import Declaration
+
 Status = Literal["ok", "uncertain", "error"]
 
 WIDEST = 4.0
@@ -78,7 +80,11 @@ class Estimate:
     reason: why the estimate is uncertain, as the end of a sentence that
       begins "does not tell how fast it plays:", or None.
     duration_s: length in seconds of playback, or None.
-    fps: average frames per second of playback, or None.
+    fps: frames per second of playback by the time stamps, the mean where they
+      are uneven, or None.
+    fps_nominal: frames per second as the file's header states it, or None.
+    variable_rate: whether the intervals between frames differ, or None.
+    damage: what of the file could not be read, or None.
     speed: the one number for the whole video, or None.
     speed_low: lower end of its 80 % interval, or None.
     speed_high: upper end of its 80 % interval, or None.
@@ -86,6 +92,11 @@ class Estimate:
     curve: speed over time, or None.
     rounds: the summary speed from looking at every frame, then also at every
       second, fourth and eighth.
+    declared: what the file declares of its capture, where it was asked and
+      says anything.
+    picture: what the picture says, where the declared speed decides.
+    warning: why what is declared is not to be believed, as a sentence without
+      its full stop, or None.
   """
 
   file: str
@@ -94,12 +105,25 @@ class Estimate:
   reason: str | None = None
   duration_s: float | None = None
   fps: float | None = None
+  fps_nominal: float | None = None
+  variable_rate: bool | None = None
+  damage: str | None = None
   speed: float | None = None
   speed_low: float | None = None
   speed_high: float | None = None
   segments: tuple[Segment, ...] = ()
   curve: SpeedCurve | None = None
   rounds: tuple[float, ...] = ()
+  declared: Declaration | None = None
+  picture: "Estimate | None" = None
+  warning: str | None = None
+
+  @property
+  def decided_by(self) -> Literal["picture", "declared"] | None:
+    """By what the speed is known; None where it is not."""
+    if self.status != "ok":
+      return None
+    return "declared" if self.picture is not None else "picture"
 
   @classmethod
   def failed(cls, file: str, error: str) -> "Estimate":
@@ -114,6 +138,19 @@ class Estimate:
       "error": self.error,
       "duration_s": _seconds(self.duration_s),
       "fps": _seconds(self.fps),
+      "fps_nominal": _seconds(self.fps_nominal),
+      "variable_rate": self.variable_rate,
+      "damage": self.damage,
+      **self._speeds(),
+      "decided_by": self.decided_by,
+      "declared": self.declared.to_json() if self.declared else None,
+      "picture": self.picture
+      and {"status": self.picture.status, **self.picture._speeds()},
+      "warning": self.warning,
+    }
+
+  def _speeds(self) -> dict[str, Any]:
+    return {
       "speed": rounded_factor(self.speed),
       "speed_low": rounded_factor(self.speed_low),
       "speed_high": rounded_factor(self.speed_high),
@@ -131,6 +168,12 @@ class Estimate:
 
   def in_words(self) -> str:
     """The answer as a sentence without its subject."""
+    said = self._speed_in_words()
+    if self.declared is not None and self.picture is not None:
+      return f"{said}, as the file declares ({self.declared.source})"
+    return said
+
+  def _speed_in_words(self) -> str:
     if self.status == "error":
       return f"could not be read: {self.error}"
     if self.status == "uncertain" or self.speed is None:

@@ -3,7 +3,7 @@
 import argparse
 import csv
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from speedflow import arguments, batch, wording
@@ -40,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     metavar="OUT.png|OUT.html",
     help="draw speed over time, as a picture or as a page with film strips",
   )
+  arguments.add_ignore_metadata(parser)
   arguments.add_overwrite(parser)
 
 
@@ -55,16 +56,25 @@ def run(args: argparse.Namespace) -> int:
   Raises:
     SpeedflowError: an output cannot be written.
   """
+  from speedflow import declared
   from speedflow.estimate import answer as estimate_lib
   from speedflow.estimate import estimator as estimator_lib
+  from speedflow.estimate import witness
 
   if args.plot and args.plot.lower().endswith(".png"):
     pictures.require_few(args.plot, len(args.files))
   wanted = {args.csv: marks.is_table(_COLUMNS), args.plot: marks.is_marked}
   with batch.claimed(args, "estimate", wanted):
     estimator = estimator_lib.load_estimator()
+
+    def answer(
+      file: str, on_progress: Callable[[float], None]
+    ) -> estimate_lib.Estimate:
+      found = estimator.estimate(file, on_progress=on_progress)
+      return witness.weigh(found, declared.ask(file, args.ignore_metadata))
+
     estimates, interrupted = batch.ask(
-      args, estimator.estimate, estimate_lib.Estimate.failed
+      args, answer, estimate_lib.Estimate.failed
     )
     if not args.json:
       _print_table(estimates)
@@ -100,6 +110,7 @@ def _print_table(estimates: Sequence["estimate_lib.Estimate"]) -> None:
         notes.append(f"{name}: {_spans(found.segments)}")
     elif found.status == "uncertain":
       notes.append(f"{name}: {found.in_words()}")
+    notes += [f"{name}: {wording.shown(line)}" for line in _of_file(found)]
     # Text, since a file name may look like rich's markup.
     rows.add_row(text.Text(name), *numbers, found.status)
   # A pipe has no width for the names to be folded at.
@@ -107,6 +118,21 @@ def _print_table(estimates: Sequence["estimate_lib.Estimate"]) -> None:
   console.Console(width=width).print(rows)
   for note in notes:
     print(note)
+
+
+def _of_file(found: "estimate_lib.Estimate") -> list[str]:
+  """What the file says of its speed, and whether that is believed."""
+  declared = found.declared
+  if found.warning:
+    return [found.warning]
+  if declared is None or declared.speed is None:
+    return []
+  words = f"the file {declared.in_words()} ({declared.source})"
+  if found.decided_by == "declared":
+    picture = found.picture
+    seen = picture.in_words() if picture else ""
+    return [f"{words}; the picture alone {seen}"]
+  return [f"{words}; not trusted ({declared.trust})"]
 
 
 def _spans(segments: Sequence["estimate_lib.Segment"]) -> str:

@@ -222,12 +222,26 @@ class SpeedEstimator:
     found = self._windows(timed, video.maps, dense, changes_s or ())
     if on_progress:
       on_progress(1.0)
-    fps = float(video.info.fps)
-    duration_s = float(timed.last - timed.first) + 1 / fps
+    timeline = video.info.timeline
+    # The last frame may be held; after damage, it is not the last one.
+    ended = timed.last == timeline.times[-1]
+    end = timeline.end if ended else timed.last + 1 / timeline.rate
+    duration_s = float(end - timed.first)
     if changes_s is not None:
       changes_s = [time_s - float(timed.first) for time_s in changes_s]
-    return segments.summarise(
-      os.fspath(video.path), found, duration_s, fps, self._widths, changes_s
+    answer = segments.summarise(
+      os.fspath(video.path),
+      found,
+      duration_s,
+      float(timeline.rate),
+      self._widths,
+      changes_s,
+    )
+    return dataclasses.replace(
+      answer,
+      fps_nominal=float(video.info.fps_nominal),
+      variable_rate=not timeline.even,
+      damage=video.damage,
     )
 
   def _windows(

@@ -19,6 +19,7 @@ from speedflow.media.muxer import (
   require_suffix,
   sound_encoder,
 )
+from speedflow.media.photron import files_of
 from speedflow.media.timeline import Timeline
 from speedflow.media.video import (
   Frame,
@@ -44,6 +45,7 @@ __all__ = [
   "colour_for",
   "decode_flac",
   "encode_flac",
+  "files_of",
   "fine_time_base",
   "is_ours",
   "join",

@@ -59,6 +59,15 @@ class Steps(NamedTuple):
   first: tuple[int, ...] = (0,)
   shift: tuple[Fraction, ...] = (Fraction(0),)
 
+  def at_joint(self, number: int) -> bool:
+    """Whether a packet is one of the last before a step, or the first."""
+    return any(-_AT_A_JOINT <= number - at <= 0 for at in self.first[1:])
+
+
+# The last packets before a clock is set count as broken, for the count of
+# transport packets is set, too.
+_AT_A_JOINT = 3
+
 
 def may_step(container: InputContainer) -> bool:
   """Whether the clock of a file of this format may be set."""

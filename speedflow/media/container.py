@@ -11,6 +11,7 @@ from av.video.stream import VideoStream
 
 from speedflow import inputs
 from speedflow.errors import SpeedflowError
+from speedflow.media import photron
 
 # FFmpeg draws text files as terminal art; nobody means that as a video.
 _TEXT_FORMATS = frozenset({"tty", "bin", "xbin", "adf", "idf"})
@@ -44,7 +45,8 @@ def open_container(path: str | os.PathLike[str]) -> InputContainer:
         f"{file}: a list of files (a playlist), where a video was wanted; name "
         "the files that it lists"
       )
-    container = open_unchecked(file)
+    opener = photron.open_recording if photron.is_recording(file) else None
+    container = (opener or open_unchecked)(file)
   except PermissionError as error:
     raise SpeedflowError(
       f"{file}: may not be read; give yourself read permission"

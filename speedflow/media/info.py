@@ -142,7 +142,7 @@ def nominal_fps(
   path = stream.container.name.removeprefix("file:")
   start, end = (picture.pts for picture in first)
   raw = int(stream.container.format.flags) & _NO_STAMPS
-  if raw and start is None:
+  if raw:
     # FFmpeg makes a rate up where the stream has none.
     rate = stream.codec_context.framerate and stream.guessed_rate
     if not rate:
@@ -179,8 +179,10 @@ def _timeline(
   last = lasts = None
   # What is damaged is judged by what stands before.
   with contextlib.suppress(av.FFmpegError):
-    for packet in clock_steps.corrected(container.demux(stream), steps):
-      if not packet.size or packet.is_discard or packet.is_corrupt:
+    whole = (packet for packet in container.demux(stream) if packet.size)
+    for number, packet in enumerate(clock_steps.corrected(whole, steps)):
+      broken = packet.is_corrupt and not steps.at_joint(number)
+      if packet.is_discard or broken:
         continue
       shown.append(packet.pts)
       decoded.append(packet.dts)

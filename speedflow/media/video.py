@@ -38,6 +38,9 @@ _EXACT = (
 _CUT_S = 1
 # FFmpeg's own decoders of these leave transparency out; libvpx's do not.
 _ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
+_YEAR_S = 365 * 24 * 3600
+# No recorder's clock begins so far from 0.
+_LONGEST_S = 100 * _YEAR_S
 # Reading goes on after damage, unless nothing but damage comes.
 _MOST_ERRORS = 50
 
@@ -213,6 +216,11 @@ class VideoReader:
     width, height = picture.width, picture.height
     if self._orientation.transpose:
       width, height = height, width
+    if abs((picture.pts or 0) * time_base) > _LONGEST_S:
+      raise SpeedflowError(
+        f"{self._path}: its clock begins {_LONGEST_S // _YEAR_S:.0f} years or"
+        " more from 0; write it into another file with time stamps from 0"
+      )
     return VideoInfo(
       path=self._path,
       width=width,
@@ -283,8 +291,9 @@ class VideoReader:
     """Packets, then one that empties the decoder; damage is passed over."""
     steps = self._steps.get(self._stream.index, clock_steps.Steps())
     started = False
-    for packet in clock_steps.corrected(self._demuxed(), steps):
-      if packet.is_corrupt:
+    packets = clock_steps.corrected(self._demuxed(), steps)
+    for number, packet in enumerate(packets):
+      if packet.is_corrupt and not steps.at_joint(number):
         if started:
           self._note_damage("cut or broken packet")
         continue

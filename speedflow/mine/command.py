@@ -88,6 +88,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     metavar="N",
     help="threads, for the DirectRunner (default: %(default)s)",
   )
+  arguments.add_ignore_metadata(parser)
   arguments.add_overwrite(parser)
   beam_runner.add_arguments(parser)
 
@@ -117,6 +118,7 @@ def run(args: argparse.Namespace) -> int:
     max_minutes=args.max_minutes,
     dense=args.dense,
     changes=args.changes,
+    ignore_metadata=args.ignore_metadata,
     weights=args.weights,
     calibration=args.calibration,
     workers=args.workers,

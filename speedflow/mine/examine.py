@@ -11,9 +11,12 @@ from typing import Any
 
 import numpy as np
 
+from speedflow import declared as declared_lib
 from speedflow import media
 from speedflow.data import catalogue, schema, shots
+from speedflow.declared import Declaration
 from speedflow.estimate import estimator as estimator_lib
+from speedflow.estimate import witness
 from speedflow.mine import duplicates, filters, refusal, scan
 
 _HASHES_PER_S = 2.0
@@ -32,6 +35,7 @@ class Settings:
     period_s: of the sparse scan, seconds.
     max_hours: of playback; what comes later in a file is left out.
     max_minutes: of work, after which a file is given up.
+    ignore_metadata: whether not to ask files what they declare.
   """
 
   max_speed: float = 0.5
@@ -42,6 +46,7 @@ class Settings:
   period_s: float = scan.PERIOD_S
   max_hours: float = 24.0
   max_minutes: float = 120.0
+  ignore_metadata: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,12 +58,15 @@ class Verdict:
     reason: why it is rejected; "" for slow motion.
     judgements: of the filters, for pieces that are slow enough.
     hashes: perceptual ones of some frames, for such pieces.
+    vouched: what the file declares, where its word alone decides, it is slow
+      enough, and the picture does not contradict it.
   """
 
   piece: scan.Piece
   reason: str = ""
   judgements: tuple[filters.Judgement, ...] = ()
   hashes: tuple[int, ...] = ()
+  vouched: Declaration | None = None
 
   def to_json(self) -> dict[str, Any]:
     """The verdict as JSON-ready values; the reason is left out."""
@@ -73,6 +81,8 @@ class Verdict:
       "evidence": round(max(piece.evidence, -99.0), 4),
       "fps": round(piece.fps, 4),
       "capture_fps": float(f"{piece.capture_fps:.5g}"),
+      "declared_capture_fps": _declared(self.vouched, "capture_fps"),
+      "declared_speed": _declared(self.vouched, "speed"),
       "filters": {j.name: float(f"{j.score:.4g}") for j in self.judgements},
       "hash": [f"{value:016x}" for value in self.hashes],
     }
@@ -110,6 +120,7 @@ class Examination:
     """
     deadline_s = time.monotonic() + 60 * self.settings.max_minutes
     info = refusal.probe(self.path)
+    declared = declared_lib.ask(self.path, self.settings.ignore_metadata)
     limit_s = 3600 * self.settings.max_hours
     self.seconds = min(info.duration_s, limit_s)
     if info.duration_s > limit_s:
@@ -123,13 +134,16 @@ class Examination:
         self.settings.max_speed,
         self.find_changes,
         deadline_s,
+        lambda: self.counts.update(damaged_spans=1),
       ):
         if end_s == math.inf:
           end_s = piece.start_s + limit_s
         if piece.start_s > end_s:
           return
         self.dense_s += piece.seconds
-        verdict = self._judge(piece)
+        verdict = self._judge(piece, declared)
+        if verdict.vouched and not verdict.reason:
+          self.counts["vouched"] += 1
         self.counts[verdict.reason or "found"] += 1
         yield verdict
 
@@ -147,9 +161,12 @@ class Examination:
       found, settings.max_speed, settings.doubt, settings.period_s
     )
 
-  def _judge(self, piece: scan.Piece) -> Verdict:
+  def _judge(
+    self, piece: scan.Piece, declared: Declaration | None = None
+  ) -> Verdict:
     """The cheapest reasons first."""
     settings = self.settings
+    vouched = self._vouched(piece, declared)
     # Two frames' worth of rounding.
     if piece.seconds < settings.min_seconds - 2 / piece.fps:
       return Verdict(piece, "too_short")
@@ -157,14 +174,26 @@ class Examination:
       return Verdict(piece, "speed_unknown")
     if piece.speed > settings.max_speed:
       return Verdict(piece, "not_slow")
-    if piece.evidence <= settings.evidence:
+    if piece.evidence <= settings.evidence and vouched is None:
       return Verdict(piece, "not_surely_slow")
     footage = read_footage(self.path, piece.start_s, piece.end_s)
     if footage is None:
       return Verdict(piece, "too_short")
     judgements = filters.judge(footage)
     failed = next((j.name for j in judgements if not j.passes), "")
-    return Verdict(piece, failed, tuple(judgements), _hashes(footage))
+    return Verdict(piece, failed, tuple(judgements), _hashes(footage), vouched)
+
+  def _vouched(
+    self, piece: scan.Piece, declared: Declaration | None
+  ) -> Declaration | None:
+    """What is declared, where it makes a piece surely slow."""
+    if declared is None or not declared.decides or declared.speed is None:
+      return None
+    if declared.speed > self.settings.max_speed or witness.contradicts(
+      declared.speed, piece.speed_low, piece.speed_high
+    ):
+      return None
+    return declared
 
 
 def read_footage(
@@ -181,10 +210,10 @@ def read_footage(
     At most `filters.ANALYSED_FRAMES` frames; None where there are none.
   """
   with media.VideoReader(
-    path, short_side=filters.SHORT_SIDE, start_s=max(start_s, 0.0)
+    path, short_side=filters.SHORT_SIDE, start_s=start_s
   ) as reader:
     most_s = filters.ANALYSED_FRAMES / float(reader.info.fps)
-  first_s = max(0.0, start_s, (start_s + end_s - most_s) / 2)
+  first_s = max(start_s, (start_s + end_s - most_s) / 2)
   frames: list[media.Frame] = []
   with media.VideoReader(
     path, short_side=filters.SHORT_SIDE, start_s=first_s
@@ -207,8 +236,12 @@ def _hashes(footage: filters.Footage) -> tuple[int, ...]:
   )
 
 
+def _declared(vouched: Declaration | None, name: str) -> float | None:
+  return float(f"{getattr(vouched, name):.6g}") if vouched else None
+
+
 def records(
-  path: str, name: str, source: str, piece: scan.Piece
+  path: str, name: str, source: str, verdict: Verdict
 ) -> Iterator[schema.ShotRecord]:
   """A piece as training records, with its sound.
 
@@ -216,19 +249,21 @@ def records(
     path: the file.
     name: of the clip, unique.
     source: where the file came from.
-    piece: the piece.
+    verdict: on the piece.
 
   Raises:
     SpeedflowError: the file cannot be read.
   """
+  piece, vouched = verdict.piece, verdict.vouched
   clip = catalogue.Clip(
     name=name,
     path=path,
     # A float may lie above the exact time that it stands for.
-    start_s=max(0.0, piece.start_s - 1e-4),
+    start_s=piece.start_s - 1e-4,
     end_s=piece.end_s - 1e-4,
-    speed=piece.speed,
-    label="pseudo",
+    capture_fps=vouched.capture_fps or 0.0 if vouched else 0.0,
+    speed=vouched.speed or 0.0 if vouched else piece.speed,
+    label="declared" if vouched else "pseudo",
     category="slowmo",
     source=source,
     source_path=pathlib.PurePath(source).name,

@@ -42,6 +42,8 @@ _NUMBERS = (
   "evidence",
   "fps",
   "capture_fps",
+  "declared_capture_fps",
+  "declared_speed",
 )
 
 

@@ -37,7 +37,7 @@ FILES = "files"
 """The folder, below the output, of what was found file by file."""
 
 # Raised when the same file would give other clips than before.
-_FORMAT = 3
+_FORMAT = 4
 _MOST_REMOTE_BYTES = 32 << 30
 _RECORDS_PER_SHARD = 256
 _NO_UTF8 = re.compile("[\udc80-\udcff]")
@@ -174,7 +174,7 @@ def _readable(
         encoded = [
           record.encode()
           for record in examine.records(
-            path, name, wording.utf8(source), verdict.piece
+            path, name, wording.utf8(source), verdict
           )
         ]
         row = {"id": name, "key": key, "source": source, **verdict.to_json()}

@@ -201,6 +201,7 @@ def pieces(
   max_speed: float,
   find_changes: FindChanges | None = None,
   deadline_s: float = math.inf,
+  on_damage: Callable[[], None] | None = None,
 ) -> Iterator[Piece]:
   """Cuts a span at cuts and changes of speed, and estimates each piece.
 
@@ -214,6 +215,7 @@ def pieces(
     find_changes: finds where speed changes within a shot; None: where the
       estimates themselves say so.
     deadline_s: when to give up, on the clock of `time.monotonic`.
+    on_damage: called if something of the span could not be read.
 
   Raises:
     SpeedflowError: the file cannot be read, or not in time.
@@ -226,8 +228,11 @@ def pieces(
     frames = itertools.takewhile(
       lambda f: f.time < span.end_s, refusal.in_time(reader, path, deadline_s)
     )
-    for shot in _stretches(shots.number_shots(frames)):
+    numbered = shots.number_shots(frames, reader.resumed)
+    for shot in _stretches(numbered):
       yield from _estimated(shot, rate, estimator, max_speed, find_changes)
+    if reader.damage and on_damage:
+      on_damage()
 
 
 def _stretches(

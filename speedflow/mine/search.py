@@ -30,6 +30,7 @@ def search(
   max_minutes: float = 120.0,
   dense: bool = False,
   changes: bool = False,
+  ignore_metadata: bool = False,
   weights: str = "tiny",
   calibration: str | None = None,
   workers: int = 1,
@@ -50,6 +51,9 @@ def search(
     max_minutes: of work on one file, which is then left out.
     dense: whether to look at every frame of every file.
     changes: whether to cut where the change detector finds changes, too.
+    ignore_metadata: whether not to ask files what they declare; else slow
+      motion that its camera declares needs no evidence of the picture beyond
+      its being read as slow.
     weights: shipped weights, or a .safetensors file of exported ones.
     calibration: a JSON file of false positives; that of the weights if None.
     workers: threads, for the DirectRunner.
@@ -78,6 +82,7 @@ def search(
     doubt=known.doubt,
     sparse=not dense,
     max_minutes=max_minutes,
+    ignore_metadata=ignore_metadata,
   )
   job = pipeline.Job(
     pathlib.Path(out),

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from speedflow import inputs
+from speedflow import declared, inputs
 from speedflow.data import catalogue
 from speedflow.errors import SpeedflowError
 from speedflow.mine.refusal import RefusalError
@@ -124,12 +124,14 @@ def fingerprint(source: str) -> str:
     return f"{source} {system.ukey(path)}"
   digest = hashlib.blake2b(digest_size=16)
   inputs.require_file(source, "video file")
-  # A file that is written to need not end.
-  with open(source, "rb") as file:
-    left = os.fstat(file.fileno()).st_size
-    while chunk := file.read(min(_CHUNK, left)):
-      digest.update(chunk)
-      left -= len(chunk)
+  # Frames beside a header, and what a camera writes beside its clips.
+  for part in (pathlib.Path(source), *declared.companions(source)):
+    # A file that is written to need not end.
+    with part.open("rb") as file:
+      left = os.fstat(file.fileno()).st_size
+      while chunk := file.read(min(_CHUNK, left)):
+        digest.update(chunk)
+        left -= len(chunk)
   return digest.hexdigest()
 
 

@@ -1,7 +1,7 @@
 """The picture of a video as networks look at it: small, grey, shot by shot."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from typing import IO, Self
 
@@ -22,6 +22,7 @@ class Picture:
     path: the file.
     info: what the file says of itself.
     maps: motion between its frames; those that were asked for are kept.
+    damage: what could not be read, known once it was; None if all could.
   """
 
   def __init__(
@@ -47,6 +48,7 @@ class Picture:
     self.info = media.probe(path)
     self._spool = spool.Spool(path, kept) if keep or kept else None
     self.maps = motion_maps.MotionMaps(self._spool)
+    self.damage: str | None = None
     self._places: list[tuple[int, Fraction, spool.Place]] | None = None
 
   def __enter__(self) -> Self:
@@ -71,24 +73,28 @@ class Picture:
       return
     places = []
     with media.VideoReader(self.path, size=motion.FRAME_SIZE[::-1]) as reader:
-      for numbered in small_frames(reader):
+      for numbered in small_frames(reader, reader.resumed):
         if self._spool:
           place = self._spool.put(numbered.frame.image.tobytes())
           places.append((numbered.shot, numbered.frame.time, place))
         yield numbered
+      self.damage = reader.damage
     # Only once all of them are kept.
     self._places = places
 
 
-def small_frames(frames: Iterable[media.Frame]) -> Iterator[shots.Numbered]:
+def small_frames(
+  frames: Iterable[media.Frame], resumed: Sequence[Fraction] = ()
+) -> Iterator[shots.Numbered]:
   """Numbers the shots of a video and takes its colours away.
 
   Args:
     frames: in order, RGB, uint8 [96, 128, 3].
+    resumed: as of `shots.number_shots`.
 
   Yields:
     Every frame, grey, uint8 [96, 128], with the number of its shot.
   """
-  for shot, (image, time) in shots.number_shots(frames):
+  for shot, (image, time) in shots.number_shots(frames, resumed):
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     yield shots.Numbered(shot, media.Frame(grey, time))

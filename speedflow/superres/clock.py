@@ -126,8 +126,15 @@ def _beginning(path: str | os.PathLike[str], origin: Fraction) -> Fraction:
 
 
 def _divided(found: Survey, factor: int) -> Iterator[Fraction]:
-  """Times at every 1 / factor of every interval, the last one included."""
-  ends = itertools.chain(found.times[1:], [found.end])
+  """Times at every 1 / factor of every interval, and of one after the last.
+
+  A last frame that is shown for longer is then held, as it was.
+  """
+  usual = found.end
+  if len(found.times) > 1:
+    span = found.times[-1] - found.times[0]
+    usual = found.times[-1] + span / (len(found.times) - 1)
+  ends = itertools.chain(found.times[1:], [min(usual, found.end)])
   for start, end in zip(found.times, ends, strict=True):
     for part in range(factor):
       yield start + (end - start) * Fraction(part, factor)

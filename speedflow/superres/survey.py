@@ -102,7 +102,7 @@ def survey(
     jumps = _Jumps()
     busiest = _Busiest()
     last = 0
-    for shot, (image, time) in shots.number_shots(opaque):
+    for shot, (image, time) in shots.number_shots(opaque, reader.resumed):
       change, jumped = jumps.next(image)
       if times:
         changes.append(change)

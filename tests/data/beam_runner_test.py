@@ -39,7 +39,7 @@ def test_a_worker_s_error_is_told_once_and_its_traceback_not(
 ):
   monkeypatch.setattr(sys, "stderr", sys.stderr)
   with pytest.raises(
-    SpeedflowError, match="^a.json: could not be written; make room$"
+    SpeedflowError, match=r"^a\.json: could not be written; make room$"
   ):
     beam_runner.run(_Pipeline(printed))
   print("speedflow: a.json", file=sys.stderr)

@@ -47,6 +47,8 @@ def test_json_has_the_agreed_keys_and_round_numbers(found):
     },
     "verdict": "sped_up",
     "why": "Because.",
+    "declared": None,
+    "findings": [],
   }
   assert json.loads(json.dumps(found.to_json())) == found.to_json()
 

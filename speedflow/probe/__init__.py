@@ -1,0 +1,1 @@
+"""What is a video file, and what does it declare of its capture?"""
