@@ -143,6 +143,8 @@ def test_page_of_mined_clips(tmp_path):
     "evidence": 5.0,
     "fps": 30.0,
     "capture_fps": 120.0,
+    "declared_capture_fps": None,
+    "declared_speed": None,
     "filters": {},
     "hash": ["0"],
   }
