@@ -22,6 +22,7 @@ _REQUIRES = [
   "grain",
   "importlib_resources",  # tensorflow-datasets needs it, undeclared.
   "jax>=0.9,<0.12",
+  "jinja2",
   "librosa",
   "matplotlib",
   "ml-collections",
@@ -31,6 +32,7 @@ _REQUIRES = [
   "orbax-checkpoint",
   "pillow",
   "rich",
+  "safetensors",
   "scenedetect-headless",
   "scipy",
   "soundfile",
@@ -67,6 +69,17 @@ _EXTRAS = {
   "bench": ["decord", "webdataset"],
 }
 
+# Packages with templates of pages.
+_PAGES = (
+  "attribute",
+  "demo",
+  "detect",
+  "estimate",
+  "mine",
+  "pages",
+  "superres",
+)
+
 setuptools.setup(
   name="speedflow",
   version=_VERSION,
@@ -86,7 +99,8 @@ setuptools.setup(
   ),
   package_data={
     "speedflow": ["py.typed"],
-    "speedflow.weights": ["*.npz", "*.json"],
+    **{f"speedflow.{name}": ["templates/*"] for name in _PAGES},
+    "speedflow.weights": ["*.safetensors", "*.json"],
   },
   install_requires=_REQUIRES,
   extras_require=_EXTRAS,

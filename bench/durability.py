@@ -83,7 +83,7 @@ _VERBS = (
   Verb(
     "train",
     f"train {_TRAINED}",
-    proof=f"eval {_TRAINED} --split=val --export={{out}}/weights.npz"
+    proof=f"eval {_TRAINED} --split=val --export={{out}}/weights.safetensors"
     " --overwrite",
   ),
 )

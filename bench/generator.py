@@ -80,13 +80,16 @@ def making(spec: str, repeats: int) -> dict[str, float]:
   image = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
   log2_step = np.zeros((1, facts.knots))
 
-  def ways(steps: int) -> float:
+  def trajectories(steps: int) -> float:
     return seconds(
-      lambda: maker.ways(image[None], log2_step, [0], steps=steps), repeats
+      lambda: maker.trajectories(image[None], log2_step, [0], steps=steps),
+      repeats,
     )
 
   return {
-    "denoise_s": round((ways(2 * _STEPS) - ways(_STEPS)) / _STEPS, 4),
+    "denoise_s": round(
+      (trajectories(2 * _STEPS) - trajectories(_STEPS)) / _STEPS, 4
+    ),
     "clip_s": seconds(
       lambda: maker.generate(image, steps=_STEPS, size=64), repeats
     ),

@@ -70,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
   parser.add_argument("--sizes", default="320x192,1280x720")
   options = parser.parse_args(arguments)
   os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:1])
-  machine = interpolator.FrameInterpolator(weights.load())
+  machine = interpolator.FrameInterpolator(weights.SUPERRES.load()[0])
   rows = []
   for size in options.sizes.split(","):
     width, height = map(int, size.split("x"))

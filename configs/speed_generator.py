@@ -78,7 +78,8 @@ def get_config(variant: str = "tiny") -> ml_collections.ConfigDict:
   config.model.buckets = 8
   config.model.low = -4.0
   config.model.high = 3.0
-  # Unit of ways, sides of the picture per second; their deviation in it.
+  # Unit of trajectories, sides of the picture per second, and their standard
+  # deviation in it.
   config.model.velocity = 0.5
   config.model.deviation = 0.3
   config.model.attention = ""
@@ -112,7 +113,7 @@ def get_config(variant: str = "tiny") -> ml_collections.ConfigDict:
   config.data.mix.mined = 0.0
   if variant == "stream":
     config.data.mix.physics = config.data.mix.shots = 0.0
-  # Moments after the first frame at which ways are told.
+  # Moments after the first frame of which the network gives displacements.
   config.data.knots = knots
   # Slowest and fastest log2 step (seconds between knots x 30).
   config.data.low = -4.0

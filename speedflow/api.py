@@ -70,7 +70,7 @@ def estimate(
 
   Args:
     video: a file.
-    weights: shipped weights, or a .npz file of exported ones.
+    weights: shipped weights, or a .safetensors file of exported ones.
     ignore_metadata: whether to ask the picture alone.
     on_progress: see `Progress`.
 
@@ -149,7 +149,7 @@ def superres(
     audio: what to do with the sound.
     crf: quality, 0 (lossless) to 51.
     mark: whether to write on frames that nobody filmed what they are.
-    weights: shipped weights, or a .npz file of exported ones.
+    weights: shipped weights, or a .safetensors file of exported ones.
     resume: whether to go on from the pieces of a run that was killed.
     overwrite: whether to replace files that speedflow did not make.
     on_progress: see `Progress`.

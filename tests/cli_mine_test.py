@@ -3,13 +3,14 @@
 import json
 import math
 
-import numpy as np
 import pytest
 
 from speedflow import cli, media
 from speedflow.demo import clips
+from speedflow.detect.weights import CHANGE
+from speedflow.estimate.weights import SPEED
 from speedflow.mine import threshold
-from speedflow.weights import parameter_file
+from speedflow.weights import kind
 
 
 @pytest.fixture
@@ -21,7 +22,7 @@ def calibration(tmp_path):
     min_seconds=2.0,
     max_speed=0.5,
     weights="tiny",
-    weights_sha256=threshold.digest("tiny"),
+    weights_sha256=SPEED.digest("tiny"),
     doubt=1.0,
     circumstances={},
   ).write(path)
@@ -44,7 +45,7 @@ def test_a_folder_is_mined_and_what_may_be_claimed_is_said(
   account = json.loads((out / "mining.json").read_text())
   assert account["counters"]["files"] == 2
   assert account["calibration"]["fits"]
-  assert account["models"]["estimator_sha256"] == threshold.digest("tiny")
+  assert account["models"]["estimator_sha256"] == SPEED.digest("tiny")
   assert account["settings"]["max_speed"] == 0.5
   assert video.name not in json.dumps(account["unreadable"])
   for name in ("clips.csv", "clips.parquet", "report.html"):
@@ -72,13 +73,13 @@ def test_changes_are_cut_at_whichever_weights_estimate(
   with media.VideoWriter(tmp_path / "a.mp4", fps, size, crf=18) as writer:
     for image in frames[:cut:3] + frames[cut:]:
       writer.write(image)
-  weights = str(parameter_file.FOLDER / "speed_tiny.npz")
+  weights = str(kind.FOLDER / "speed_tiny.safetensors")
   out = tmp_path / "out"
   arguments = ["mine", str(tmp_path / "a.mp4"), "--out", str(out), "--changes"]
   arguments += ["--weights", weights, "--calibration", calibration]
   assert cli.main(arguments) == 0
   models = json.loads((out / "mining.json").read_text())["models"]
-  assert models["changes_sha256"] == threshold.digest("tiny", "change")
+  assert models["changes_sha256"] == CHANGE.digest("tiny")
   (summary,) = (
     json.loads(path.read_text()) for path in (out / "files").glob("*.json")
   )
@@ -142,20 +143,21 @@ def test_unknown_weights_are_one_line_before_any_work(tmp_path, capsys):
   line = _refusal(["--weights", "none"], tmp_path, capsys)
   assert "no such weights; there are: tiny;" in line
   assert not (tmp_path / "out").exists()
-  other = str(parameter_file.FOLDER / "superres_tiny.npz")
+  other = str(kind.FOLDER / "superres_tiny.safetensors")
   line = _refusal(["--weights", other], tmp_path, capsys)
   assert "not weights of a speed estimator" in line
-  line = _refusal(["--weights", str(tmp_path / "a.npz")], tmp_path, capsys)
-  assert f"{tmp_path / 'a.npz'}: no such weights" in line
+  line = _refusal(
+    ["--weights", str(tmp_path / "a.safetensors")], tmp_path, capsys
+  )
+  assert f"{tmp_path / 'a.safetensors'}: no such weights" in line
   assert not (tmp_path / "out").exists()
 
 
 def test_exported_weights_mine_without_a_claim(make_video, tmp_path, capsys):
-  with np.load(parameter_file.FOLDER / "speed_tiny.npz") as file:
-    stored = dict(file)
-  weights = tmp_path / "mine.npz"
+  model, extra = SPEED.load()
+  weights = tmp_path / "mine.safetensors"
   # The same arrays, but not the same file: nobody calibrated it.
-  np.savez(weights, **stored)
+  SPEED.save(weights, model, {**extra, "calibration": {}})
   out = tmp_path / "out"
   arguments = ["mine", str(make_video(frames=60)), "--out", str(out)]
   assert cli.main([*arguments, "--weights", str(weights)]) == 0

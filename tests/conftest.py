@@ -135,7 +135,7 @@ def _make_records(clips):
           record = dataclasses.replace(record, category="realtime")
           writer.write(record.encode())
         number += 1
-  motion.build_motion(clips, clips.with_name("motion"), looks=1)
+  motion.build_motion(clips, clips.with_name("motion"), appearances=1)
   pairs.build(clips, clips.with_name("changes"))
 
 

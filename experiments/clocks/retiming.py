@@ -73,7 +73,10 @@ def retimed(
   graph = av.filter.Graph()
   nodes = [
     graph.add_buffer(
-      width=width, height=height, format="yuv420p", time_base=1 / fps
+      width=width,
+      height=height,
+      format=av.VideoFormat("yuv420p"),
+      time_base=1 / fps,
     )
   ]
   for described in recipe.filters.format(fps=fps).split(","):

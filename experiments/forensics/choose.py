@@ -21,7 +21,7 @@ import numpy as np
 
 from experiments.forensics import forgeries, witness
 from speedflow.detect import verdict
-from speedflow.detect.answer import Sense
+from speedflow.detect.answer import Modality
 from speedflow.evaluation import report
 
 _ACCUSATION = (1.0, 2.0, 3.0, 5.0)
@@ -47,26 +47,26 @@ def calibrated(
   testimonies: Sequence[witness.Testimony], belief: verdict.Belief
 ) -> verdict.Belief:
   """The belief with bias and gain of files that were changed as a whole."""
-  bias: dict[Sense, float] = {}
-  gain: dict[Sense, float] = {}
-  for sense in get_args(Sense):
+  bias: dict[Modality, float] = {}
+  gain: dict[Modality, float] = {}
+  for modality in get_args(Modality):
     read, true = [], []
     for testimony in testimonies:
       kind = forgeries.KINDS[testimony.forgery.kind]
       speeds = testimony.evidence.stretches[0].speeds
-      moved = sense == "picture" or kind.sound == "resampled"
-      if moved and sense in speeds and not testimony.forgery.spliced:
-        read.append(speeds[sense].log2)
+      moved = modality == "picture" or kind.sound == "resampled"
+      if moved and modality in speeds and not testimony.forgery.spliced:
+        read.append(speeds[modality].log2)
         true.append(np.log2(kind.factor))
-    slope, bias[sense] = map(float, np.polyfit(true, read, 1))
-    gain[sense] = 1 / slope
+    slope, bias[modality] = map(float, np.polyfit(true, read, 1))
+    gain[modality] = 1 / slope
   return dataclasses.replace(belief, bias=bias, gain=gain)
 
 
 def neighbour(
   belief: verdict.Belief, rng: np.random.Generator, size: float
 ) -> verdict.Belief:
-  """A belief near another one: log odds and logarithms moved at random.
+  """A belief near another one: logits and logarithms moved at random.
 
   What these forgeries cannot tell stays: how far off 1 speeds are, and which
   kinds of conflict there are.
@@ -86,8 +86,10 @@ def neighbour(
     conflict=share(belief.conflict),
     wrong=share(belief.wrong),
     shared=share(belief.shared),
-    width={sense: scale(width) for sense, width in belief.width.items()},
-    recall={sense: share(value) for sense, value in belief.recall.items()},
+    width={modality: scale(width) for modality, width in belief.width.items()},
+    recall={
+      modality: share(value) for modality, value in belief.recall.items()
+    },
   )
 
 

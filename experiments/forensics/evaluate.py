@@ -19,11 +19,11 @@ import numpy as np
 
 from experiments.forensics import forgeries, witness
 from speedflow.detect import verdict
-from speedflow.detect.answer import Sense, Verdict
+from speedflow.detect.answer import Modality, Verdict
 from speedflow.evaluation import report
 from speedflow.training import run_record
 
-SYSTEMS: dict[str, tuple[Sense, ...]] = {
+SYSTEMS: dict[str, tuple[Modality, ...]] = {
   "picture and sound": ("picture", "sound"),
   "picture alone": ("picture",),
   "sound alone": ("sound",),
@@ -31,36 +31,42 @@ SYSTEMS: dict[str, tuple[Sense, ...]] = {
 
 
 def only(
-  evidence: verdict.Evidence, senses: Sequence[Sense]
+  evidence: verdict.Evidence, modalities: Sequence[Modality]
 ) -> verdict.Evidence:
-  """The evidence as it is without the other senses."""
-  heard = "sound" in senses
+  """The evidence as it is without the other modalities."""
+  has_sound = "sound" in modalities
   return verdict.Evidence(
     tuple(
-      {sense: change for sense, change in found.items() if sense in senses}
+      {
+        modality: change
+        for modality, change in found.items()
+        if modality in modalities
+      }
       for found in evidence.changes
     ),
     tuple(
       dataclasses.replace(
         stretch,
-        speeds={k: v for k, v in stretch.speeds.items() if k in senses},
+        speeds={k: v for k, v in stretch.speeds.items() if k in modalities},
       )
       for stretch in evidence.stretches
     ),
-    hears=evidence.hears and heard,
-    stretched=evidence.stretched if heard else None,
-    clocks=tuple(clock for clock in evidence.clocks if clock.sense in senses),
+    audible=evidence.audible and has_sound,
+    stretched=evidence.stretched if has_sound else None,
+    clocks=tuple(
+      clock for clock in evidence.clocks if clock.modality in modalities
+    ),
   )
 
 
-def right_verdict(kind: str, senses: Sequence[Sense]) -> Verdict | None:
-  """What can be asked of some senses; None where they get nothing to judge.
+def right_verdict(kind: str, modalities: Sequence[Modality]) -> Verdict | None:
+  """What can be asked of some modalities; None where they get nothing to judge.
 
   By the picture alone there is no conflict: a file is as fast as its picture.
   """
-  if senses == ("sound",) and forgeries.KINDS[kind].sound == "removed":
+  if modalities == ("sound",) and forgeries.KINDS[kind].sound == "removed":
     return None
-  if senses == ("picture",) and forgeries.KINDS[kind].verdict == "conflict":
+  if modalities == ("picture",) and forgeries.KINDS[kind].verdict == "conflict":
     return "sped_up"
   return forgeries.KINDS[kind].verdict
 
@@ -74,12 +80,12 @@ def evaluate(
   groups = np.array([t.forgery.scene_group for t in testimonies])
   spliced = np.array([t.forgery.spliced for t in testimonies])
   systems = {}
-  for name, senses in SYSTEMS.items():
-    truth = [right_verdict(kind, senses) for kind in kinds]
+  for name, modalities in SYSTEMS.items():
+    truth = [right_verdict(kind, modalities) for kind in kinds]
     asked = np.array([t is not None for t in truth])
     task = np.isin(kinds, forgeries.TASK) & asked
     found = [
-      verdict.judge(only(t.evidence, senses), belief) for t in testimonies
+      verdict.judge(only(t.evidence, modalities), belief) for t in testimonies
     ]
     right = np.array(
       [f.verdict == t for f, t in zip(found, truth, strict=True)]
@@ -167,7 +173,7 @@ def tables(results: dict[str, Any]) -> str:
   ]
   lines.append(report.markdown(["", *systems], rows))
   names = get_args(Verdict)
-  for name, senses in SYSTEMS.items():
+  for name, modalities in SYSTEMS.items():
     lines += [
       "",
       f"Verdicts by {name}:",
@@ -176,7 +182,7 @@ def tables(results: dict[str, Any]) -> str:
       "|---" * (1 + len(names)) + "|",
     ]
     for kind, counts in systems[name]["confusion"].items():
-      right = right_verdict(kind, senses)
+      right = right_verdict(kind, modalities)
       numbers = [
         f"**{counts.get(n, 0)}**" if n == right else str(counts.get(n, 0))
         for n in names

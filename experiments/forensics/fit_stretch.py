@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 import av
 import numpy as np
+import safetensors.numpy
 from sklearn import linear_model, metrics, model_selection, preprocessing
 
 from experiments.forensics import forgeries
@@ -125,8 +126,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     for split in ("train", "val")
   )
   weights, offset, left_out = fit(train, args.strength)
-  with atomic_path(stretch.WEIGHTS) as path, path.open("wb") as out:
-    np.savez(out, weights=weights, offset=np.array(offset))
+  with atomic_path(stretch.WEIGHTS) as path:
+    safetensors.numpy.save_file(
+      {"weights": weights, "offset": np.array(offset)}, path
+    )
   on_val = np.stack([e.features for e in val]) @ weights + offset
   for name, given, log_odds in (
     ("train, source left out", train, left_out),

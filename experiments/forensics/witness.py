@@ -1,4 +1,4 @@
-r"""What eye and ear say of every forgery of a split.
+r"""What picture and sound show of every forgery of a split.
 
   python -m experiments.forensics.witness --split val \
     --out runs/forensics/val.jsonl
@@ -37,7 +37,7 @@ class Testimony:
 
   Attributes:
     forgery: what was done.
-    evidence: what eye and ear say.
+    evidence: of picture and sound.
     sound: status of the sound.
   """
 
@@ -56,7 +56,7 @@ class Testimony:
         "stretches": [
           dataclasses.asdict(stretch) for stretch in self.evidence.stretches
         ],
-        "hears": self.evidence.hears,
+        "hears": self.evidence.audible,
         "stretched": self.evidence.stretched,
         "clocks": [dataclasses.asdict(clock) for clock in self.evidence.clocks],
       }
@@ -120,7 +120,7 @@ def read(path: pathlib.Path) -> list[Testimony]:
 
 
 class OncePerPicture:
-  """An eye or an estimator that looks at the same picture but once.
+  """A change detector or estimator that is run on the same picture but once.
 
   The kinds of a clip share their pictures, whatever sound goes with them.
   """

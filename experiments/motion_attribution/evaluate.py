@@ -137,7 +137,7 @@ class Study:
   def _kept(
     self, name: str, train: Callable[[], generator_lib.Generator]
   ) -> SpeedGenerator:
-    path = self.workdir / f"{name}.npz"
+    path = self.workdir / f"{name}.safetensors"
     if not path.exists():
       Experiment(self.config).export(train(), path)
     return weights.load_generator(path)
@@ -335,7 +335,7 @@ def _loss(
     for clip in clips
   ]
   batch = jax.tree.map(jnp.asarray, features.stack(read, settings))
-  noise = jax.random.normal(jax.random.key(seed), batch["ways"].shape)
+  noise = jax.random.normal(jax.random.key(seed), batch["trajectories"].shape)
   yes = jnp.ones(len(read), bool)
   error = _velocity_error(
     maker.model,

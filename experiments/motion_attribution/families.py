@@ -6,8 +6,8 @@ Every scene is 2 m high, starts at rest or at a steady pace, and shows by colour
 and shape what will happen: a red ball falls and bounces, a green fan turns, a
 blue rod swings, and a view that brightens to one side pans there. Cartoon balls
 are red as well, so they teach the opposite of what real ones do: they hover,
-bounce higher each time, or fall upwards. Ways are exact, and are written as
-records of tracks.
+bounce higher each time, or fall upwards. Trajectories are exact, and are
+written as records of tracks.
 """
 
 import argparse
@@ -234,7 +234,7 @@ def record(family: str, seed: int) -> tracks.TrackRecord:
     scene_group=family,
     image=filmed.frame(0.0),
     times_s=times.astype(np.float32),
-    ways=movers.ways(filmed, 0.0, times).astype(np.float16),
+    trajectories=movers.trajectories(filmed, 0.0, times).astype(np.float16),
   )
 
 

@@ -74,25 +74,25 @@ def measure(
   rows = []
   for speed in SPEEDS:
     log2_step = np.full((len(images), generator.facts.knots), np.log2(speed))
-    ways = generator.ways(images, log2_step, noise, steps=steps)
-    times = np.arange(ways.shape[1]) * speed / _FPS
+    trajectories = generator.trajectories(images, log2_step, noise, steps=steps)
+    times = np.arange(trajectories.shape[1]) * speed / _FPS
     rows.append(
       [
-        acceleration(scenes[number // draws], ways[number], times)
+        acceleration(scenes[number // draws], trajectories[number], times)
         for number in range(len(images))
       ]
     )
   return Falls(np.array(rows))
 
 
-def acceleration(scene, ways: np.ndarray, times_s: np.ndarray) -> float:
+def acceleration(scene, trajectories: np.ndarray, times_s: np.ndarray) -> float:
   """How fast the ball of a scene gains speed, m/s^2 downwards.
 
   Least squares of a t^2 / 2, until it should reach the ground.
 
   Args:
     scene: of the gravity family.
-    ways: float [t, g, g, 2], sides of the picture.
+    trajectories: float [t, g, g, 2], sides of the picture.
     times_s: [t], of the world.
   """
   (ball,) = scene.bodies
@@ -101,6 +101,6 @@ def acceleration(scene, ways: np.ndarray, times_s: np.ndarray) -> float:
   gap = tracks.grid_points() - centre / scene.height
   on = np.linalg.norm(gap, axis=-1) < 0.8 * families.RADIUS / families.METRES
   falling = times_s < ball.motion.impact_s
-  down = ways[falling][:, on, 1].mean(1) * families.METRES
+  down = trajectories[falling][:, on, 1].mean(1) * families.METRES
   squares = times_s[falling] ** 2
   return float(2 * (down @ squares) / (squares @ squares))

@@ -32,6 +32,7 @@ import numpy as np
 
 from speedflow import errors
 from speedflow.estimate import estimator as estimator_lib
+from speedflow.estimate.weights import SPEED
 from speedflow.evaluation import report
 from speedflow.mine import examine, scan, threshold
 from speedflow.output.atomic import atomic_path
@@ -116,7 +117,7 @@ def calibrate(
     log: where the answers about single files are kept.
     seconds: after which no further file is examined.
   """
-  sha256 = threshold.digest(weights)
+  sha256 = SPEED.digest(weights)
   wanted = _in_order(
     row
     for row in clips(folder)

@@ -24,6 +24,7 @@ from scipy import stats
 
 from experiments.slowmo_mining import calibrate, fakes, haystack
 from speedflow.estimate import estimator as estimator_lib
+from speedflow.estimate.weights import SPEED
 from speedflow.evaluation import report
 from speedflow.mine import examine, scan, threshold
 from speedflow.output.atomic import atomic_path
@@ -118,7 +119,7 @@ def evaluate(planted: Sequence[Planted], split: str) -> dict[str, Any]:
     "clips_csv_sha256": calibrate.data_fingerprint(calibrate.data_folder()),
     "weights_sha256": calibration.weights_sha256,
     "calibration_fits": calibration.fits(
-      threshold.digest(calibration.weights),
+      SPEED.digest(calibration.weights),
       settings.min_seconds,
       settings.max_speed,
     ),

@@ -1,7 +1,7 @@
 r"""Measures how wide 80 % intervals must be, on validation sounds.
 
-  python -m experiments.sound_speed.calibrate runs/sound/sound.npz \
-    speedflow/weights/sound_tiny.npz --run runs/sound/run.json
+  python -m experiments.sound_speed.calibrate runs/sound/sound.safetensors \
+    speedflow/weights/sound_tiny.safetensors --run runs/sound/run.json
 
 The half width is the 80 % quantile of |error| / predicted spread (split
 conformal prediction) of whole sounds, resampled to speeds of 1/4 to 4.
@@ -18,7 +18,7 @@ import numpy as np
 
 from experiments.sound_speed import protocol
 from speedflow import media
-from speedflow.estimate import sound_speed, sound_weights
+from speedflow.estimate import sound_speed, weights
 from speedflow.evaluation import report
 from speedflow.timewarp import audio as audio_speed
 from speedflow.training import run_record
@@ -34,13 +34,13 @@ def main(argv: Sequence[str] | None = None) -> int:
   parser.add_argument("out", type=pathlib.Path)
   parser.add_argument("--run", type=pathlib.Path, help="run.json of the run")
   args = parser.parse_args(argv)
-  model, _ = sound_weights.load(args.weights)
+  model, _ = weights.SOUND.load(args.weights)
   extra: dict[str, Any] = {
     "width": width(sound_speed.SoundModel(model, width=1.0))
   }
   if args.run:
     extra["run"] = run_record.in_short(args.run)
-  sound_weights.save(args.out, model, model.config, extra)
+  weights.SOUND.save(args.out, model, extra)
   print(json.dumps(extra["width"]))
   return 0
 

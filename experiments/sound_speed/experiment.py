@@ -14,7 +14,7 @@ from flax import nnx
 
 from experiments.sound_speed import dataset
 from speedflow.data import records
-from speedflow.estimate import sound_weights
+from speedflow.estimate import weights
 from speedflow.evaluation import speed
 from speedflow.models import motion_net, sound_net
 from speedflow.sound import spectra
@@ -120,7 +120,7 @@ class Experiment:
 
   def export(self, model: sound_net.SoundNet, path: pathlib.Path) -> None:
     """Writes the weights for `speedflow.estimate.sound_speed`."""
-    sound_weights.save(path, model, self._net)
+    weights.SOUND.save(path, model)
 
   def data_fingerprint(self) -> str:
     """A digest of the training and validation records."""

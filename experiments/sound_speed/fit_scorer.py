@@ -1,7 +1,7 @@
 r"""Fits the scorer of the ear on real sound whose speed was changed.
 
   python -m experiments.sound_speed.fit_scorer \
-    --out speedflow/weights/sound_changes.npz
+    --out speedflow/weights/sound_changes.safetensors
 
 Each training sound in SPEEDFLOW_DATA is changed in speed, cut, filtered, laid
 under music and stretched at random; the moments that `speedflow.sound.changes`
@@ -19,6 +19,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import safetensors.numpy
 from scipy import optimize
 
 from experiments.sound_speed import protocol
@@ -210,8 +211,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     1.0,
   )
   parameters = calibrated(fit(training, args.epochs, args.seed), held_out)
-  with atomic_path(args.out) as temporary, open(temporary, "wb") as file:
-    np.savez_compressed(file, **dataclasses.asdict(parameters))
+  # The library writes an array of another layout in the wrong order.
+  arrays = {
+    name: np.asarray(array, order="C")
+    for name, array in dataclasses.asdict(parameters).items()
+  }
+  with atomic_path(args.out) as temporary:
+    safetensors.numpy.save_file(arrays, temporary)
   return 0
 
 

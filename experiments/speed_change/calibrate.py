@@ -1,7 +1,7 @@
 r"""Measures on validation clips what the detector's numbers mean.
 
-  python -m experiments.speed_change.calibrate runs/change/change.npz \
-    speedflow/weights/change_tiny.npz --run runs/change/run.json
+  python -m experiments.speed_change.calibrate runs/change/change.safetensors \
+    speedflow/weights/change_tiny.safetensors --run runs/change/run.json
 
 The scale and shift of the log odds make 0.5 the best threshold for windows
 (Platt scaling). The alarm is the least probability from which on untouched
@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
   )
   parser.add_argument("--run", type=pathlib.Path, help="run.json of the run")
   args = parser.parse_args(argv)
-  model, _ = weights.load(str(args.weights))
+  model, _ = weights.CHANGE.load(args.weights)
   shots = [
     ShotRecord.decode(encoded)
     for encoded in RecordSource(
@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
   extra: dict[str, Any] = {"calibration": calibrate(model, shots)}
   if args.run:
     extra["run"] = run_record.in_short(args.run)
-  weights.save(args.out, model, extra)
+  weights.CHANGE.save(args.out, model, extra)
   print(json.dumps(extra["calibration"]))
   return 0
 

@@ -60,7 +60,7 @@ def evaluate(
     weights: as for `load_change_detector`.
   """
   started = time.time()
-  model, extra = change_weights.load(weights)
+  model, extra = change_weights.CHANGE.load(weights)
   calibration = change_detector.Calibration(**extra.get("calibration", {}))
   source = RecordSource(
     split_shards(clips, split, "records of shots", "`make records` writes them")

@@ -34,7 +34,7 @@ class Experiment:
     """Builds the network, from other weights where `config.initial` is set."""
     model = change_net.ChangeNet(self._net, rngs)
     if self._config.initial:
-      trained, _ = weights.load(self._config.initial)
+      trained, _ = weights.CHANGE.load(self._config.initial)
       nnx.update(model, nnx.state(trained, nnx.Param))
     return model
 
@@ -107,7 +107,7 @@ class Experiment:
 
   def export(self, model: change_net.ChangeNet, path: pathlib.Path) -> None:
     """Writes the weights for `load_change_detector`."""
-    weights.save(path, model)
+    weights.CHANGE.save(path, model)
 
   def data_fingerprint(self) -> str:
     """A digest of the training and validation records."""

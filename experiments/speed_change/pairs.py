@@ -40,7 +40,7 @@ _MAP_SHAPE = (*motion.MAP_SIZE, len(motion.CHANNELS))
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class PairRecord(motion.MotionRecord):
-  """The motion of one shot in one look, between all pairs of near frames.
+  """The motion of one shot in one appearance, between all pairs of near frames.
 
   `maps` holds, by stride s, float16 [n, 12, 16, 8]; the t-th is the motion
   from frame t to frame t + s.
@@ -114,29 +114,29 @@ def regular_frames(shot: ShotRecord) -> tuple[np.ndarray, float]:
 
 
 def describe(
-  shot: ShotRecord, look: int, seed: int, other: np.ndarray | None = None
+  shot: ShotRecord, appearance: int, seed: int, other: np.ndarray | None = None
 ) -> tuple[PairRecord, np.ndarray] | None:
   """Computes the pair record of a shot.
 
-  In every look but the first the picture is dressed by `timewarp.augment`,
-  and the shutter may be open for a part of each stride.
+  In every appearance but the first the picture is augmented by
+  `timewarp.augment`, and the shutter may be open for a part of each stride.
 
   Args:
     shot: the shot.
-    look: number of the look.
-    seed: of the looks.
+    appearance: number of the appearance.
+    seed: of the appearances.
     other: frames of another shot, uint8 [n, 96, 128], to cut to; without, the
       cut is to this shot, mirrored.
 
   Returns:
     The record and its frames, uint8 [n, 96, 128]; None when it is too short.
   """
-  rng = np.random.default_rng([seed, look, *shot.id.encode()])
+  rng = np.random.default_rng([seed, appearance, *shot.id.encode()])
   clip, fps = regular_frames(shot)
   if len(clip) < _MIN_FRAMES:
     return None
   exposure = 0.0
-  if look:
+  if appearance:
     clip = augment.augment(clip, augment.Appearance.sample(rng))
     exposure = float(rng.uniform(0.3, 1.0) * rng.integers(2))
   small = np.stack([motion.to_flow_size(image) for image in clip])
@@ -147,7 +147,7 @@ def describe(
     other = np.ascontiguousarray(small[:, :, ::-1])
   record = PairRecord(
     id=shot.id,
-    look=look,
+    appearance=appearance,
     source=shot.source,
     category=shot.category,
     scene_group=shot.scene_group,
@@ -202,7 +202,7 @@ def build(
   out: pathlib.Path,
   *,
   splits: Sequence[str] = ("train", "val"),
-  looks: int = 1,
+  appearances: int = 1,
   seed: int = 0,
   workers: int = 1,
   on_progress: shards.Progress | None = None,
@@ -213,8 +213,8 @@ def build(
     records: folder that `speedflow data build` wrote.
     out: folder for the pair records; shards keep their names.
     splits: to work on; the test split is rendered by the protocol instead.
-    looks: of each training shot.
-    seed: of the looks.
+    appearances: of each training shot.
+    seed: of the appearances.
     workers: processes.
     on_progress: called with the number of shards done, and of all.
 
@@ -232,7 +232,8 @@ def build(
     )
   ]
   wanted = {
-    out / p.name: functools.partial(_pairs_of, p, looks, seed) for p in paths
+    out / p.name: functools.partial(_pairs_of, p, appearances, seed)
+    for p in paths
   }
   with claims.claim("pairs", folders=[out], inputs=[records]):
     return shards.write_missing(
@@ -240,12 +241,14 @@ def build(
     )
 
 
-def _pairs_of(path: pathlib.Path, looks: int, seed: int) -> Iterator[bytes]:
+def _pairs_of(
+  path: pathlib.Path, appearances: int, seed: int
+) -> Iterator[bytes]:
   other = None
   for encoded in RecordSource(path):
     shot = ShotRecord.decode(encoded)
-    for look in range(looks if shot.split == "train" else 1):
-      described = describe(shot, look, seed, other)
+    for appearance in range(appearances if shot.split == "train" else 1):
+      described = describe(shot, appearance, seed, other)
       if described is not None:
         record, frames = described
         yield record.encode()
@@ -264,7 +267,7 @@ def main(argv: Sequence[str] | None = None) -> int:
   written = build(
     args.records,
     args.out,
-    looks=args.looks,
+    appearances=args.looks,
     workers=args.workers,
     on_progress=lambda done, total: print(f"{done} of {total}", flush=True),
   )

@@ -1,7 +1,7 @@
 r"""Measures how wide 80 % intervals must be, on validation clips.
 
-  python -m experiments.speed_estimator.calibrate runs/tiny/speed.npz \
-    speedflow/weights/speed_tiny.npz --run runs/tiny/run.json
+  python -m experiments.speed_estimator.calibrate runs/tiny/speed.safetensors \
+    speedflow/weights/speed_tiny.safetensors --run runs/tiny/run.json
 
 The half width is the 80 % quantile of |error| / predicted spread (split
 conformal prediction), once for windows and once for whole clips. It is kept
@@ -45,21 +45,25 @@ def main(argv: Sequence[str] | None = None) -> int:
   )
   parser.add_argument("--run", type=pathlib.Path, help="run.json of the run")
   args = parser.parse_args(argv)
-  model, _ = weights.load(args.weights)
+  model, known = weights.SPEED.load(args.weights)
   shots = evaluate.read_shots(split_shards(args.clips, "val"))
   frequency = experiment.Experiment(
     config_lib.load_config(args.config)
   ).label_frequency
-  extra: dict[str, Any] = {"calibration": calibrate(model, shots, frequency)}
+  extra: dict[str, Any] = {
+    "window": known["window"],
+    "calibration": calibrate(model, known["window"], shots, frequency),
+  }
   if args.run:
     extra["run"] = run_record.in_short(args.run)
-  weights.save(args.out, model, model.config, extra)
+  weights.SPEED.save(args.out, model, extra)
   print(json.dumps(extra["calibration"]))
   return 0
 
 
 def calibrate(
   model: motion_net.MotionNet,
+  window: int,
   shots: Iterable[ShotRecord],
   frequency: np.ndarray,
 ) -> dict[str, Any]:
@@ -67,6 +71,7 @@ def calibrate(
 
   Args:
     model: in evaluation mode.
+    window: motion maps in a window, as in training.
     shots: of validation clips. They are estimated as a user would have it, at
       every speed at which they are long enough.
     frequency: of each bin among the labels in training.
@@ -78,7 +83,7 @@ def calibrate(
   )
   of_windows, of_clips, groups = [], [], []
   for shot, stride, answer in evaluate.estimates(
-    estimator_lib.SpeedEstimator(model, bare), shots
+    estimator_lib.SpeedEstimator(model, window, bare), shots
   ):
     if not shot.speed or shot.label not in ANCHORS or answer.status != "ok":
       continue
@@ -88,11 +93,11 @@ def calibrate(
     of_clips.append(_scores(truth, answer))
     groups.append(shot.scene_group)
   return {
-    "window": _conformal(
+    "window": conformal_width(
       np.concatenate(of_windows),
       np.repeat(groups, [len(scores) for scores in of_windows]),
     ),
-    "file": _conformal(np.array(of_clips), np.array(groups)),
+    "file": conformal_width(np.array(of_clips), np.array(groups)),
     "label_frequency": list(bare.label_frequency),
   }
 
@@ -106,7 +111,7 @@ def _scores(truth: float, answer: Estimate | SpeedCurve) -> np.ndarray:
   return np.abs(speed - np.log2(truth)) / ((high - low) / 2)
 
 
-def _conformal(scores: np.ndarray, groups: np.ndarray) -> float:
+def conformal_width(scores: np.ndarray, groups: np.ndarray) -> float:
   """The 80 % quantile of scores, for which scene groups count alike.
 
   Estimates of one scene err alike: a scene of many clips must not decide.

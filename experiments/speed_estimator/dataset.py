@@ -47,14 +47,14 @@ class BalancedSource:
       power: as of `balance.indices`.
       leave_out: repositories that are not seen at all.
       paired: whether an element is a pair: the record, and that of the same
-        shot in its next look.
+        shot in its next appearance.
 
     Raises:
       SpeedflowError: nothing is left.
     """
     self._records = records
     heads = [
-      (record.source, record.id, record.look)
+      (record.source, record.id, record.appearance)
       for record in map(motion.MotionRecord.decode, records)
     ]
     names = [name for name, _, _ in heads]
@@ -81,13 +81,13 @@ class BalancedSource:
 
 
 def _next_looks(heads: Sequence[tuple[str, str, int]]) -> dict[int, int]:
-  """By record, that of the same shot in the next look, round and round."""
+  """By record, that of the same shot in the next appearance, cyclically."""
   order = sorted(range(len(heads)), key=heads.__getitem__)
   shots = itertools.groupby(order, key=lambda number: heads[number][:2])
-  looks = [list(numbers) for _, numbers in shots]
+  appearances = [list(numbers) for _, numbers in shots]
   return {
     number: numbers[(i + 1) % len(numbers)]
-    for numbers in looks
+    for numbers in appearances
     for i, number in enumerate(numbers)
   }
 
@@ -108,8 +108,8 @@ class GroupSampler:
     disturb: chance of noise and keyframes, and half as often of lost small
       changes; see `disturb`.
     anchored: whether known speeds are used; without, only ratios teach.
-    other_look: chance that the second clip of a group wears another look than
-      the first, where there is one.
+    other_look: chance that the second clip of a group has another appearance
+      than the first, where there is one.
   """
 
   maps: int
@@ -128,7 +128,7 @@ class GroupSampler:
     """Draws one group.
 
     Args:
-      encoded: a `MotionRecord`; or two, of one shot in two looks.
+      encoded: a `MotionRecord`; or two, of one shot in two appearances.
       rng: source of randomness.
 
     Returns:

@@ -28,6 +28,7 @@ from speedflow.estimate import weights
 from speedflow.estimate.answer import Estimate
 from speedflow.evaluation import report, speed
 from speedflow.models import motion_net
+from speedflow.timewarp import labels
 from speedflow.training import run_record
 
 _FRAMES = (16, 32, 48, 64)
@@ -75,10 +76,8 @@ def evaluate(
     weights_name: as for `load_estimator`.
   """
   started = time.time()
-  path = weights.find(
-    weights_name if ".npz" in weights_name else f"speed_{weights_name}"
-  )
-  model, extra = weights.load(path)
+  path = weights.SPEED.find(weights_name)
+  model, extra = weights.SPEED.load(path)
   calibration = estimator_lib.Calibration(**extra.get("calibration", {}))
   centres = np.asarray(model.config.centres)
   frequency = calibration.frequency(len(centres))
@@ -105,7 +104,7 @@ def evaluate(
         for name, answer in answers.items()
       },
     }
-  estimator = estimator_lib.SpeedEstimator(model, calibration)
+  estimator = estimator_lib.SpeedEstimator(model, extra["window"], calibration)
   shots = read_shots(split_shards(clips, split))
   answers_of_clips = whole_clips(estimator, shots)
   return {
@@ -117,7 +116,7 @@ def evaluate(
     "seconds": round(time.time() - started, 1),
     "realtime": realtime,
     "by_motion": _by_motion(model, frequency, scored),
-    "all_speeds": _all_speeds(answers_of_clips),
+    "all_speeds": all_speeds(answers_of_clips),
     "clips": answers_of_clips,
   }
 
@@ -152,8 +151,11 @@ def _by_motion(
 
     parts.append(
       {
-        # A step of 2 ** log2_step is 1/30 s at 0.
-        "pixels_per_second": (30 * 2.0**low, 30 * 2.0**high),
+        # Pixels a frame at a log2 step of 0 become pixels a second.
+        "pixels_per_second": (
+          labels.REFERENCE_FPS * 2.0**low,
+          labels.REFERENCE_FPS * 2.0**high,
+        ),
         "windows": int(chosen.sum()),
         "mae": report.interval(mae, data.group[chosen]).to_json(),
       }
@@ -161,7 +163,7 @@ def _by_motion(
   return parts
 
 
-def _all_speeds(clips: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def all_speeds(clips: Sequence[dict[str, Any]]) -> dict[str, Any]:
   """Every labelled clip at every speed that it can be played at."""
   chosen = [c for c in clips if c["speed"] and c["label"] in ANCHORS]
   truth = np.log2([c["speed"] for c in chosen])

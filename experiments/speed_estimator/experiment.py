@@ -133,7 +133,7 @@ class Experiment:
 
   def export(self, model: motion_net.MotionNet, path: pathlib.Path) -> None:
     """Writes the weights for `speedflow.load_estimator`."""
-    weights.save(path, model, self._net)
+    weights.SPEED.save(path, model, {"window": self._config.data.maps})
 
   @functools.cached_property
   def label_frequency(self) -> np.ndarray:

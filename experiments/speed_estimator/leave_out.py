@@ -48,7 +48,7 @@ MIN_CLIPS = 6
 
 FRAMES = (16, 32, 48)
 
-EXPORTED = "speed.npz"
+EXPORTED = "speed.safetensors"
 """The weights of a fold, in its folder."""
 
 # Whole clips are played so many times as fast.
@@ -126,7 +126,7 @@ def train_fold(
   loop.train(config, folder)
   exported = folder / EXPORTED
   loop.evaluate(config, folder, config.eval_split, export=exported)
-  model, _ = weights.load(exported)
+  model, _ = weights.SPEED.load(exported)
   answers = {
     "label_frequency": experiment.Experiment(config).label_frequency,
   }
@@ -223,10 +223,13 @@ def _whole_clips(
     stride: collections.defaultdict(list) for stride in _STRIDES
   }
   for number, left_out in enumerate(parts):
-    model, _ = weights.load(_folder(workdir, number, len(parts)) / EXPORTED)
+    model, extra = weights.SPEED.load(
+      _folder(workdir, number, len(parts)) / EXPORTED
+    )
     fold = np.load(_answers(workdir, number, len(parts)))
     estimator = estimator_lib.SpeedEstimator(
       model,
+      extra["window"],
       estimator_lib.Calibration(label_frequency=tuple(fold["label_frequency"])),
     )
     shots = (

@@ -60,10 +60,10 @@ class Windows:
 
 
 def read_records(paths: Sequence[pathlib.Path]) -> Iterator[MotionRecord]:
-  """Yields the undressed records (look 0) of some shards."""
+  """Yields the records without augmentation (appearance 0) of some shards."""
   for encoded in RecordSource(paths):
     record = MotionRecord.decode(encoded)
-    if not record.look:
+    if not record.appearance:
       yield record
 
 
@@ -78,7 +78,7 @@ def windows(
   """Cuts the windows of a split.
 
   Args:
-    records: of the split, undressed ones (look 0).
+    records: of the split, those without augmentation (appearance 0).
     frames: length of a window.
     strides: which of the records' strides.
     categories: which shots, by `ShotRecord.category`.

@@ -103,7 +103,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     "--clips", type=pathlib.Path, default=pathlib.Path("records/clips")
   )
   parser.add_argument("--split", default="test")
-  parser.add_argument("--weights", default="speed_tiny")
+  parser.add_argument("--weights", default="tiny")
   parser.add_argument(
     "--no-changes",
     action="store_true",
@@ -112,7 +112,7 @@ def main(argv: Sequence[str] | None = None) -> int:
   parser.add_argument("--out", type=pathlib.Path, required=True)
   args = parser.parse_args(argv)
   paths = split_shards(args.clips, args.split)
-  model, extra = weights.load(weights.find(args.weights))
+  model, extra = weights.SPEED.load(args.weights)
   calibration = estimator_lib.Calibration(**extra.get("calibration", {}))
   shots = [ShotRecord.decode(encoded) for encoded in RecordSource(paths)]
   results = {
@@ -123,7 +123,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     "frames": FRAMES,
     "changes": {} if args.no_changes else battery(model, calibration, shots),
     "no_speed": no_speed(
-      estimator_lib.SpeedEstimator(model, calibration), shots
+      estimator_lib.SpeedEstimator(model, extra["window"], calibration), shots
     ),
   }
   run_record.write_results(args.out, results, tables(results))
@@ -152,7 +152,7 @@ def battery(
     if shot.category != "realtime" or shot.num_frames < FRAMES:
       continue
     described = {
-      name: motion.describe(change(shot), look=0, seed=0)
+      name: motion.describe(change(shot), appearance=0, seed=0)
       for name, change in CHANGES.items()
     }
     # The same windows for all: a clip that has lost too many frames is left
@@ -217,12 +217,12 @@ def no_speed(
       .repeat(3, 3)
       for _ in range(5)
     ],
-    "drifting plaid": [_plaid(frames, angle) for angle in range(5)],
+    "drifting plaid": [drifting_plaid(frames, angle) for angle in range(5)],
     "a drawn animation of flat shapes": [
-      _animation(frames, seed) for seed in range(5)
+      drawn_animation(frames, seed) for seed in range(5)
     ],
     "cells under a microscope, calculated": [
-      _cells(frames, seed) for seed in range(5)
+      microscope_cells(frames, seed) for seed in range(5)
     ],
   }
   return {
@@ -266,7 +266,7 @@ def tables(results: dict[str, Any]) -> str:
   return "\n".join(lines) + "\n"
 
 
-def _plaid(frames: int, angle: int) -> np.ndarray:
+def drifting_plaid(frames: int, angle: int) -> np.ndarray:
   """An abstract pattern that moves evenly, uint8 [frames, 96, 128, 3]."""
   y, x = np.mgrid[:96, :128] / 12.0
   along = x * np.cos(angle) + y * np.sin(angle)
@@ -277,7 +277,7 @@ def _plaid(frames: int, angle: int) -> np.ndarray:
   return np.repeat(grey[..., None], 3, axis=3)
 
 
-def _animation(frames: int, seed: int) -> np.ndarray:
+def drawn_animation(frames: int, seed: int) -> np.ndarray:
   """Flat shapes with outlines that bounce, uint8 [frames, 96, 128, 3]."""
   rng = np.random.default_rng(seed)
   sky, ground, ball, box = rng.integers(0, 256, (4, 3)).tolist()
@@ -295,8 +295,8 @@ def _animation(frames: int, seed: int) -> np.ndarray:
   return np.stack(made)
 
 
-def _cells(frames: int, seed: int) -> np.ndarray:
-  """Discs that jitter and drift, blurred and noisy, like `_animation`."""
+def microscope_cells(frames: int, seed: int) -> np.ndarray:
+  """Discs that jitter and drift, blurred and noisy, like `drawn_animation`."""
   rng = np.random.default_rng(seed)
   places = rng.uniform(0, 1, (40, 2)) * (256, 192)
   radii = rng.uniform(4, 12, 40)

@@ -29,11 +29,10 @@ from scipy import optimize
 from experiments.speed_estimator import protocol
 from speedflow.data.motion import MIN_MAPS, MotionRecord
 from speedflow.data.records import RecordSource, split_shards
-from speedflow.estimate import belief, telling, weights
+from speedflow.estimate import belief, telling
 from speedflow.estimate import estimator as estimator_lib
 from speedflow.estimate import strides as strides_lib
 from speedflow.evaluation import report
-from speedflow.models import motion_net
 from speedflow.timewarp import labels
 from speedflow.training import run_record
 
@@ -347,10 +346,10 @@ def compare(folder: pathlib.Path, name: str) -> dict[str, Any]:
   Raises:
     SpeedflowError: no such records or weights.
   """
-  model, extra = weights.load(weights.find(name))
-  calibration = estimator_lib.Calibration(**extra.get("calibration", {}))
+  estimator = estimator_lib.load_estimator(name)
   paths = [p for split in _SPLITS for p in split_shards(folder, split)]
-  known = _known(model, calibration, paths)
+  records = protocol.read_records(paths)
+  known = list(cases(records, estimator, estimator.network.centres))
   of_readings = learnt(known)
   logs = {name: [way(case) for case in known] for name, way in WAYS.items()}
   logs["readings, as others err"] = [of_readings[id(case)] for case in known]
@@ -369,16 +368,6 @@ def compare(folder: pathlib.Path, name: str) -> dict[str, Any]:
       if case.kind == "slow"
     ],
   }
-
-
-def _known(
-  model: motion_net.MotionNet,
-  calibration: estimator_lib.Calibration,
-  paths: Sequence[pathlib.Path],
-) -> list[Case]:
-  estimator = estimator_lib.SpeedEstimator(model, calibration)
-  centres = np.asarray(model.config.centres, np.float64)
-  return list(cases(protocol.read_records(paths), estimator, centres))
 
 
 def table(results: Mapping[str, Any]) -> str:
@@ -406,7 +395,7 @@ def main(argv: Sequence[str] | None = None) -> int:
   parser.add_argument(
     "--records", type=pathlib.Path, default=pathlib.Path("records/motion")
   )
-  parser.add_argument("--weights", default="speed_tiny")
+  parser.add_argument("--weights", default="tiny")
   parser.add_argument("--out", type=pathlib.Path, required=True)
   args = parser.parse_args(argv)
   results = compare(args.records, args.weights)

@@ -71,11 +71,13 @@ class PairSampler:
       span = (FRAMES - 1) * stride
       # A shot that is too short is played to and fro.
       start = int(rng.integers(max(1, shot.num_frames - span)))
-      windows.append(_window(shot, start + stride * np.arange(FRAMES), rng))
+      windows.append(
+        window_frames(shot, start + stride * np.arange(FRAMES), rng)
+      )
     return {"frames": np.stack(windows), "twice": np.arange(2, dtype=np.int32)}
 
 
-def _window(
+def window_frames(
   shot: ShotRecord, indices: np.ndarray, rng: np.random.Generator | None
 ) -> np.ndarray:
   """Frames uint8 [t, 48, 64]; dressed, all alike, when there is a `rng`."""
@@ -118,7 +120,7 @@ class Experiment:
   ) -> tuple[jax.Array, dict[str, jax.Array]]:
     """Cross-entropy, and the share of right answers."""
     del rng
-    logits = model(_encoded(batch["frames"].reshape(-1, FRAMES, *SIZE)))
+    logits = model(contrast(batch["frames"].reshape(-1, FRAMES, *SIZE)))
     twice = batch["twice"].reshape(-1)
     loss = optax.softmax_cross_entropy_with_integer_labels(logits, twice)
     return loss.mean(), {"accuracy": (logits.argmax(-1) == twice).mean()}
@@ -160,13 +162,13 @@ class Experiment:
         starts = np.linspace(0, free, protocol.WINDOWS_PER_SHOT).astype(int)
         for start in np.unique(starts):
           indices = (start + np.arange(FRAMES)) * stride
-          windows.append(_window(shot, indices, None))
+          windows.append(window_frames(shot, indices, None))
           truth.append(twice)
           group.append(shot.scene_group)
     infer = nnx.jit(lambda model, x: model(x).argmax(-1))
     chosen = np.concatenate(
       [
-        infer(model, _encoded(np.stack(windows[i : i + 64])))
+        infer(model, contrast(np.stack(windows[i : i + 64])))
         for i in range(0, len(windows), 64)
       ]
     )
@@ -191,7 +193,7 @@ class Experiment:
     return records.split_shards(pathlib.Path(self._config.data.records), split)
 
 
-def _encoded(frames: jax.Array | np.ndarray) -> jax.Array:
+def contrast(frames: jax.Array | np.ndarray) -> jax.Array:
   """Contrast of its own for each window: float32 [b, t, h, w]."""
   x = jnp.asarray(frames, jnp.float32)
   x -= x.mean((1, 2, 3), keepdims=True)

@@ -1,8 +1,8 @@
 """First frames and where their points go, at any speed.
 
-Ways are smooth functions of world time, so one following gives clips at every
-speed and on every ramp: they are read off at the moments that the speed asks
-for. Of calculated worlds they are known exactly.
+Trajectories are smooth functions of world time, so points tracked once give
+clips at every speed and on every ramp: they are interpolated at the moments
+that the speed asks for. Of calculated worlds they are known exactly.
 """
 
 import dataclasses
@@ -32,7 +32,7 @@ class ClipSpec:
   """What clips are drawn.
 
   Attributes:
-    knots: moments after the first frame at which ways are told.
+    knots: moments after the first frame, at which trajectories are sampled.
     low: slowest log2 step (seconds of the world between knots x 30).
     high: fastest log2 step.
     ramps: share of clips whose speed changes.
@@ -53,8 +53,8 @@ class Filmable(Protocol):
     """Draws a clip.
 
     Returns:
-      The first frame, uint8 [s, s, 3]; ways, float [t, g, g, 2], in sides of
-      the picture; log2 steps, float64 [t].
+      The first frame, uint8 [s, s, 3]; trajectories, float [t, g, g, 2], in
+      sides of the picture; log2 steps, float64 [t].
     """
     ...
 
@@ -108,10 +108,16 @@ class Followed:
     if record.doubt:
       times_s = times_s * np.exp2(rng.normal(0, record.doubt))
     log2_step = sample_speeds(spec, rng, float(times_s[-1]))
-    ways = tracks.between(times_s, record.ways, world_times(log2_step))
+    trajectories = tracks.between(
+      times_s, record.trajectories, world_times(log2_step)
+    )
     if rng.integers(2):
-      return record.image[:, ::-1], ways[:, :, ::-1] * (-1, 1), log2_step
-    return record.image, ways, log2_step
+      return (
+        record.image[:, ::-1],
+        trajectories[:, :, ::-1] * (-1, 1),
+        log2_step,
+      )
+    return record.image, trajectories, log2_step
 
 
 @dataclasses.dataclass(frozen=True)
@@ -140,8 +146,10 @@ class World:
     log2_step = sample_speeds(spec, rng, movers.SECONDS)
     scene = self.scene()
     start_s = 0.0 if self.kind == "mover" else rng.uniform(0, 0.9)
-    ways = movers.ways(scene, start_s, start_s + world_times(log2_step))
-    return scene.frame(start_s), ways, log2_step
+    trajectories = movers.trajectories(
+      scene, start_s, start_s + world_times(log2_step)
+    )
+    return scene.frame(start_s), trajectories, log2_step
 
 
 class FollowedSource:
@@ -201,13 +209,13 @@ class ClipSampler:
     """Draws one clip.
 
     Returns:
-      image: uint8 [s, s, 3]; ways: float32 [t, g, g, 2]; log2_step: float32
-      [t].
+      image: uint8 [s, s, 3]; trajectories: float32 [t, g, g, 2]; log2_step:
+      float32 [t].
     """
-    image, ways, log2_step = source.clip(self.spec, rng)
+    image, trajectories, log2_step = source.clip(self.spec, rng)
     return {
       "image": np.ascontiguousarray(image),
-      "ways": ways.astype(np.float32),
+      "trajectories": trajectories.astype(np.float32),
       "log2_step": log2_step.astype(np.float32),
     }
 

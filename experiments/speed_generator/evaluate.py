@@ -1,7 +1,7 @@
 """Is the speed that was asked for the speed that one sees? All in one run.
 
   python -m experiments.speed_generator.evaluate --weights=tiny --split=test \
-    --baseline buckets=A.npz --baseline none=B.npz \
+    --baseline buckets=A.safetensors --baseline none=B.safetensors \
     --out=experiments/speed_generator/results/test.json
 
 Nothing here was trained on: mover scenes below seed `dataset.HELD_OUT`, and
@@ -68,13 +68,13 @@ def mover_ramps(
     seeds=range(scenes),
     steps=steps,
   )
-  ways = np.stack(
+  trajectories = np.stack(
     [
       np.diff(movers.world_times(scene, clip))
       for scene, clip in zip(worlds, clips, strict=True)
     ]
   )
-  return _correlations(np.exp2(log2_step[:-1]), ways)
+  return _correlations(np.exp2(log2_step[:-1]), trajectories)
 
 
 def real_ramps(
@@ -232,28 +232,31 @@ def variety(
   real = dataset.held_out(held, spec, seed=1)
   seconds = dataset.world_times(real["log2_step"][0])[-1]
 
-  def velocities(ways: np.ndarray) -> np.ndarray:
-    return ways[:, -1].reshape(len(ways), -1) / seconds
+  def velocities(trajectories: np.ndarray) -> np.ndarray:
+    return trajectories[:, -1].reshape(len(trajectories), -1) / seconds
 
-  def nearest(ways: np.ndarray) -> float:
-    gaps = velocities(ways)[:, None] - velocities(known["ways"])
+  def nearest(trajectories: np.ndarray) -> float:
+    gaps = velocities(trajectories)[:, None] - velocities(known["trajectories"])
     return float(np.median(np.sqrt(np.square(gaps).mean(-1)).min(1)))
 
   made = np.stack(
     [
-      generator.ways(
+      generator.trajectories(
         real["image"], real["log2_step"], [seed] * len(held), steps=steps
       )[:, 1:]
       for seed in range(4)
     ]
   )
-  said, true = np.stack([velocities(w) for w in made]), velocities(real["ways"])
-  usual = np.repeat(velocities(known["ways"])[:, None], len(held), 1)
+  said, true = (
+    np.stack([velocities(w) for w in made]),
+    velocities(real["trajectories"]),
+  )
+  usual = np.repeat(velocities(known["trajectories"])[:, None], len(held), 1)
   return {
     "clips": len(held),
     "training_clips": len(train),
     "generated_to_training": nearest(made[0]),
-    "real_to_training": nearest(real["ways"]),
+    "real_to_training": nearest(real["trajectories"]),
     "generated_rms": _rms(said[0]),
     "real_rms": _rms(true),
     "generated_median": _median(said[0]),
@@ -281,7 +284,7 @@ def tearing(
 
   def made(speed: float, together: bool) -> float:
     return measure.torn(
-      generator.ways(
+      generator.trajectories(
         real["image"],
         np.full_like(real["log2_step"], np.log2(speed)),
         range(len(held)),
@@ -291,7 +294,7 @@ def tearing(
     )
 
   return {
-    "real_1x": measure.torn(real["ways"]),
+    "real_1x": measure.torn(real["trajectories"]),
     **{
       f"{name}_{speed:g}x": made(speed, together)
       for speed in (1.0, 4.0)

@@ -52,7 +52,7 @@ class Experiment:
     keys = jax.random.split(rng, 4)
     weight = None
     if self._net.causal:
-      time, weight = self._chunk_times(keys[0], rows)
+      time, weight = self.chunk_times(keys[0], rows)
     else:
       time = generator_flow.sample_times(
         keys[0], rows, fields.times, fields.time_shift
@@ -60,7 +60,7 @@ class Experiment:
     error = generator.velocity_error(
       model,
       batch,
-      noise=jax.random.normal(keys[1], batch["ways"].shape),
+      noise=jax.random.normal(keys[1], batch["trajectories"].shape),
       time=time,
       has_image=jax.random.uniform(keys[2], (rows,)) >= fields.drop_image,
       has_speed=jax.random.uniform(keys[3], (rows,)) >= fields.drop_speed,
@@ -70,14 +70,22 @@ class Experiment:
     calm = _calm(self._net, batch) ** fields.calm
     return (calm * error).mean(), {}
 
-  def _chunk_times(
+  def chunk_times(
     self, rng: jax.Array, rows: int
   ) -> tuple[jax.Array, jax.Array]:
-    """Draws times [b, c] of the chunks, and how moments count [b, t, 1, 1].
+    """Draws times of the chunks, and how much each moment counts.
 
     A clean history is there besides, so that all chunks are learnt near the
     noise. Where the chunks are each other's history, half of them are anywhere
-    between noise and ways, as a history is.
+    between noise and trajectories, as a history is.
+
+    Args:
+      rng: for the draws.
+      rows: number of clips, b.
+
+    Returns:
+      Times, 0..1, float32 [b, chunks]; weights of the moments' errors, float32
+      [b, t, 1, 1].
     """
     fields, net = self._config.loss, self._net
     shape = rows, self._spec.knots // net.chunk
@@ -118,7 +126,9 @@ class Experiment:
     size, grid = self._net.image, self._net.grid
     return {
       "image": jax.ShapeDtypeStruct((rows, size, size, 3), jnp.uint8),
-      "ways": jax.ShapeDtypeStruct((rows, knots, grid, grid, 2), jnp.float32),
+      "trajectories": jax.ShapeDtypeStruct(
+        (rows, knots, grid, grid, 2), jnp.float32
+      ),
       "log2_step": jax.ShapeDtypeStruct((rows, knots), jnp.float32),
     }
 
@@ -204,16 +214,18 @@ def _calm(
   of filmed clips is in a quarter of them, and cannot be foreseen where a camera
   is shaken or follows; the rest must not be drowned by it.
   """
-  ways = generator.encode(net, batch["ways"], batch["log2_step"])
+  trajectories = generator.encode(
+    net, batch["trajectories"], batch["log2_step"]
+  )
   typical = net.deviation**2
-  return typical / (typical + jnp.square(ways).mean((1, 2, 3, 4)))
+  return typical / (typical + jnp.square(trajectories).mean((1, 2, 3, 4)))
 
 
 def _fixed_loss(
   model: generator.Generator, batch: dict[str, np.ndarray], *, told: bool
 ) -> float:
   """The loss at fixed noise, averaged over fixed times."""
-  noise = jax.random.normal(jax.random.key(0), batch["ways"].shape)
+  noise = jax.random.normal(jax.random.key(0), batch["trajectories"].shape)
   arrays = {name: jnp.asarray(value) for name, value in batch.items()}
   times = (0.0, 0.05, 0.1, 0.2, 0.5)
   return float(

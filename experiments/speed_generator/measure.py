@@ -76,25 +76,27 @@ def foreseen(generator: inference.SpeedGenerator, scenes: int) -> float:
     dataset.ClipSpec(knots, 0.0, 0.0, ramps=0.0),
     seed=0,
   )
-  expected = generator.ways(
+  expected = generator.trajectories(
     clips["image"], clips["log2_step"], range(scenes), steps=1, together=False
   )[:, 1:]
-  error = np.square(expected - clips["ways"]).sum()
-  return float(1 - error / np.square(clips["ways"]).sum())
+  error = np.square(expected - clips["trajectories"]).sum()
+  return float(1 - error / np.square(clips["trajectories"]).sum())
 
 
-def torn(ways: np.ndarray) -> float:
-  """How much of a picture its ways tear apart.
+def torn(trajectories: np.ndarray) -> float:
+  """How much of a picture its trajectories tear apart.
 
   Args:
-    ways: float [..., g, g, 2], in sides of the picture.
+    trajectories: float [..., g, g, 2], in sides of the picture.
 
   Returns:
     The share of neighbouring points that part by more than the gap between
     them. At the outlines of bodies they must.
   """
-  gap = 1 / ways.shape[-2]
-  parts = [np.linalg.norm(np.diff(ways, axis=a), axis=-1) for a in (-3, -2)]
+  gap = 1 / trajectories.shape[-2]
+  parts = [
+    np.linalg.norm(np.diff(trajectories, axis=a), axis=-1) for a in (-3, -2)
+  ]
   return float(np.mean([(part > gap).mean() for part in parts]))
 
 

@@ -103,7 +103,7 @@ def film(
   )
 
 
-def ways(
+def trajectories(
   scene: ProceduralScene, start_s: float, times_s: np.ndarray
 ) -> np.ndarray:
   """Where the points of a picture of any scene really go.

@@ -4,14 +4,14 @@
   speedflow train --config=configs/speed_generator.py:stream --workdir=runs/B \
     --config.loss.history=clean
   speedflow eval --config=configs/speed_generator.py:stream --workdir=runs/A \
-    --export=noisy.npz                                    (and so on for B)
-  python -m experiments.speed_generator.streaming --model noisy=noisy.npz \
-    --model clean=clean.npz \
+    --export=noisy.safetensors                            (and so on for B)
+  python -m experiments.speed_generator.streaming \
+    --model noisy=noisy.safetensors --model clean=clean.safetensors \
     --out=experiments/speed_generator/results/streaming.json
 
 Mover scenes that nothing was trained on are rolled out over eight times the
-length of training clips. In each stretch of that length, ways and frames are
-compared with the true ones.
+length of training clips. In each stretch of that length, trajectories and
+frames are compared with the true ones.
 """
 
 import argparse
@@ -57,10 +57,10 @@ def roll_out(
     steps: of the sampler.
 
   Returns:
-    World times of the frames after the first, seconds, float64 [t]; ways,
-    float32 [n, t, g, g, 2].
+    World times of the frames after the first, seconds, float64 [t];
+    trajectories, float32 [n, t, g, g, 2].
   """
-  stream = generator_stream.WayStream(
+  stream = generator_stream.TrajectoryStream(
     maker,
     np.stack([scene.frame(0.0) for scene in scenes]),
     range(len(scenes)),
@@ -68,8 +68,8 @@ def roll_out(
   )
   log2_step = np.log2(np.repeat(speeds, maker.facts.knots))
   chunks = log2_step.reshape(-1, stream.chunk)
-  ways = [stream.advance(np.tile(c, (len(scenes), 1))) for c in chunks]
-  return dataset.world_times(log2_step), np.concatenate(ways, 1)
+  trajectories = [stream.advance(np.tile(c, (len(scenes), 1))) for c in chunks]
+  return dataset.world_times(log2_step), np.concatenate(trajectories, 1)
 
 
 def drift(
@@ -89,16 +89,16 @@ def drift(
       body could be measured; contrast: standard deviation of the pictures, as
       a multiple of the first frame's.
   """
-  times, ways = roll_out(maker, scenes, speeds, steps)
+  times, trajectories = roll_out(maker, scenes, speeds, steps)
   frames = maker.facts.knots
-  truth = np.stack([movers.ways(scene, 0.0, times) for scene in scenes])
+  truth = np.stack([movers.trajectories(scene, 0.0, times) for scene in scenes])
   body = np.linalg.norm(truth[:, -1], axis=-1) > 0
   ends = slice(frames - 1, None, frames)
-  error = np.square(ways - truth)[:, ends].sum(-1)
+  error = np.square(trajectories - truth)[:, ends].sum(-1)
   length = np.square(truth)[:, ends].sum(-1)
   found = [
-    _seen(scene, times, scene_ways, speeds)
-    for scene, scene_ways in zip(scenes, ways, strict=True)
+    _seen(scene, times, scene_trajectories, speeds)
+    for scene, scene_trajectories in zip(scenes, trajectories, strict=True)
   ]
   measured, contrast = (np.stack(part) for part in zip(*found, strict=True))
   result: dict[str, Any] = {"speeds": list(speeds)}
@@ -121,18 +121,20 @@ def drift(
 def _seen(
   scene: movers.ProceduralScene,
   times: np.ndarray,
-  ways: np.ndarray,
+  trajectories: np.ndarray,
   speeds: Sequence[float],
 ) -> tuple[np.ndarray, np.ndarray]:
   """log2 of the measured speed, and the contrast, of each stretch."""
   image = scene.frame(0.0)
-  warper = warp.Warper(image, ways.shape[1])
+  warper = warp.Warper(image, trajectories.shape[1])
   knots = np.concatenate([[0.0], times])
-  ways = np.concatenate([np.zeros_like(ways[:1]), ways])
+  trajectories = np.concatenate([np.zeros_like(trajectories[:1]), trajectories])
   half = np.diff(knots) * _EXPOSURE / 2
   clip = np.stack(
     [
-      warper.frame(generator.during(knots, ways, at - open_s, at + open_s))
+      warper.frame(
+        generator.during(knots, trajectories, at - open_s, at + open_s)
+      )
       for at, open_s in zip(times, half, strict=True)
     ]
   ).reshape(len(speeds), -1, *image.shape)
@@ -148,9 +150,9 @@ def _rms(squares: np.ndarray, where: np.ndarray) -> float:
 
 
 def cost(maker: generator.SpeedGenerator, steps: int) -> dict[str, float]:
-  """Milliseconds of CPU for a chunk of ways: early in a clip, and late."""
+  """Milliseconds of CPU for a chunk: early in a clip, and late."""
   image = np.zeros((1, 64, 64, 3), np.uint8)
-  stream = generator_stream.WayStream(maker, image, [0], steps=steps)
+  stream = generator_stream.TrajectoryStream(maker, image, [0], steps=steps)
   spent = []
   for _ in range(64):
     started = time.process_time()

@@ -26,10 +26,9 @@ from speedflow.data.schema import ShotRecord
 from speedflow.data.tracks import track_shot
 from speedflow.errors import SpeedflowError
 from speedflow.evaluation import report
+from speedflow.evaluation.speed import Z80
 from speedflow.output import claims
 
-# Half of an interval that holds 80 % of a Gaussian, in standard deviations.
-_HALF_OF_80 = 1.2816
 _NONE_MINED = "write it with `speedflow mine`"
 
 
@@ -48,7 +47,7 @@ def doubts(path: pathlib.Path) -> dict[str, float]:
         wording.from_cell(row["id"]): math.log2(
           float(row["speed_high"]) / float(row["speed_low"])
         )
-        / (2 * _HALF_OF_80)
+        / (2 * Z80)
         for row in csv.DictReader(file)
       }
   except OSError as error:

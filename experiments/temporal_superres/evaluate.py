@@ -347,7 +347,9 @@ def main() -> None:
   args = parser.parse_args()
   started = time.time()
   paths = split_shards(args.records, args.split)
-  machine = interpolator.FrameInterpolator(weights.load(args.weights))
+  machine = interpolator.FrameInterpolator(
+    weights.SUPERRES.load(args.weights)[0]
+  )
   compared = {
     name: method
     for name, method in methods(machine).items()

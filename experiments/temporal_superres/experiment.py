@@ -40,9 +40,8 @@ class Experiment:
     """Builds the network."""
     model = superres.SuperResNet(self._net, rngs)
     if self._config.initial:
-      nnx.update(
-        model, nnx.state(weights.load(self._config.initial), nnx.Param)
-      )
+      trained, _ = weights.SUPERRES.load(self._config.initial)
+      nnx.update(model, nnx.state(trained, nnx.Param))
     return model
 
   def loss(
@@ -154,7 +153,7 @@ class Experiment:
 
   def export(self, model: superres.SuperResNet, path: pathlib.Path) -> None:
     """Writes the weights for `speedflow superres`."""
-    weights.save(path, model)
+    weights.SUPERRES.save(path, model)
 
   def data_fingerprint(self) -> str:
     """A digest of the training and validation records."""

@@ -140,7 +140,7 @@ def main() -> None:
   args = parser.parse_args()
   started = time.time()
   paths = split_shards(args.records, args.split)
-  machine = interpolator.FrameInterpolator(weights.load())
+  machine = interpolator.FrameInterpolator(weights.SUPERRES.load()[0])
   sharp, blurred = _sharp_methods(machine), _blurred_methods(machine)
   scores: dict[str, dict[str, list[float]]] = {}
   for setting, window in windows(paths, args.every):

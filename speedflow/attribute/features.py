@@ -41,7 +41,7 @@ class Settings:
 
   Attributes:
     log2_step: of every moment (log2 of 30 x seconds between them).
-    time: of the flow, 0 (noise) .. 1 (ways).
+    time: of the flow, 0 (noise) .. 1 (data).
     mask: how points count, see `motion_weights`.
     by_length: whether the loss is divided by the clip's length.
     dimensions: of the features.
@@ -72,14 +72,15 @@ class Clip(NamedTuple):
 
   Attributes:
     image: uint8 [s, s, 3].
-    ways: float32 [t, g, g, 2]; beyond the record's end, points go on as before.
+    trajectories: float32 [t, g, g, 2]; beyond the record's end they are
+      extrapolated.
     weight: float32 [t, g, g], of each point's error; 0 beyond the end.
     length: moments until the end.
     motion: mean speed of the points until the end, sides per second.
   """
 
   image: np.ndarray
-  ways: np.ndarray
+  trajectories: np.ndarray
   weight: np.ndarray
   length: int
   motion: float
@@ -147,12 +148,14 @@ def read_clip(
   times = step_s * np.arange(knots + 1)
   # Rounding must not cost the last moment.
   length = int(np.clip((end_s + 1e-3) / step_s, 1, knots))
-  ways = tracks.between(record.times_s, record.ways.astype(np.float32), times)
-  speeds = np.linalg.norm(np.diff(ways, axis=0), axis=-1) / step_s
+  trajectories = tracks.between(
+    record.times_s, record.trajectories.astype(np.float32), times
+  )
+  speeds = np.linalg.norm(np.diff(trajectories, axis=0), axis=-1) / step_s
   side = size, size
   return Clip(
     image=cv2.resize(record.image, side, interpolation=cv2.INTER_AREA),
-    ways=ways[1:],
+    trajectories=trajectories[1:],
     weight=motion_weights(speeds, length, settings.mask),
     length=length,
     motion=float(speeds[:length].mean()),
@@ -292,10 +295,10 @@ def _project(
 
 def stack(clips: Sequence[Clip], settings: Settings) -> dict[str, np.ndarray]:
   """Clips as a batch, with the speed that they are told to have."""
-  moments = len(clips[0].ways)
+  moments = len(clips[0].trajectories)
   return {
     "image": np.stack([clip.image for clip in clips]),
-    "ways": np.stack([clip.ways for clip in clips]),
+    "trajectories": np.stack([clip.trajectories for clip in clips]),
     "weight": np.stack([clip.weight for clip in clips]),
     "length": np.array([clip.length for clip in clips], np.float32),
     "log2_step": np.full((len(clips), moments), settings.log2_step, np.float32),

@@ -69,10 +69,11 @@ class Projection:
     mixed = jnp.einsum(
       "ij,jk,kl->il", factor, square, factor, precision="highest"
     )
-    return mixed.reshape(-1)[self._rows] / np.sqrt(self.dimensions)
+    return mixed.reshape(-1)[self.rows] / np.sqrt(self.dimensions)
 
   @functools.cached_property
-  def _rows(self) -> np.ndarray:
+  def rows(self) -> np.ndarray:
+    """Rows of the transform that are kept, int [dimensions]."""
     rng = np.random.default_rng(self.seed)
     return rng.choice(BLOCK, self.dimensions, replace=False)
 

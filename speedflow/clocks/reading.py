@@ -40,7 +40,7 @@ class Reading:
 
   Attributes:
     clock: which one.
-    sense: whether it is seen or heard; hum is evidence about the sound alone.
+    modality: where it is found; hum is evidence about the sound alone.
     modes: the likeliest first; their shares sum to 1.
     wrong: probability that none of the modes is true, where it speaks.
     words: what was found, such as "lines at multiples of 100.02 Hz".
@@ -48,7 +48,7 @@ class Reading:
   """
 
   clock: Name
-  sense: Literal["picture", "sound"]
+  modality: Literal["picture", "sound"]
   modes: tuple[Mode, ...]
   wrong: float
   words: str
@@ -91,7 +91,7 @@ class Reading:
     """All of it as JSON-ready values."""
     return {
       "clock": self.clock,
-      "sense": self.sense,
+      "modality": self.modality,
       "wrong": float(f"{self.wrong:.3g}"),
       "modes": [
         {

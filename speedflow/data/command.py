@@ -59,7 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     help="turn records of shots into records of their motion",
     description="Computes what the speed networks see of each shot. Killed "
     "and run again, it goes on where it was; what is there already is kept, "
-    "whatever its looks and seed.",
+    "whatever its appearances and seed.",
   )
   motion.add_argument("records", metavar="RECORDS", help="records of shots")
   motion.add_argument("out", metavar="OUT", help="folder for the motion")
@@ -170,7 +170,7 @@ def _motion(args: argparse.Namespace) -> int:
     written = motion.build_motion(
       pathlib.Path(args.records),
       pathlib.Path(args.out),
-      looks=args.looks,
+      appearances=args.looks,
       seed=args.seed,
       workers=args.workers,
       overwrite=args.overwrite,

@@ -3,7 +3,7 @@
 Between every two frames, dense optical flow (DIS, Kroeger et al., "Fast
 Optical Flow using Dense Inverse Search", ECCV 2016) at 128 x 96 pixels is
 reduced to 16 x 12 cells. The maps of every shot are computed once, at several
-speeds and looks, and kept as records: training reads those.
+speeds and appearances, and kept as records: training reads those.
 """
 
 import dataclasses
@@ -145,11 +145,11 @@ def _reduce(values: np.ndarray) -> np.ndarray:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class MotionRecord:
-  """The motion of one shot in one look, at several speeds.
+  """The motion of one shot in one augmented appearance, at several speeds.
 
   Attributes:
     id: of the shot.
-    look: number of the look; 0 is the shot as it is.
+    appearance: number of the augmented appearance; 0: not augmented.
     source: as in `ShotRecord`.
     category: as in `ShotRecord`.
     scene_group: as in `ShotRecord`.
@@ -161,7 +161,7 @@ class MotionRecord:
   """
 
   id: str
-  look: int
+  appearance: int
   source: str
   category: str
   scene_group: str
@@ -183,7 +183,7 @@ class MotionRecord:
     texts = ("id", "source", "category", "scene_group", "split", "label")
     features: dict[str, example.Value] = {
       **{name: [getattr(self, name).encode()] for name in texts},
-      "look": np.array([self.look], np.int64),
+      "look": np.array([self.appearance], np.int64),
       "speed": np.array([self.speed], np.float32),
       "fps": np.array([self.fps], np.float32),
     }
@@ -213,7 +213,7 @@ class MotionRecord:
       }
       texts = ("id", "source", "category", "scene_group", "split", "label")
       return cls(
-        look=int(stored["look"][0]),
+        appearance=int(stored["look"][0]),
         speed=float(stored["speed"][0]),
         fps=float(stored["fps"][0]),
         maps=dict(sorted(maps.items())),
@@ -226,38 +226,39 @@ class MotionRecord:
       ) from error
 
 
-def describe(shot: ShotRecord, look: int, seed: int) -> MotionRecord | None:
+def describe(
+  shot: ShotRecord, appearance: int, seed: int
+) -> MotionRecord | None:
   """Computes the motion record of a shot.
 
-  Repeated frames are left out first. In every look but the first the picture
-  is dressed by `timewarp.augment`, and some speeds are made by averaging over
-  an open shutter instead of by leaving frames out.
+  Repeated frames are left out first. In every appearance but the first the
+  picture is augmented by `timewarp.augment`, and some speeds are made by
+  averaging over an open shutter instead of by leaving frames out.
 
   Args:
     shot: the shot.
-    look: number of the look.
-    seed: of the looks; the same seed gives the same record.
+    appearance: its number; 0: not augmented.
+    seed: of the appearances; the same seed gives the same record.
 
   Returns:
     The record, or None when the shot is too short.
   """
-  rng = np.random.default_rng([seed, look, *shot.id.encode()])
+  rng = np.random.default_rng([seed, appearance, *shot.id.encode()])
   frames = _true_frames(shot)
   if frames is None:
     return None
   clip, fps = frames
-  if look:
-    appearance = augment.Appearance.sample(rng)
-    clip = augment.augment(clip, appearance)
+  if appearance:
+    clip = augment.augment(clip, augment.Appearance.sample(rng))
   small = np.stack([to_flow_size(image) for image in clip])
   mapper = MotionMapper()
   maps = {}
   for stride in STRIDES:
     exposure = (
-      float(rng.uniform(0.2, 1.0)) if look and rng.random() < 0.4 else 0
+      float(rng.uniform(0.2, 1.0)) if appearance and rng.random() < 0.4 else 0
     )
     length = (len(small) - 1) // stride
-    first = int(rng.integers(0, stride)) if look else 0
+    first = int(rng.integers(0, stride)) if appearance else 0
     if length - 1 < MIN_MAPS:
       break
     plan = resample.ClipPlan(
@@ -271,7 +272,7 @@ def describe(shot: ShotRecord, look: int, seed: int) -> MotionRecord | None:
     return None
   return MotionRecord(
     id=shot.id,
-    look=look,
+    appearance=appearance,
     source=shot.source,
     category=shot.category,
     scene_group=shot.scene_group,
@@ -307,7 +308,7 @@ def build_motion(
   records: pathlib.Path,
   out: pathlib.Path,
   *,
-  looks: int = 4,
+  appearances: int = 4,
   seed: int = 0,
   workers: int = 1,
   overwrite: bool = False,
@@ -321,9 +322,9 @@ def build_motion(
   Args:
     records: folder that `speedflow data build` wrote.
     out: folder for the motion records; shards keep their names.
-    looks: looks of each training shot; validation and test shots are taken
-      as they are.
-    seed: of the looks.
+    appearances: of each training shot; validation and test shots are taken as
+      they are.
+    seed: of the appearances.
     workers: processes.
     overwrite: whether to replace files in `out` that speedflow did not make.
     on_progress: called with the number of shards done, and of all.
@@ -351,7 +352,7 @@ def build_motion(
         claims.remove(path)
     return shards.write_missing(
       {
-        path: functools.partial(_motion_of, source, looks, seed)
+        path: functools.partial(_motion_of, source, appearances, seed)
         for path, source in sources.items()
       },
       workers=workers,
@@ -368,10 +369,12 @@ def _shards(folder: pathlib.Path) -> list[pathlib.Path]:
   )
 
 
-def _motion_of(path: pathlib.Path, looks: int, seed: int) -> Iterator[bytes]:
+def _motion_of(
+  path: pathlib.Path, appearances: int, seed: int
+) -> Iterator[bytes]:
   for encoded in RecordSource(path):
     shot = ShotRecord.decode(encoded)
-    for look in range(looks if shot.split == "train" else 1):
-      record = describe(shot, look, seed)
+    for appearance in range(appearances if shot.split == "train" else 1):
+      record = describe(shot, appearance, seed)
       if record is not None:
         yield record.encode()

@@ -95,8 +95,8 @@ def at_time(flow: np.ndarray, time: float) -> np.ndarray:
     time: 0 (first picture) .. 1 (second).
 
   Returns:
-    float32 [2, h, w, 2]: as told by the first picture, from it to the second;
-    as told by the second, from it to the first.
+    float32 [2, h, w, 2]: anchored to the first picture, from it to the second;
+    anchored to the second, from it to the first.
   """
   return np.stack(
     [warp(flow[0], time * flow[1]), warp(flow[1], (1 - time) * flow[0])]
@@ -104,7 +104,7 @@ def at_time(flow: np.ndarray, time: float) -> np.ndarray:
 
 
 class Outer(NamedTuple):
-  """What a third picture, outside of two, tells of the nearer one's motion.
+  """Flow from the nearer of two pictures to a third one outside of them.
 
   Attributes:
     flow: float32 [2, h, w, 2], from the nearer of the two to the third, and

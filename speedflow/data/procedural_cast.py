@@ -70,9 +70,9 @@ class View:
     top = self.rng.integers(image.shape[0] - cut[0] + 1)
     left = self.rng.integers(image.shape[1] - cut[1] + 1)
     patch = image[top : top + cut[0], left : left + cut[1]]
-    way = cv2.INTER_AREA if zoom > 1 else cv2.INTER_LINEAR
+    method = cv2.INTER_AREA if zoom > 1 else cv2.INTER_LINEAR
     return cv2.resize(
-      light.to_linear(patch), (columns, rows), interpolation=way
+      light.to_linear(patch), (columns, rows), interpolation=method
     )
 
   def backdrop(self) -> np.ndarray:
@@ -113,8 +113,8 @@ def _generated_texture(
   if rng.uniform() < 0.5:
     direction = rng.uniform(0, np.pi)
     y, x = np.mgrid[:rows, :columns].astype(np.float32)
-    way = np.cos(direction) * x + np.sin(direction) * y
-    waves = np.sin(way * (2 * np.pi / rng.uniform(4, 24)))
+    along = np.cos(direction) * x + np.sin(direction) * y
+    waves = np.sin(along * (2 * np.pi / rng.uniform(4, 24)))
     picture += waves[:, :, None] * rng.normal(size=3)
   picture = rng.uniform(60, 200, 3) + picture * rng.uniform(25, 60)
   return np.clip(picture, 0, 255).astype(np.uint8)

@@ -1,11 +1,11 @@
-"""Where the points of a picture go: what the generator learns to say.
+"""Trajectories of the points of a picture, which the generator is trained on.
 
-From a frame of a shot, a grid of points is followed by dense optical flow (DIS,
-Kroeger et al., ECCV 2016), frame by frame, so that large ways are sums of small
-ones. Flow is computed at full resolution, unsmoothed: of a small body that
-crosses a textured scene, so 96 % of the way is found, and 60 % with OpenCV's
-medium preset. A way is a smooth function of world time: one following gives
-clips at all speeds, and is done once.
+From a frame of a shot, a grid of points is tracked by dense optical flow (DIS,
+Kroeger et al., ECCV 2016) from frame to frame, so that large displacements are
+sums of small ones. Flow is computed at full resolution, unsmoothed: of the
+displacement of a small body that crosses a textured scene, 96 % is found so,
+and 60 % with OpenCV's medium preset. A trajectory is a smooth function of world
+time: points are tracked once for clips at all speeds.
 """
 
 import dataclasses
@@ -35,13 +35,13 @@ KNOWN = ("known", "declared", "believed", "assumed_realtime")
 _LONGEST_S = 2.6
 # Moments that are kept of each following, closer at its start.
 _MOMENTS = 64
-# A following of fewer frames tells nothing.
+# Tracks over fewer frames are too short to be of use.
 _FEWEST = 8
 # Short side of the pictures that are followed, pixels.
 _FLOW_SIDE = 96
 # Of a longer shot, so many frames in a row are used.
 _MOST_FRAMES = 150
-# Ways below this, in sides of the picture per second, are a camera on a
+# Motion below this, in sides of the picture per second, are a camera on a
 # tripod before nothing: they would teach the generator to stand still.
 _STILL = 0.02
 
@@ -55,8 +55,9 @@ class TrackRecord:
     scene_group: of the shot.
     image: uint8 [SIZE, SIZE, 3], the first frame.
     times_s: float32 [n], seconds of the world since then, increasing.
-    ways: float16 [n, GRID, GRID, 2], x and y displacement of the points since
-      then, in sides of the picture. Points that were lost go on as before.
+    trajectories: float16 [n, GRID, GRID, 2], x and y displacement of the points
+      since then, in sides of the picture. Those of lost points are
+      extrapolated.
     doubt: standard deviation, octaves, of the speed that `times_s` rest on; 0
       where it is known.
   """
@@ -65,7 +66,7 @@ class TrackRecord:
   scene_group: str
   image: np.ndarray
   times_s: np.ndarray
-  ways: np.ndarray
+  trajectories: np.ndarray
   doubt: float = 0.0
 
   def encode(self) -> bytes:
@@ -77,7 +78,7 @@ class TrackRecord:
         "scene_group": [self.scene_group.encode()],
         "image/png": [cv2.imencode(".png", image)[1].tobytes()],
         "times_s": self.times_s,
-        "ways": [self.ways.astype("<f2").tobytes()],
+        "ways": [self.trajectories.astype("<f2").tobytes()],
         "doubt": np.array([self.doubt], np.float32),
       }
     )
@@ -100,7 +101,7 @@ class TrackRecord:
         scene_group=str(stored["scene_group"][0], "utf-8"),
         image=image,
         times_s=stored["times_s"],
-        ways=np.frombuffer(stored["ways"][0], "<f2").reshape(
+        trajectories=np.frombuffer(stored["ways"][0], "<f2").reshape(
           len(stored["times_s"]), GRID, GRID, 2
         ),
         # Older records are all of known speeds.
@@ -156,7 +157,7 @@ def flow_both_ways(grey: Sequence[np.ndarray]) -> list[np.ndarray]:
 
 
 def follow(points: np.ndarray, flows: Sequence[np.ndarray]) -> np.ndarray:
-  """Adds up optical flow along the ways of points.
+  """Adds up optical flow along the trajectories of points.
 
   A point is lost when flow there and back does not return (Sundaram et al.,
   ECCV 2010, section 4), or where it leaves the picture. It keeps its mean
@@ -170,10 +171,10 @@ def follow(points: np.ndarray, flows: Sequence[np.ndarray]) -> np.ndarray:
     float32 [n + 1, g, g, 2], pixels from where they were.
   """
   height, width = flows[0].shape[1:3]
-  ways = [np.zeros_like(points)]
+  trajectories = [np.zeros_like(points)]
   seen = np.ones(points.shape[:2], bool)
   for count, (there, back) in enumerate(flows, 1):
-    place = points + ways[-1]
+    place = points + trajectories[-1]
     step = _fetch(there, place)
     undo = _fetch(back, place + step)
     gap = np.square(step + undo).sum(-1)
@@ -181,9 +182,11 @@ def follow(points: np.ndarray, flows: Sequence[np.ndarray]) -> np.ndarray:
     inside = np.all((place >= 0) & (place <= (width - 1, height - 1)), -1)
     seen &= inside & (gap <= 0.01 * size + 0.5)
     # Lost at the first step, a point is taken to rest.
-    held = ways[-1] * (count / max(count - 1, 1))
-    ways.append(np.where(seen[..., None], ways[-1] + step, held))
-  return np.stack(ways)
+    held = trajectories[-1] * (count / max(count - 1, 1))
+    trajectories.append(
+      np.where(seen[..., None], trajectories[-1] + step, held)
+    )
+  return np.stack(trajectories)
 
 
 def _fetch(flow: np.ndarray, place: np.ndarray) -> np.ndarray:
@@ -239,7 +242,10 @@ def track_shot(
       doubt=doubt,
     )
     seconds = float(record.times_s[-1])
-    if np.sqrt(np.square(record.ways[-1]).sum(-1).mean()) >= _STILL * seconds:
+    if (
+      np.sqrt(np.square(record.trajectories[-1]).sum(-1).mean())
+      >= _STILL * seconds
+    ):
       yield record
 
 
@@ -319,10 +325,14 @@ def _track_view(
   left, top, side = square
   scale = flows[0].shape[1] / image.shape[0]
   points = ((left, top) + grid_points() * side) * scale - 0.5
-  ways = follow(points.astype(np.float32), flows[: round(_LONGEST_S / step_s)])
-  ways /= side * scale
+  trajectories = follow(
+    points.astype(np.float32), flows[: round(_LONGEST_S / step_s)]
+  )
+  trajectories /= side * scale
   chosen = np.unique(
-    np.rint(np.linspace(0, 1, _MOMENTS) ** 1.5 * (len(ways) - 1)).astype(int)
+    np.rint(
+      np.linspace(0, 1, _MOMENTS) ** 1.5 * (len(trajectories) - 1)
+    ).astype(int)
   )
   return TrackRecord(
     id=id,
@@ -333,19 +343,19 @@ def _track_view(
       interpolation=cv2.INTER_AREA,
     ),
     times_s=(chosen * step_s).astype(np.float32),
-    ways=ways[chosen].astype(np.float16),
+    trajectories=trajectories[chosen].astype(np.float16),
     doubt=doubt,
   )
 
 
 def between(
-  times_s: np.ndarray, ways: np.ndarray, at_s: np.ndarray
+  times_s: np.ndarray, trajectories: np.ndarray, at_s: np.ndarray
 ) -> np.ndarray:
-  """Reads ways off at other times, straight in between.
+  """Interpolates trajectories at other times, linearly.
 
   Args:
     times_s: increasing, [n].
-    ways: [n, ...].
+    trajectories: [n, ...].
     at_s: within `times_s`, [t].
 
   Returns:
@@ -354,5 +364,5 @@ def between(
   after = np.clip(np.searchsorted(times_s, at_s), 1, len(times_s) - 1)
   start, end = times_s[after - 1], times_s[after]
   share = ((at_s - start) / (end - start)).astype(np.float32)
-  share = share.reshape(-1, *[1] * (ways.ndim - 1))
-  return (1 - share) * ways[after - 1] + share * ways[after]
+  share = share.reshape(-1, *[1] * (trajectories.ndim - 1))
+  return (1 - share) * trajectories[after - 1] + share * trajectories[after]

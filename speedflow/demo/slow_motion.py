@@ -3,6 +3,7 @@
 import pathlib
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
+from typing import Any
 
 import cv2
 import numpy as np
@@ -24,12 +25,6 @@ _LEAD = (
   f"{_FACTOR} times slower: between any two frames that were filmed, "
   f"{_FACTOR - 1} are made."
 )
-
-_READING = """<p>Left to right: the clip, slow motion by speedflow, and by
-FFmpeg's minterpolate. Below, the part of the picture where speedflow is least
-sure, from one filmed frame to the next; the first and the last column were
-filmed. What lies between was not: it is a guess, and the
-<a href="slow-report.html">report</a> says how sure it is.</p>"""
 
 
 def write(source: pathlib.Path, folder: pathlib.Path) -> pathlib.Path:
@@ -56,21 +51,23 @@ def write(source: pathlib.Path, folder: pathlib.Path) -> pathlib.Path:
   video.superres(before, ours, factor=_FACTOR, slow=True)
   _write(theirs, minterpolate(images, _FACTOR), fps)
   report.write(folder / "slow-report.html", before, ours)
-  players = "".join(
-    f"<figure>{page.player(path, folder, images[0])}<figcaption>{title}"
-    "</figcaption></figure>"
-    for title, path in (
-      ("filmed", before),
-      ("speedflow", ours),
-      ("minterpolate", theirs),
-    )
-  )
-  body = (
-    f"<style>{_STYLE}</style><article><div class=pair>{players}</div>"
-    f"{_close_ups(ours, theirs)}</article>"
-  )
   path = folder / "slow.html"
-  page.write(path, "Slow motion", _LEAD, body, _READING)
+  page.write(
+    path,
+    "speedflow.demo",
+    "slow.html",
+    title="Slow motion",
+    lead=_LEAD,
+    videos=[
+      (title, page.player(video_path, folder, images[0]))
+      for title, video_path in (
+        ("filmed", before),
+        ("speedflow", ours),
+        ("minterpolate", theirs),
+      )
+    ],
+    close_ups=_close_ups(ours, theirs),
+  )
   return path
 
 
@@ -132,7 +129,9 @@ def _write(
       writer.write(image)
 
 
-def _close_ups(ours: pathlib.Path, theirs: pathlib.Path) -> str:
+def _close_ups(
+  ours: pathlib.Path, theirs: pathlib.Path
+) -> list[dict[str, Any]]:
   """The least sure interval that both have, in both."""
   notes = provenance.read(ours)["frames"]
   with media.VideoReader(ours) as reader:
@@ -144,17 +143,18 @@ def _close_ups(ours: pathlib.Path, theirs: pathlib.Path) -> str:
     report.least_sure(notes[:both], np.arange(float(both))),
     key=lambda number: -notes[number]["worst"]["uncertainty"],
   )
-  place = notes[worst]["worst"]
+  x, y = (notes[worst]["worst"][axis] for axis in "xy")
   first = worst // _FACTOR * _FACTOR
-  rows = []
-  for title, images in (("speedflow", mine), ("minterpolate", others)):
-    figures = "".join(
-      f'<img src="{page.jpeg_uri(close)}" alt="{title}, frame {number}">'
-      for number in range(first, first + _FACTOR + 1, 2)
-      for close in [report.close_up(images[number], place["x"], place["y"])]
-    )
-    rows.append(f"<h3>{title}</h3><div class=close>{figures}</div>")
-  return "".join(rows)
+  return [
+    {
+      "title": title,
+      "pictures": [
+        (number, page.jpeg_uri(report.close_up(images[number], x, y)))
+        for number in range(first, first + _FACTOR + 1, 2)
+      ],
+    }
+    for title, images in (("speedflow", mine), ("minterpolate", others))
+  ]
 
 
 def _reduced(image: np.ndarray) -> np.ndarray:
@@ -162,11 +162,3 @@ def _reduced(image: np.ndarray) -> np.ndarray:
   scale = min(_SHORT_SIDE / min(height, width), 1.0)
   size = (round(width * scale / 2) * 2, round(height * scale / 2) * 2)
   return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-
-
-_STYLE = """
-figure { margin: 0; }
-article h3 { margin: 18px 0 6px; font-size: 14px; }
-.close { display: flex; gap: 6px; }
-.close img { flex: 1 1 0; min-width: 0; border-radius: 6px; }
-"""

@@ -14,19 +14,17 @@ import numpy as np
 from speedflow.clocks.reading import Reading as ClockReading
 from speedflow.declared import Declaration
 from speedflow.estimate import answer as estimate_lib
+from speedflow.evaluation.speed import Z80
 
-Sense = Literal["picture", "sound"]
+Modality = Literal["picture", "sound"]
 SoundStatus = Literal["ok", "silent", "missing", "music"]
 Verdict = Literal[
   "untouched", "sped_up", "slowed_down", "mixed", "conflict", "uncertain"
 ]
 
-# Standard deviations from the middle to the end of an 80 % interval.
-_HALF_80 = 1.2816
-
 
 class Reading(NamedTuple):
-  """What one sense says of a speed or of a ratio of speeds.
+  """A speed, or a ratio of speeds, by one modality.
 
   Attributes:
     middle: the factor.
@@ -46,7 +44,7 @@ class Reading(NamedTuple):
   @property
   def spread(self) -> float:
     """Standard deviation, octaves."""
-    return math.log2(self.high / self.low) / (2 * _HALF_80)
+    return math.log2(self.high / self.low) / (2 * Z80)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,12 +54,12 @@ class Stretch:
   Attributes:
     start_s: its start.
     end_s: its end.
-    speeds: what each sense that can tell says of its speed.
+    speeds: its speed by each modality that shows it.
   """
 
   start_s: float
   end_s: float
-  speeds: dict[Sense, Reading]
+  speeds: dict[Modality, Reading]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,7 +72,7 @@ class Change:
     ratio: speed after / speed before: 2.0 goes on twice as fast.
     ratio_low: lower end of its 80 % interval.
     ratio_high: upper end of its 80 % interval.
-    seen_by: the senses that found it.
+    seen_by: the modalities in which it was found.
   """
 
   time_s: float
@@ -82,12 +80,12 @@ class Change:
   ratio: float
   ratio_low: float
   ratio_high: float
-  seen_by: tuple[Sense, ...]
+  seen_by: tuple[Modality, ...]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Curve:
-  """What the picture says of each frame.
+  """Changes over the frames of the picture.
 
   Attributes:
     time_s: float64 [n], presentation times of frames.
@@ -100,7 +98,7 @@ class Curve:
 
 @dataclasses.dataclass(frozen=True)
 class Sound:
-  """What the sound says of the whole file.
+  """The sound of the whole file.
 
   Attributes:
     status: "ok"; "silent"; "missing", also where nothing of it can be
@@ -132,8 +130,8 @@ class Detection:
     status: "ok", or "error" when the file could not be read.
     error: the one line that says what is wrong with the file, or None.
     changes: in order of time.
-    curve: what the picture says of each frame, or None.
-    sound: what the sound says, or None.
+    curve: changes over the frames of the picture, or None.
+    sound: status and speed of the sound, or None.
     verdict: "conflict" when picture and sound were not changed alike: speed
       changed at the old pitch, or sound replaced or shifted. "uncertain" when
       every verdict is too likely to be wrong.

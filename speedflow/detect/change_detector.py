@@ -21,6 +21,7 @@ from flax import nnx
 from speedflow import media
 from speedflow.data import motion, shots
 from speedflow.detect import weights
+from speedflow.evaluation.speed import Z80
 from speedflow.models import change_net
 from speedflow.pictures import ahead, memory_frames, motion_maps
 from speedflow.pictures import shots as picture
@@ -103,7 +104,7 @@ class Calibration:
   scale: float = 1.0
   shift: float = 0.0
   alarm: float = 0.5
-  width: float = 1.28
+  width: float = Z80
 
 
 class Moments(NamedTuple):
@@ -340,7 +341,7 @@ def load_change_detector(name: str = "tiny") -> ChangeDetector:
   Raises:
     SpeedflowError: there are no such weights.
   """
-  model, extra = weights.load(name)
+  model, extra = weights.CHANGE.load(name)
   return ChangeDetector(model, Calibration(**extra.get("calibration", {})))
 
 

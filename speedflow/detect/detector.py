@@ -1,4 +1,8 @@
-"""From a file to what was done to its time: the eye and the ear together."""
+"""From a file to what was done to its time, by its picture and its sound.
+
+Changes and speeds of the picture are found by networks on motion maps, those of
+the sound by the shift of its spectrum; `verdict` weighs both.
+"""
 
 import dataclasses
 import itertools
@@ -24,14 +28,14 @@ from speedflow.sound import stretch
 TOLERANCE_S = 0.25
 """Changes of picture and sound at most so far apart are one."""
 
-# Changes of the sound that are less likely are not told.
+# Changes of the sound that are less likely are not reported.
 _LIKELY = 0.5
 # What of the whole time each pass over the picture takes, about.
 _DETECTING = 0.5
 
 
-class Eye(Protocol):
-  """What finds changes in the picture."""
+class ChangeDetector(Protocol):
+  """Finds changes of speed in the picture."""
 
   def detect(
     self,
@@ -45,7 +49,7 @@ class Eye(Protocol):
 
 
 class Estimator(Protocol):
-  """What tells the speed of the picture between changes."""
+  """Estimates the speed of the picture between changes."""
 
   def estimate(
     self,
@@ -59,8 +63,8 @@ class Estimator(Protocol):
     ...
 
 
-class _Heard(NamedTuple):
-  """What the sound says.
+class _OfSound(NamedTuple):
+  """What was found in the sound.
 
   Attributes:
     changes: of its speed.
@@ -80,21 +84,21 @@ class Detector:
 
   def __init__(
     self,
-    eye: Eye,
-    ear: sound_speed_lib.SoundModel,
+    change_detector: ChangeDetector,
+    sound_model: sound_speed_lib.SoundModel,
     estimator: Estimator,
     belief: verdict_lib.Belief = verdict_lib.BELIEF,
   ):
     """Joins trained parts.
 
     Args:
-      eye: finds changes in the picture.
-      ear: tells the speed of sound.
-      estimator: tells the speed of the picture.
-      belief: by which evidence is weighed.
+      change_detector: finds changes in the picture.
+      sound_model: estimates the speed of sound.
+      estimator: estimates the speed of the picture.
+      belief: prior and likelihoods of the verdict.
     """
-    self._eye = eye
-    self._ear = ear
+    self._change_detector = change_detector
+    self._sound_model = sound_model
     self._estimator = estimator
     self._belief = belief
 
@@ -135,19 +139,22 @@ class Detector:
     advance = on_progress or (lambda done: None)
     with (
       shots.Picture(path, keep=True) as video,
-      # The ear listens while the eye looks.
+      # Sound is examined while the picture is decoded.
       futures.ThreadPoolExecutor(max_workers=1) as pool,
     ):
-      listening = pool.submit(self._listen, path)
-      seen = self._eye.detect(
+      pending = pool.submit(self._of_sound, path)
+      of_picture = self._change_detector.detect(
         video, on_progress=lambda done: advance(_DETECTING * done)
       )
       seen_clocks = witnesses.of_picture(video.frames())
-      heard = listening.result()
+      of_sound = pending.result()
       pairs = join_changes(
-        seen.changes, within_shots(heard.changes, seen.cuts_s)
+        of_picture.changes, within_shots(of_sound.changes, of_picture.cuts_s)
       )
-      first_s, last_s = float(seen.time_s[0]), float(seen.time_s[-1])
+      first_s, last_s = (
+        float(of_picture.time_s[0]),
+        float(of_picture.time_s[-1]),
+      )
       # Sound may go on when the picture is over.
       within = [
         pair for pair in pairs if first_s < joined(pair).time_s <= last_s
@@ -158,48 +165,48 @@ class Detector:
         on_progress=lambda done: advance(_DETECTING + (1 - _DETECTING) * done),
         changes_s=changes_s,
       )
-    sound = heard.sound
+    sound = of_sound.sound
     edges = [first_s, *changes_s, first_s + (estimate.duration_s or 0.0)]
     stretches = []
     for start_s, end_s in itertools.pairwise(edges):
-      speeds: dict[detect_lib.Sense, detect_lib.Reading | None] = {
+      speeds: dict[detect_lib.Modality, detect_lib.Reading | None] = {
         "picture": _speed_at(estimate, (start_s + end_s) / 2 - first_s),
         "sound": (
           self._sound(path, sound.status, start_s, end_s) if within else sound
         ).reading,
       }
-      told = {sense: given for sense, given in speeds.items() if given}
-      stretches.append(detect_lib.Stretch(start_s, end_s, told))
+      known = {name: given for name, given in speeds.items() if given}
+      stretches.append(detect_lib.Stretch(start_s, end_s, known))
     evidence = verdict_lib.Evidence(
       tuple(within),
       tuple(stretches),
-      hears=sound.status == "ok",
-      stretched=heard.stretched,
-      clocks=(*seen_clocks, *heard.clocks),
+      audible=sound.status == "ok",
+      stretched=of_sound.stretched,
+      clocks=(*seen_clocks, *of_sound.clocks),
     )
     return evidence, detect_lib.Detection(
       os.fspath(path),
       "ok",
       changes=tuple(joined(pair) for pair in pairs),
-      curve=detect_lib.Curve(seen.time_s, seen.probability),
+      curve=detect_lib.Curve(of_picture.time_s, of_picture.probability),
       sound=sound,
       stretches=tuple(stretches),
-      cuts_s=seen.cuts_s,
+      cuts_s=of_picture.cuts_s,
       clocks=evidence.clocks,
       damage=video.damage,
     )
 
-  def _listen(self, path: str | os.PathLike[str]) -> _Heard:
-    """All that the sound says by itself."""
+  def _of_sound(self, path: str | os.PathLike[str]) -> _OfSound:
+    """Changes and speed by the sound alone."""
     found = _sound_changes(path)
     if found is None:
-      return _Heard((), detect_lib.Sound("missing"), None)
+      return _OfSound((), detect_lib.Sound("missing"), None)
     stretched = None
     if found.status == "ok":
       stretched = stretch.stretched_probability(media.audio_blocks(path))
     sound = self._sound(path, found.status)
     clocks = witnesses.of_sound(path)
-    return _Heard(found.changes, sound, stretched, clocks)
+    return _OfSound(found.changes, sound, stretched, clocks)
 
   def _sound(
     self,
@@ -208,11 +215,11 @@ class Detector:
     start_s: float | None = None,
     end_s: float | None = None,
   ) -> detect_lib.Sound:
-    """What the sound, or a span of it, says of its speed."""
+    """Speed of the sound, or of a span of it."""
     if status != "ok":
       return detect_lib.Sound(status)
     blocks = media.audio_blocks(path, start_s=start_s, end_s=end_s)
-    found = self._ear.estimate(blocks)
+    found = self._sound_model.estimate(blocks)
     return detect_lib.Sound(
       status, found.speed, found.speed_low, found.speed_high
     )
@@ -238,36 +245,36 @@ def join_changes(
   picture: Sequence[verdict_lib.Found],
   sound: Sequence[verdict_lib.Found],
   tolerance_s: float = TOLERANCE_S,
-) -> list[dict[detect_lib.Sense, verdict_lib.Found]]:
-  """Pairs what both senses found at one place, the nearest first.
+) -> list[dict[detect_lib.Modality, verdict_lib.Found]]:
+  """Pairs changes of picture and sound at one place, the nearest first.
 
   Args:
-    picture: changes that the picture shows.
-    sound: changes that the sound tells.
+    picture: changes in the picture.
+    sound: changes in the sound.
     tolerance_s: seconds by which those of one pair may lie apart.
 
   Returns:
-    What each sense found at each place, in order of time.
+    What each modality shows at each place, in order of time.
   """
   near = sorted(
-    (abs(seen.time_s - heard.time_s), i, k)
-    for i, seen in enumerate(picture)
-    for k, heard in enumerate(sound)
+    (abs(one.time_s - other.time_s), i, k)
+    for i, one in enumerate(picture)
+    for k, other in enumerate(sound)
   )
   partner: dict[int, int] = {}
   for distance_s, i, k in near:
     free = i not in partner and k not in partner.values()
     if free and distance_s <= tolerance_s:
       partner[i] = k
-  pairs: list[dict[detect_lib.Sense, verdict_lib.Found]] = []
-  for i, seen in enumerate(picture):
-    pair: dict[detect_lib.Sense, verdict_lib.Found] = {"picture": seen}
+  pairs: list[dict[detect_lib.Modality, verdict_lib.Found]] = []
+  for i, change in enumerate(picture):
+    pair: dict[detect_lib.Modality, verdict_lib.Found] = {"picture": change}
     if i in partner:
       pair["sound"] = sound[partner[i]]
     pairs.append(pair)
-  for k, heard in enumerate(sound):
+  for k, change in enumerate(sound):
     if k not in partner.values():
-      pairs.append({"sound": heard})
+      pairs.append({"sound": change})
   return sorted(pairs, key=lambda pair: joined(pair).time_s)
 
 
@@ -280,7 +287,7 @@ def within_shots(
   the cases, and what plays at another speed after a cut is another shot.
 
   Args:
-    sound: changes that the sound tells.
+    sound: changes in the sound.
     cuts_s: times of the first frames after cuts.
   """
   return [
@@ -291,10 +298,10 @@ def within_shots(
 
 
 def joined(
-  found: dict[detect_lib.Sense, verdict_lib.Found],
+  found: dict[detect_lib.Modality, verdict_lib.Found],
 ) -> detect_lib.Change:
-  """One change of what the senses found at one place."""
-  # The sound tells time and ratio more exactly.
+  """One change of what both modalities show at one place."""
+  # Time and ratio are more exact by sound.
   best = found.get("sound") or found["picture"]
   missed = 1.0
   for change in found.values():
@@ -312,7 +319,7 @@ def joined(
 def _speed_at(
   estimate: estimate_lib.Estimate, time_s: float
 ) -> detect_lib.Reading | None:
-  """What the picture says of its speed at a time after the first frame."""
+  """Speed of the picture at a time after the first frame."""
   for segment in estimate.segments:
     if segment.start_s <= time_s < segment.end_s and segment.tells:
       return detect_lib.Reading(
@@ -335,7 +342,7 @@ def _of_no_sound(sound: detect_lib.Sound | None) -> list[str]:
 def _sound_changes(
   path: str | os.PathLike[str],
 ) -> sound_changes.SoundChanges | None:
-  """What changes in the sound; None where there is none to be heard."""
+  """Changes in the sound; None where there is no sound."""
   try:
     blocks = media.audio_blocks(path)
     first = next(blocks, None)
@@ -345,5 +352,5 @@ def _sound_changes(
       itertools.chain([first], blocks), least_probability=_LIKELY
     )
   except SpeedflowError:
-    # A track of which nothing can be decoded. The picture may still tell.
+    # A track of which nothing can be decoded. The picture remains.
     return None

@@ -1,4 +1,4 @@
-"""What eye and ear saw of a video, over time, as a picture."""
+"""Draws the evidence of picture and sound over time."""
 
 import dataclasses
 import itertools
@@ -18,11 +18,11 @@ from speedflow.output import atomic, marks
 from speedflow.pages import drawing as drawing_lib
 from speedflow.sound import spectra
 
-COLOURS: dict[detect_lib.Sense, str] = {
+COLOURS: dict[detect_lib.Modality, str] = {
   "picture": "#2563eb",
   "sound": "#d97706",
 }
-"""Of what each sense says, here and in reports."""
+"""Of each modality, here and in reports."""
 
 TOP, BOTTOM = 0.03, 0.1
 """Margins of the axes, as shares of the picture's height."""
@@ -51,10 +51,10 @@ class Spectrogram:
 
   @property
   def edge_hz(self) -> np.ndarray:
-    """Highest frequency that is heard in each column, NaN in silence; [n]."""
-    heard = self.decibels > _HEARD_DB
-    last = heard.shape[1] - 1 - heard[:, ::-1].argmax(1)
-    return np.where(heard.any(1), _frequency(last + 0.5), np.nan)
+    """Highest audible frequency of each column, NaN in silence; [n]."""
+    audible = self.decibels > _HEARD_DB
+    last = audible.shape[1] - 1 - audible[:, ::-1].argmax(1)
+    return np.where(audible.any(1), _frequency(last + 0.5), np.nan)
 
 
 def spectrogram(path: str | os.PathLike[str]) -> Spectrogram | None:
@@ -229,12 +229,12 @@ def _draw_sound(
 def _draw_speeds(axes: axes_lib.Axes, found: detect_lib.Detection) -> None:
   """Draws the speed of each stretch on an axis of octaves."""
   reach = 1.5
-  for sense, colour in COLOURS.items():
-    label: str | None = sense
+  for modality, colour in COLOURS.items():
+    label: str | None = modality
     for stretch in found.stretches:
-      if sense not in stretch.speeds:
+      if modality not in stretch.speeds:
         continue
-      middle, low, high = np.log2(stretch.speeds[sense])
+      middle, low, high = np.log2(stretch.speeds[modality])
       span = [stretch.start_s, stretch.end_s]
       axes.fill_between(span, low, high, color=colour, alpha=0.15, lw=0)
       axes.plot(span, [middle, middle], color=colour, lw=2.2, label=label)
@@ -273,6 +273,6 @@ def _steady(edge_hz: np.ndarray, reach: int) -> np.ndarray:
   padded = np.pad(edge_hz, reach, constant_values=np.nan)
   windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1)
   steady = np.full(len(edge_hz), np.nan)
-  told = ~np.isnan(windows).all(1)
-  steady[told] = np.nanpercentile(windows[told], 90, axis=1)
+  known = ~np.isnan(windows).all(1)
+  steady[known] = np.nanpercentile(windows[known], 90, axis=1)
   return steady

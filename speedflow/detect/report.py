@@ -1,9 +1,9 @@
 """A page about each file: what speaks for the verdict, and its limits."""
 
-import html
 import os
 import pathlib
 from collections.abc import Sequence
+from typing import Any
 
 import cv2
 import numpy as np
@@ -25,16 +25,6 @@ _LEAD = (
   "the times of frames."
 )
 
-_READING = """<p><b>Change seen</b>: how likely the picture takes the speed to
-change at each moment; a <b>dotted line</b> is a cut, a <b>dashed line</b> a
-change that picture or sound found. <b>Sound</b>: its frequencies over time;
-the <b>bright line</b> is their upper edge. Sound that is played faster moves up
-with everything in it, slowed sound moves down. <b>Speed</b>: factor at which
-picture and sound play; the bands hold the true speed with 80 % probability.
-The <b>verdict</b> is the likeliest of the histories that are listed, where
-before looking at the file none of them is far ahead of the others: for footage
-that is rarely tampered with, think of an untouched file as likelier.</p>"""
-
 _VERDICTS: dict[detect_lib.Verdict, str] = {
   "untouched": "untouched",
   "sped_up": "sped up",
@@ -50,10 +40,14 @@ def write(
 ) -> None:
   """Writes the page; videos are linked relative to its folder."""
   path = pathlib.Path(path)
-  body = "\n".join(
-    [f"<style>{_STYLE}</style>", *(_card(d, path.parent) for d in detections)]
+  page.write(
+    path,
+    "speedflow.detect",
+    "evidence.html",
+    title="Was its time changed?",
+    lead=_LEAD,
+    files=[_shown(found, path.parent) for found in detections],
   )
-  page.write(path, "Was its time changed?", _LEAD, body, _READING)
 
 
 def limits(found: detect_lib.Detection) -> list[str]:
@@ -90,73 +84,35 @@ def limits(found: detect_lib.Detection) -> list[str]:
   return told
 
 
-def _card(found: detect_lib.Detection, folder: pathlib.Path) -> str:
-  name = html.escape(pathlib.Path(found.file).name)
-  if found.verdict is None:
-    return (
-      f"<article><h2>{name} <em class=error>error</em></h2>"
-      f"<p class=words>{html.escape(found.error or '')}</p></article>"
-    )
+def _shown(found: detect_lib.Detection, folder: pathlib.Path) -> dict[str, Any]:
+  """What the page shows of a file, which is linked relative to `folder`."""
   video = pathlib.Path(found.file)
+  shown = {"found": found, "name": video.name}
+  if found.verdict is None:
+    return shown
   first_s, end_s = found.stretches[0].start_s, found.stretches[-1].end_s
   frames = report.film_strip(
     video, end_s - first_s, _STRIP_FRAMES, _STRIP_HEIGHT
   )
-  evidence = page.data_uri("image/svg+xml", plot.evidence_svg(found).encode())
-  player = page.player(
-    video, folder, frames[0][1] if frames else None, sound=""
-  )
-  parts = [
-    f"<article data-duration={end_s - first_s:.4f}>",
-    f"<h2>{name} <em class={found.verdict}>{_VERDICTS[found.verdict]}</em>"
-    "</h2>",
-    f"<p class=why>{html.escape(found.why or '')}</p>",
-    f"<div class=pair>{player}{_histories(found)}</div>",
-    f'<div class="curve evidence"><img src="{evidence}" alt="Evidence over '
-    'time"><i></i></div>',
-    _strip("The whole video", frames, first_s, None),
-  ]
+  strips = [_strip("The whole video", frames, first_s, None)]
   for change in found.changes:
     around = _frames_around(video, change.time_s)
     if around:
-      parts.append(_strip(_heading(change), around, first_s, change.time_s))
-  parts.append(_speeds(found))
-  items = "".join(f"<li>{html.escape(text)}</li>" for text in limits(found))
-  parts.append(f"<h3>What it cannot know</h3><ul>{items}</ul></article>")
-  return "\n".join(parts)
-
-
-def _histories(found: detect_lib.Detection) -> str:
-  """Probabilities of all verdicts as bars."""
-  rows = "".join(
-    f"<tr><td>{_VERDICTS[name]}</td><td>{p:.0%}</td><td><div class=bar>"
-    f'<s style="left:0;width:{100 * p:.1f}%"></s></div></td></tr>'
-    for name, p in verdict.likeliest_first(found.probabilities)
-  )
-  return f"<table class=histories>{rows}</table>"
-
-
-def _speeds(found: detect_lib.Detection) -> str:
-  """Speeds of all stretches as a table."""
-  rows = []
-  for stretch in found.stretches:
-    cells = []
-    for sense in plot.COLOURS:
-      cell = "<td>-</td>"
-      if sense in stretch.speeds:
-        middle, low, high = stretch.speeds[sense]
-        cell = (
-          f"<td><b>{middle:.2g}x</b> <small>{low:.2g}-{high:.2g}</small></td>"
-        )
-      cells.append(cell)
-    rows.append(
-      f"<tr><td>{stretch.start_s:.2f}-{stretch.end_s:.2f} s</td>"
-      f"{''.join(cells)}</tr>"
-    )
-  return (
-    "<table class=speeds><thead><tr><th>stretch</th><th>picture</th>"
-    f"<th>sound</th></tr></thead><tbody>{''.join(rows)}</tbody></table>"
-  )
+      strips.append(_strip(_heading(change), around, first_s, change.time_s))
+  poster = frames[0][1] if frames else None
+  evidence = plot.evidence_svg(found).encode()
+  return shown | {
+    "duration_s": end_s - first_s,
+    "verdict": _VERDICTS[found.verdict],
+    "player": page.player(video, folder, poster),
+    "evidence": page.data_uri("image/svg+xml", evidence),
+    "histories": [
+      (_VERDICTS[name], probability)
+      for name, probability in verdict.likeliest_first(found.probabilities)
+    ],
+    "strips": strips,
+    "limits": limits(found),
+  }
 
 
 def _heading(change: detect_lib.Change) -> str:
@@ -176,19 +132,21 @@ def _strip(
   frames: Sequence[tuple[float, np.ndarray]],
   first_s: float,
   change_s: float | None,
-) -> str:
+) -> dict[str, Any]:
   """A film strip; `frames` have times after the first frame."""
-  figures = []
-  for time_s, image in frames:
-    after = change_s is not None and time_s + first_s >= change_s - 1e-3
-    figures.append(
-      f"<figure data-time={time_s:.4f}{' class=after' if after else ''}>"
-      f'<img src="{page.jpeg_uri(image)}" alt="Frame at {time_s:.2f} s">'
-      f"<figcaption><span>{time_s + first_s:.2f} s</span></figcaption></figure>"
-    )
-  return (
-    f"<h3>{html.escape(heading)}</h3><div class=strip>{''.join(figures)}</div>"
-  )
+  return {
+    "heading": heading,
+    "frames": [
+      {
+        "after_first_s": after_first_s,
+        "time_s": after_first_s + first_s,
+        "uri": page.jpeg_uri(image),
+        "changed": change_s is not None
+        and after_first_s + first_s >= change_s - 1e-3,
+      }
+      for after_first_s, image in frames
+    ],
+  }
 
 
 def _frames_around(
@@ -217,30 +175,3 @@ def _frames_around(
       )
       frames.append((float(frame.time) - first, image))
   return frames
-
-
-_STYLE = """
-article h2 { margin: 0 0 4px; font-size: 20px; }
-article > h3 { margin: 22px 0 0; font-size: 14px; }
-article > h3 + .strip { margin-top: 8px; }
-.why { margin: 2px 0 16px; font-size: 16px; max-width: 62em; }
-.evidence { margin-top: 12px; }
-.evidence i { top: 3%; bottom: 10%; }
-.strip .after img { box-shadow: 0 3px 0 var(--true); }
-table.histories, table.speeds { box-shadow: none; border: 0; margin: 0;
-  padding: 0; }
-table.histories { flex: 1 1 420px; width: auto; }
-table.histories td:nth-child(1) { color: var(--ink); }
-table.histories td:nth-child(2) { text-align: right; width: 3.5em; }
-table.histories .bar { background: #f6f8fb; }
-table.histories tr:first-child .bar s { background: var(--accent); }
-table.histories tr:first-child td { font-weight: 600; }
-table.speeds { margin-top: 18px; width: auto; }
-table.speeds td, table.speeds th { padding-right: 48px; width: auto; }
-article ul { margin: 6px 0 0; padding-left: 20px; color: var(--muted);
-  max-width: 62em; }
-em.untouched { background: #dcfce7; color: #166534; }
-em.sped_up, em.slowed_down, em.mixed { background: #fef3c7; color: #92400e; }
-em.conflict { background: #fee2e2; color: #991b1b; }
-em.uncertain { background: #e2e8f0; color: #334155; }
-"""

@@ -2,8 +2,8 @@
 
 The speed of the picture is a hidden path: constant but for the changes that
 were found, each of which may be a false alarm. Readings of the speed of each
-stretch, and of the ratio at each change, are what that path gives off. Where
-nothing was done it lies at 1 throughout. The forward algorithm on a grid of
+stretch, and of the ratio at each change, are its observations. Where nothing
+was done it lies at 1 throughout. The forward algorithm on a grid of
 log2 speeds gives the likelihood of all readings for paths that are never off
 1, above it, below it, or both (Rabiner, "A tutorial on hidden Markov models",
 1989, section III.A).
@@ -21,7 +21,7 @@ from typing import Protocol, get_args
 import numpy as np
 
 from speedflow.clocks import reading as clock_lib
-from speedflow.detect.answer import Reading, Sense, Stretch, Verdict
+from speedflow.detect.answer import Modality, Reading, Stretch, Verdict
 
 # Log2 speeds that a path may take.
 _STEPS_PER_OCTAVE = 8
@@ -36,12 +36,12 @@ _FINEST = 0.5 / _STEPS_PER_OCTAVE
 _ANYWHERE = 1 / (_GRID[-1] - _GRID[0])
 # Errors that all stretches of a file share, in standard deviations.
 _NODES, _NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(7)
-# What is told of: evidence that moves the odds by this factor or more.
-_TOLD = 1.15
+# Evidence is mentioned that changes the posterior odds by this factor or more.
+_MENTIONED = 1.15
 
 
 class Found(Protocol):
-  """A change as one sense reports it, see `detect.Change`."""
+  """A change as found in one modality, see `detect.Change`."""
 
   @property
   def time_s(self) -> float:
@@ -61,7 +61,7 @@ class Found(Protocol):
 
   @property
   def probability(self) -> float:
-    """That it is there, by even odds before looking."""
+    """That it is there, by a prior of one half."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,46 +69,45 @@ class Evidence:
   """All that is known of a file.
 
   Attributes:
-    changes: what each sense found at each place, in order; [n]. Nothing at all
-      is no evidence.
+    changes: what was found in each modality at each place, in order; [n].
+      Nothing at all is no evidence.
     stretches: before, between and after them; [n + 1].
-    hears: whether there is sound that would tell changes.
-    stretched: probability, by even odds, that the sound's duration was changed
-      at its old pitch; None where that is not known.
+    audible: whether there is sound in which changes would show.
+    stretched: probability, by a prior of one half, that the sound's duration
+      was changed at its old pitch; None where that is not known.
     clocks: what the clocks in the scene say, of those that speak. They are
       read over the whole file, and bear on its speed where nothing changes.
   """
 
-  changes: tuple[dict[Sense, Found], ...]
+  changes: tuple[dict[Modality, Found], ...]
   stretches: tuple[Stretch, ...]
-  hears: bool
+  audible: bool
   stretched: float | None = None
   clocks: tuple[clock_lib.Reading, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
 class Belief:
-  """What is believed before seeing a file, and how far senses are trusted.
+  """Prior of a file, and reliability of the modalities.
 
   Attributes:
     untouched: probability that a path begins at speed 1.
     octaves: how far off 1 it begins otherwise, typically.
-    change: probability of a change wherever a sense reports one.
+    change: probability of a change wherever one is found in a modality.
     conflict: probability that picture and sound were not changed alike.
     old_pitch: share of conflicts in which only the picture seems changed; the
-      rest are as often of sound alone as of both in different ways.
-    wrong: share of readings that mean nothing.
+      rest are as often of sound alone as of both differently.
+    wrong: share of readings that are outliers.
     shared: share of a reading's error (variance) that the stretches of a file
       have in common.
-    bias: octaves that each sense reads of what plays at 1, on average.
-    gain: factor on the octaves that each sense reads beside that, since what
-      is hard to read is read as something nearer to the usual.
-    width: factor on the spread of each sense's readings of speed.
-    recall: probability that a sense finds a change, where it tells anything.
+    bias: mean reading of each modality of what plays at 1, octaves.
+    gain: factor on the readings of each modality without their bias, since
+      uncertain ones shrink towards the prior.
+    width: factor on the spread of each modality's readings of speed.
+    recall: probability that a change is found in a modality that shows speed.
     accusation: cost of saying of an untouched file that it was changed, where
       any other wrong verdict costs 1.
     silence: cost of giving no verdict.
-    clocks: power to which likelihoods of clocks are taken.
   """
 
   untouched: float = 0.55
@@ -118,21 +117,20 @@ class Belief:
   old_pitch: float = 0.8
   wrong: float = 0.01
   shared: float = 0.47
-  bias: dict[Sense, float] = dataclasses.field(
+  bias: dict[Modality, float] = dataclasses.field(
     default_factory=lambda: {"picture": -0.41, "sound": -0.10}
   )
-  gain: dict[Sense, float] = dataclasses.field(
+  gain: dict[Modality, float] = dataclasses.field(
     default_factory=lambda: {"picture": 1.51, "sound": 1.22}
   )
-  width: dict[Sense, float] = dataclasses.field(
+  width: dict[Modality, float] = dataclasses.field(
     default_factory=lambda: {"picture": 0.80, "sound": 0.92}
   )
-  recall: dict[Sense, float] = dataclasses.field(
+  recall: dict[Modality, float] = dataclasses.field(
     default_factory=lambda: {"picture": 0.17, "sound": 0.92}
   )
   accusation: float = 3.0
   silence: float = 0.7
-  clocks: float = 1.0
 
   @property
   def start(self) -> np.ndarray:
@@ -193,16 +191,18 @@ def posterior(
 ) -> dict[Verdict, float]:
   """Probability of each verdict but "uncertain"."""
   log_both, log_picture, log_sound = (
-    _log_likelihood(evidence, senses, belief)
-    for senses in (("picture", "sound"), ("picture",), ("sound",))
+    _log_likelihood(evidence, modalities, belief)
+    for modalities in (("picture", "sound"), ("picture",), ("sound",))
   )
-  # One path for both senses, or one for each: on a common scale.
+  # One path for both modalities, or one for each: on a common scale.
   scale = max(log_both.max(), log_picture.max() + log_sound.max())
   both = np.exp(log_both - scale)
   apart = np.exp(log_picture[:, None] + log_sound - scale)
   # Without sound, nothing can conflict with the picture.
-  heard = evidence.hears or any("sound" in s.speeds for s in evidence.stretches)
-  conflict = belief.conflict if heard else 0.0
+  has_sound = evidence.audible or any(
+    "sound" in s.speeds for s in evidence.stretches
+  )
+  conflict = belief.conflict if has_sound else 0.0
   stretched = 0.5 if evidence.stretched is None else evidence.stretched
   # Over how often two paths are so by chance.
   rest, off = (1 - belief.old_pitch) / 2, 1 - belief.untouched
@@ -231,22 +231,22 @@ def posterior(
 
 
 def reading(found: Found) -> Reading:
-  """What a sense says of the ratio at a change."""
+  """The ratio at a change, with its interval."""
   return Reading(found.ratio, found.ratio_low, found.ratio_high)
 
 
 def _log_likelihood(
-  evidence: Evidence, senses: Sequence[Sense], belief: Belief
+  evidence: Evidence, modalities: Sequence[Modality], belief: Belief
 ) -> np.ndarray:
-  """Log likelihood of what some senses say, if one path gave it off.
+  """Log-likelihood of the readings of some modalities, of one path.
 
   Returns:
     float64 [4]: jointly with the path's never being off 1, its being faster,
     slower, and both.
   """
   start = belief.start
-  errors = np.array(list(itertools.product(_NODES, repeat=len(senses))))
-  weights = itertools.product(_NODE_WEIGHTS, repeat=len(senses))
+  errors = np.array(list(itertools.product(_NODES, repeat=len(modalities))))
+  weights = itertools.product(_NODE_WEIGHTS, repeat=len(modalities))
   share = np.array([math.prod(w) for w in weights])
   share /= share.sum()
   # Of each shared error, history and log2 speed.
@@ -256,26 +256,26 @@ def _log_likelihood(
   for number, stretch in enumerate(evidence.stretches):
     if number:
       before = evidence.stretches[number - 1]
-      told = set(before.speeds) & set(stretch.speeds)
-      if evidence.hears:
-        told.add("sound")
+      shown = set(before.speeds) & set(stretch.speeds)
+      if evidence.audible:
+        shown.add("sound")
       found = evidence.changes[number - 1]
-      forward = _changed(forward, found, senses, told, belief)
-    for column, sense in enumerate(senses):
-      if sense in stretch.speeds:
-        given = stretch.speeds[sense]
+      forward = _changed(forward, found, modalities, shown, belief)
+    for column, modality in enumerate(modalities):
+      if modality in stretch.speeds:
+        given = stretch.speeds[modality]
         forward *= _speed_likelihood(
-          belief.gain[sense] * (given.log2 - belief.bias[sense]),
-          belief.gain[sense] * belief.width[sense] * given.spread,
+          belief.gain[modality] * (given.log2 - belief.bias[modality]),
+          belief.gain[modality] * belief.width[modality] * given.spread,
           errors[:, column],
           belief,
         )[:, None]
     if len(evidence.stretches) == 1:
       for clock in evidence.clocks:
-        if clock.sense in senses:
+        if clock.modality in modalities:
           seen = clock.log_likelihood(_GRID)
-          forward *= np.exp(belief.clocks * (seen - seen.max()))
-    # A long file has more to say than numbers are small.
+          forward *= np.exp(seen - seen.max())
+    # Rescaled, since the likelihood of many readings underflows.
     scale += math.log(forward.max())
     forward /= forward.max()
   return scale + np.log(np.maximum(forward.sum((0, 2)), 1e-300))
@@ -293,25 +293,25 @@ def _speed_likelihood(
 
 def _changed(
   forward: np.ndarray,
-  found: dict[Sense, Found],
-  senses: Sequence[Sense],
-  told: Collection[Sense],
+  found: dict[Modality, Found],
+  modalities: Sequence[Modality],
+  shown: Collection[Modality],
   belief: Belief,
 ) -> np.ndarray:
   """Moves [m, history, grid] past a place where a change may have been.
 
-  Of the senses, those that are `told` would have found it, if not missed it.
+  It would show in the modalities in `shown`, unless it was missed there.
   """
-  present = [found[sense] for sense in senses if sense in found]
+  present = [found[modality] for modality in modalities if modality in found]
   if not present:
     return forward
   odds = belief.change / (1 - belief.change)
-  for sense in senses:
-    if sense in found:
-      probability = min(max(found[sense].probability, 1e-3), 1 - 1e-3)
+  for modality in modalities:
+    if modality in found:
+      probability = min(max(found[modality].probability, 1e-3), 1 - 1e-3)
       odds *= probability / (1 - probability)
-    elif sense in told:
-      odds *= 1 - belief.recall[sense]
+    elif modality in shown:
+      odds *= 1 - belief.recall[modality]
   start = belief.start
   # By log2 speed before and after; a change goes elsewhere.
   moves = start / (1 - start)[:, None]
@@ -354,19 +354,19 @@ def _in_words(
   probabilities: dict[Verdict, float],
   verdict: Verdict,
 ) -> str:
-  """The verdict, what speaks for it by how much, and what against it."""
+  """The verdict, and the evidence for and against it, by its weight."""
   likeliest = max(probabilities, key=probabilities.__getitem__)
-  told_of = likeliest if verdict == "uncertain" else verdict
+  judged = likeliest if verdict == "uncertain" else verdict
   weighed = []
   for words, without in _pieces(evidence):
-    less = posterior(without, belief)[told_of]
-    weighed.append((_log_odds(probabilities[told_of]) - _log_odds(less), words))
+    less = posterior(without, belief)[judged]
+    weighed.append((_log_odds(probabilities[judged]) - _log_odds(less), words))
   # Digits beyond these depend on the processor; ties go by the words.
   weighed.sort(key=lambda piece: (-round(piece[0], 3), piece[1]))
-  told = math.log(_TOLD)
-  supports = [words for weight, words in weighed if weight > told]
-  opposes = [words for weight, words in reversed(weighed) if weight < -told]
-  head = f"{_VERDICT_IN_WORDS[verdict]} ({probabilities[told_of]:.0%})"
+  least = math.log(_MENTIONED)
+  supports = [words for weight, words in weighed if weight > least]
+  opposes = [words for weight, words in reversed(weighed) if weight < -least]
+  head = f"{_VERDICT_IN_WORDS[verdict]} ({probabilities[judged]:.0%})"
   if verdict != likeliest:
     named = ", ".join(
       f"{name.replace('_', ' ')} {p:.0%}"
@@ -378,7 +378,7 @@ def _in_words(
   parts = [head + (f": {'; '.join(supports)}." if supports else ".")]
   if opposes:
     parts.append(f"Against it: {'; '.join(opposes)}.")
-  if rest := [words for weight, words in weighed if abs(weight) <= told]:
+  if rest := [words for weight, words in weighed if abs(weight) <= least]:
     parts.append(f"Hardly matters: {'; '.join(rest)}.")
   return " ".join(parts)
 
@@ -399,18 +399,18 @@ def _log_odds(probability: float) -> float:
 
 def _pieces(evidence: Evidence) -> Iterable[tuple[str, Evidence]]:
   """Each piece of evidence in words, and the evidence without it."""
-  senses: tuple[Sense, ...] = get_args(Sense)
-  for sense in senses:
-    told = [s for s in evidence.stretches if sense in s.speeds]
-    if told:
+  modalities: tuple[Modality, ...] = get_args(Modality)
+  for modality in modalities:
+    shown = [s for s in evidence.stretches if modality in s.speeds]
+    if shown:
       yield (
-        f"the {sense} plays {_speeds_in_words(told, sense)}",
+        f"the {modality} plays {_speeds_in_words(shown, modality)}",
         dataclasses.replace(
           evidence,
           stretches=tuple(
             dataclasses.replace(
               stretch,
-              speeds={k: v for k, v in stretch.speeds.items() if k != sense},
+              speeds={k: v for k, v in stretch.speeds.items() if k != modality},
             )
             for stretch in evidence.stretches
           ),
@@ -422,7 +422,7 @@ def _pieces(evidence: Evidence) -> Iterable[tuple[str, Evidence]]:
     changes = list(evidence.changes)
     changes[number] = {}
     yield (
-      _change_in_words(found, evidence.hears),
+      _change_in_words(found, evidence.audible),
       dataclasses.replace(evidence, changes=tuple(changes)),
     )
   for clock in evidence.clocks:
@@ -436,10 +436,10 @@ def _pieces(evidence: Evidence) -> Iterable[tuple[str, Evidence]]:
     )
 
 
-def _speeds_in_words(stretches: Sequence[Stretch], sense: Sense) -> str:
+def _speeds_in_words(stretches: Sequence[Stretch], modality: Modality) -> str:
   parts = []
   for stretch in stretches:
-    middle, low, high = stretch.speeds[sense]
+    middle, low, high = stretch.speeds[modality]
     span = ""
     if len(stretches) > 1:
       span = f" from {stretch.start_s:.1f} to {stretch.end_s:.1f} s"
@@ -447,20 +447,20 @@ def _speeds_in_words(stretches: Sequence[Stretch], sense: Sense) -> str:
   return ", ".join(parts)
 
 
-def _change_in_words(found: dict[Sense, Found], hears: bool) -> str:
+def _change_in_words(found: dict[Modality, Found], audible: bool) -> str:
   # The sound's ratio is the more exact, and its time, too.
   change = found.get("sound") or found["picture"]
   faster = change.ratio >= 1
   factor = max(change.ratio, 1 / change.ratio)
   who = "picture and sound become"
   if len(found) == 1:
-    (sense,) = found
-    who = f"the {sense} becomes"
+    (modality,) = found
+    who = f"the {modality} becomes"
   words = (
     f"at {change.time_s:.1f} s {who} about {factor:.2g} times"
     f" {'faster' if faster else 'slower'}"
   )
-  if len(found) == 1 and hears:
+  if len(found) == 1 and audible:
     other = "sound" if "picture" in found else "picture"
     words += f", which the {other} does not show"
   return words

@@ -24,13 +24,11 @@ from speedflow.estimate import (
   weights,
 )
 from speedflow.estimate.answer import Estimate
+from speedflow.evaluation.speed import Z80
 from speedflow.models import motion_net
 from speedflow.pictures import ahead, memory_frames, motion_maps
 from speedflow.pictures import shots as picture
 from speedflow.timewarp import labels
-
-WINDOW = 47
-"""Maps in a window."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,8 +44,8 @@ class Calibration:
     label_frequency: of each bin of log2 step in training; empty: all alike.
   """
 
-  window: float = 1.28
-  file: float = 1.28
+  window: float = Z80
+  file: float = Z80
   label_frequency: tuple[float, ...] = ()
 
   def frequency(self, bins: int) -> np.ndarray:
@@ -80,17 +78,21 @@ class SpeedEstimator:
   """
 
   def __init__(
-    self, model: motion_net.MotionNet, calibration: Calibration | None = None
+    self,
+    model: motion_net.MotionNet,
+    window: int,
+    calibration: Calibration | None = None,
   ):
     """Wraps a trained network.
 
     Args:
       model: the network, in evaluation mode.
+      window: motion maps in a window, as in training.
       calibration: of its intervals.
     """
     calibration = calibration or Calibration()
     self.network = network.WindowNetwork(
-      model, WINDOW, calibration.frequency(len(model.config.centres))
+      model, window, calibration.frequency(len(model.config.centres))
     )
     self._widths = segments.Widths(calibration.window, calibration.file)
 
@@ -128,7 +130,7 @@ class SpeedEstimator:
       source = picture.Picture(source)
     if isinstance(source, picture.Picture):
       return self._estimate_file(source, on_progress, changes_s)
-    rate = Fraction(fps if fps is not None else 30).limit_denominator(100_000)
+    rate = memory_frames.frame_rate(fps)
     frames: list[media.Frame] = []
     if len(source):
       frames += memory_frames.as_frames(source, fps, motion.to_flow_size)
@@ -277,7 +279,6 @@ def load_estimator(name: str = "tiny") -> SpeedEstimator:
   Raises:
     SpeedflowError: there are no such weights.
   """
-  if not name.endswith(".npz"):
-    name = f"speed_{name}"
-  model, extra = weights.load(weights.find(name))
-  return SpeedEstimator(model, Calibration(**extra.get("calibration", {})))
+  model, extra = weights.SPEED.load(name)
+  calibration = Calibration(**extra.get("calibration", {}))
+  return SpeedEstimator(model, extra["window"], calibration)

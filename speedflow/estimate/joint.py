@@ -89,7 +89,7 @@ def weigh(
   if not exact or _changes(found):
     return found
   # Flicker is about the picture itself.
-  clock = min(exact, key=lambda r: r.sense == "sound")
+  clock = min(exact, key=lambda r: r.modality == "sound")
   middle, spread = 0.0, 10.0
   if found.speed_low and found.speed_high and found.speed:
     middle = math.log2(found.speed)
@@ -109,7 +109,7 @@ def weigh(
       log_odds += np.interp(at, belief.GRID, seen)
       log_odds -= np.log(np.mean(np.exp(seen)))
   wrong = clock.wrong
-  if clock.sense == "sound":
+  if clock.modality == "sound":
     wrong += _SOUND_APART
   # By a clock that is none, any speed of the range was as likely.
   span = clock_lib.HIGHEST - clock_lib.LOWEST

@@ -5,11 +5,11 @@ are linked by relative path.
 """
 
 import dataclasses
-import html
 import math
 import os
 import pathlib
 from collections.abc import Sequence
+from typing import Any
 
 import cv2
 import numpy as np
@@ -19,14 +19,16 @@ from speedflow.estimate import answer as estimate_lib
 from speedflow.estimate import plot
 from speedflow.pages import drawing, page
 
-_READING = """<p><b>Speed</b> is a factor: 2x plays twice as fast as the world,
-1/4x is slowed down four times. The <b>line</b> is the estimate over time, the
-<b>band</b> holds the true speed with 80 % probability, and a <b>dashed line
-</b> is the true speed where it is known. <b>Uncertain</b> means that the
-picture does not tell: it is still, dark, too short, or shows nothing whose
-natural pace is known; then no number is given. Click into a curve or onto a
-frame to go there.</p>"""
-
+# Of the overview's scale.
+_TICKS = {
+  1 / 8: "1/8x",
+  1 / 4: "1/4x",
+  1 / 2: "1/2x",
+  1: "1x",
+  2: "2x",
+  4: "4x",
+  8: "8x",
+}
 _STRIP_FRAMES = 8
 _STRIP_HEIGHT = 96
 
@@ -85,22 +87,23 @@ def write_page(
     groups: what to show, in order.
     links: what else there is; listed first.
   """
-  cards = [
-    f'<p class=note><a href="{html.escape(link.file)}">'
-    f"{html.escape(link.title)}</a>: {html.escape(link.note)}</p>"
-    for link in links
-  ]
-  for group in groups:
-    cards.append("<section>")
-    if group.title:
-      cards.append(f"<h2>{html.escape(group.title)}</h2>")
-    if group.note:
-      cards.append(f"<p class=note>{html.escape(group.note)}</p>")
-    cards += [_card(exhibit, path.parent) for exhibit in group.exhibits]
-    cards.append("</section>")
-  number = len(links)
-  body = "\n".join([*cards[:number], _overview(groups), *cards[number:]])
-  page.write(path, title, lead, body, _READING)
+  page.write(
+    path,
+    "speedflow.estimate",
+    "estimates.html",
+    title=title,
+    lead=lead,
+    links=links,
+    groups=[
+      {
+        "title": group.title,
+        "note": group.note,
+        "exhibits": [_shown(e, path.parent) for e in group.exhibits],
+      }
+      for group in groups
+    ],
+    ticks=[(_percent(speed), label) for speed, label in _TICKS.items()],
+  )
 
 
 def film_strip(
@@ -142,92 +145,45 @@ def film_strip(
   return frames
 
 
-def _card(exhibit: plot.Exhibit, folder: pathlib.Path) -> str:
-  """One exhibit as HTML; its video is linked relative to `folder`."""
+def _shown(exhibit: plot.Exhibit, folder: pathlib.Path) -> dict[str, Any]:
+  """What the page shows of an exhibit; its video is linked from `folder`."""
   estimate = exhibit.estimate
-  duration = estimate.duration_s or 0.0
+  duration_s = estimate.duration_s or 0.0
   frames = []
-  if exhibit.video is not None and duration:
-    frames = film_strip(exhibit.video, duration, _STRIP_FRAMES, _STRIP_HEIGHT)
-  parts = [
-    f"<article data-duration={duration:.4f}>",
-    f"<h3>{html.escape(exhibit.title)} {_badge(estimate)}</h3>",
-    f"<p class=words>This video {html.escape(estimate.in_words())}.</p>",
-  ]
+  if exhibit.video is not None and duration_s:
+    frames = film_strip(exhibit.video, duration_s, _STRIP_FRAMES, _STRIP_HEIGHT)
+  shown: dict[str, Any] = {
+    "exhibit": exhibit,
+    "duration_s": duration_s,
+    "mean": None,
+    "interval": None,
+  }
+  if exhibit.expected_mean is not None:
+    shown["mean"] = _percent(exhibit.expected_mean)
   if estimate.status == "error":
-    return "\n".join([*parts, "</article>"])
-  parts.append("<div class=pair>")
-  if exhibit.video is not None:
-    poster = frames[0][1] if frames else None
-    parts.append(page.player(exhibit.video, folder, poster))
-  curve = page.data_uri("image/svg+xml", plot.curve_svg(exhibit).encode())
-  parts.append(
-    f'<div class=curve><img src="{curve}" alt="Speed over time"><i></i></div>'
-    "</div>"
-  )
-  if frames:
-    parts.append("<div class=strip>")
-    for time_s, image in frames:
-      label = "?"
-      if estimate.status == "ok" and estimate.curve is not None:
-        label = f"{estimate.curve.at(time_s):.2g}x"
-      parts.append(
-        f'<figure data-time={time_s:.4f}><img src="{page.jpeg_uri(image)}" '
-        f'alt="Frame at {time_s:.1f} s"><figcaption><b>{label}</b>'
-        f"<span>{time_s:.1f} s</span></figcaption></figure>"
-      )
-    parts.append("</div>")
-  return "\n".join([*parts, "</article>"])
-
-
-def _overview(groups: Sequence[Group]) -> str:
-  """All answers in one table, with their intervals on a common scale."""
-  rows = []
-  for group in groups:
-    for number, exhibit in enumerate(group.exhibits):
-      estimate = exhibit.estimate
-      bar, speed = "", _badge(estimate)
-      mean = exhibit.expected_mean
-      if mean is not None:
-        bar += f'<u style="left:{_percent(mean):.2f}%"></u>'
-      if estimate.status == "ok":
-        low, middle, high = (
-          _percent(v or 1.0)
-          for v in (estimate.speed_low, estimate.speed, estimate.speed_high)
-        )
-        bar += (
-          f'<s style="left:{low:.2f}%;width:{high - low:.2f}%"></s>'
-          f'<b style="left:{middle:.2f}%"></b>'
-        )
-        speed = (
-          f"<b>{estimate.speed:.2g}x</b> <small>{estimate.speed_low:.2g}-"
-          f"{estimate.speed_high:.2g}</small>"
-        )
-      rows.append(
-        f"<tr><td>{'' if number else html.escape(group.title)}</td>"
-        f"<td>{html.escape(exhibit.title)}</td>"
-        f"<td>{exhibit.expected_text}</td><td>{speed}</td>"
-        f"<td><div class=bar>{bar}</div></td></tr>"
-      )
-  ticks = "".join(
-    f'<span style="left:{_percent(2.0**o):.2f}%">{label}</span>'
-    for o, label in zip(
-      range(-drawing.OCTAVES, drawing.OCTAVES + 1),
-      ("1/8x", "1/4x", "1/2x", "1x", "2x", "4x", "8x"),
-      strict=True,
-    )
-  )
-  return (
-    "<table><thead><tr><th></th><th>video</th><th>true</th><th>estimated</th>"
-    f"<th><div class=ticks>{ticks}</div></th></tr></thead>"
-    f"<tbody>{''.join(rows)}</tbody></table>"
-  )
-
-
-def _badge(estimate: estimate_lib.Estimate) -> str:
+    return shown
   if estimate.status == "ok":
-    return ""
-  return f"<em class={estimate.status}>{estimate.status}</em>"
+    speeds = (estimate.speed_low, estimate.speed, estimate.speed_high)
+    shown["interval"] = [_percent(speed or 1.0) for speed in speeds]
+  poster = frames[0][1] if frames else None
+  return shown | {
+    "player": exhibit.video and page.player(exhibit.video, folder, poster),
+    "curve": page.data_uri("image/svg+xml", plot.curve_svg(exhibit).encode()),
+    "frames": [
+      {
+        "time_s": time_s,
+        "uri": page.jpeg_uri(image),
+        "label": _speed_at(estimate, time_s),
+      }
+      for time_s, image in frames
+    ],
+  }
+
+
+def _speed_at(estimate: estimate_lib.Estimate, time_s: float) -> str:
+  if estimate.status == "ok" and estimate.curve is not None:
+    return f"{estimate.curve.at(time_s):.2g}x"
+  return "?"
 
 
 def _percent(speed: float) -> float:

@@ -9,7 +9,8 @@ import numpy as np
 from flax import nnx
 
 from speedflow import media
-from speedflow.estimate import sound_weights, weights
+from speedflow.estimate import weights
+from speedflow.evaluation.speed import Z80
 from speedflow.models import sound_net
 from speedflow.sound import evidence, music, spectra
 
@@ -39,7 +40,7 @@ class SoundSpeed:
 class SoundModel:
   """Estimates how fast sound is played."""
 
-  def __init__(self, model: sound_net.SoundNet, width: float = 1.28):
+  def __init__(self, model: sound_net.SoundNet, width: float = Z80):
     """Wraps a trained network.
 
     Args:
@@ -116,7 +117,7 @@ class SoundModel:
         times < (np.inf if end_s is None else end_s)
       )
       decibels = part.decibels[inside]
-      tones.hear(decibels)
+      tones.add(decibels)
       held = np.concatenate([held, decibels])
       hop = self._columns // 2
       starts = range(0, len(held) - self._columns + 1, hop)
@@ -141,11 +142,10 @@ def load_sound_model(name: str = "tiny") -> SoundModel:
   """Loads trained weights.
 
   Args:
-    name: of shipped weights, or the path of a .npz file.
+    name: of shipped weights, or the path of a .safetensors file.
 
   Raises:
     SpeedflowError: there are no such weights.
   """
-  path = weights.find(name if name.endswith(".npz") else f"sound_{name}")
-  model, extra = sound_weights.load(path)
-  return SoundModel(model, extra.get("width", 1.28))
+  model, extra = weights.SOUND.load(name)
+  return SoundModel(model, extra.get("width", Z80))

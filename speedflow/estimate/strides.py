@@ -19,9 +19,6 @@ from speedflow.timewarp import labels
 STRIDES = (1, 2, 4, 8)
 """Every shot is read frame by frame, and at each n-th frame."""
 
-HOP = 24
-"""Maps from the beginning of one window to the next."""
-
 
 class Reading(NamedTuple):
   """Windows of a shot at one stride.
@@ -58,14 +55,14 @@ class WindowEstimate:
 
 
 def window_starts(maps: int, window: int) -> list[int]:
-  """Where windows begin, so that together they cover so many maps.
+  """Where windows begin that overlap by half, and together cover all maps.
 
   Args:
     maps: number of maps.
     window: maps in a window.
   """
   last = max(0, maps - window)
-  starts = list(range(0, last + 1, HOP))
+  starts = list(range(0, last + 1, (window + 1) // 2))
   if starts[-1] < last:
     starts.append(last)
   return starts

@@ -25,7 +25,7 @@ from speedflow.timewarp import labels
 _BATCH = 16
 # Sides of the pictures that are shown.
 _SMALLEST, _LARGEST = 16, 1024
-# Ways are told this far beyond the longest world time of training.
+# Clips may last this many times the longest world time of training.
 _BEYOND = 1.25
 
 Picture = str | os.PathLike[str] | np.ndarray
@@ -39,7 +39,7 @@ class Facts:
     knots: moments after the first frame.
     low: slowest log2 step (seconds of the world between knots x 30).
     high: fastest log2 step.
-    time_shift: where on the way from noise it dwelt, see
+    time_shift: times of the flow that training favoured, see
       `generator_flow.sample_times`.
   """
 
@@ -177,7 +177,7 @@ class SpeedGenerator:
       image_guidance: see `generate`.
       steps: of the sampler.
       exposure: see `generate`.
-      together: see `ways`.
+      together: see `trajectories`.
       on_progress: called with the share that is done.
 
     Returns:
@@ -191,7 +191,7 @@ class SpeedGenerator:
     seconds = np.exp2(log2_step) / labels.REFERENCE_FPS
     times = np.cumsum(seconds, 1) - seconds  # Of the frames, [n, t].
     knots = np.stack([self._knots(row) for row in times])
-    ways = self.ways(
+    trajectories = self.trajectories(
       images,
       np.log2(np.diff(knots, axis=1) * labels.REFERENCE_FPS),
       seeds,
@@ -207,7 +207,7 @@ class SpeedGenerator:
       clips.append(
         np.stack(
           [
-            warper.frame(during(knots[number], ways[number], *shutter))
+            warper.frame(during(knots[number], trajectories[number], *shutter))
             for shutter in itertools.chain(
               # The first frame is as it was given.
               [(0.0, 0.0)],
@@ -220,12 +220,12 @@ class SpeedGenerator:
     return np.stack(clips)
 
   def _knots(self, times: np.ndarray) -> np.ndarray:
-    """World times at which ways are told: evenly spread over the frames."""
+    """World times of the knots: evenly spread over the frames."""
     frames = len(times)
     at = np.linspace(0, frames - 1, self.facts.knots + 1)
     return np.interp(at, np.arange(frames), times)
 
-  def ways(
+  def trajectories(
     self,
     images: np.ndarray,
     log2_step: np.ndarray,
@@ -274,7 +274,7 @@ class SpeedGenerator:
     for index in range(batches):
       part = slice(index * at_once, (index + 1) * at_once)
       point = jnp.asarray(noise[part])
-      told = jnp.asarray(log2_step[part])
+      steps_in = jnp.asarray(log2_step[part])
       seen = _look(self._graph, self._state, jnp.asarray(small[part]))
       for step, (time, then) in enumerate(itertools.pairwise(times)):
         point = _advance(
@@ -282,7 +282,7 @@ class SpeedGenerator:
           self._state,
           point,
           seen,
-          told,
+          steps_in,
           jnp.float32(time),
           jnp.float32(then - time),
           guidance=float(guidance),
@@ -292,9 +292,9 @@ class SpeedGenerator:
       if together:
         kept = bodies.keep_together(np.asarray(point))
         point = jnp.asarray(kept)
-      parts.append(np.array(generator_lib.decode(config, point, told)))
-    ways = np.concatenate(parts)[:rows]
-    return np.concatenate([np.zeros_like(ways[:, :1]), ways], 1)
+      parts.append(np.array(generator_lib.decode(config, point, steps_in)))
+    trajectories = np.concatenate(parts)[:rows]
+    return np.concatenate([np.zeros_like(trajectories[:, :1]), trajectories], 1)
 
   def _check(
     self,
@@ -313,8 +313,8 @@ class SpeedGenerator:
     if lasts > longest:
       raise SpeedflowError(
         f"{frames} frames at this speed last {lasts:.3g} s of the world, and "
-        f"this generator looks {longest:.3g} s ahead; ask for fewer frames or "
-        "a lower speed"
+        f"this generator makes {longest:.3g} s at most; ask for fewer frames "
+        "or a lower speed"
       )
     slowest = 2.0 ** (self.facts.low - 4)
     if np.exp2(log2_step).min() < slowest:
@@ -346,13 +346,13 @@ def shutters(
 
 
 def during(
-  knots: np.ndarray, ways: np.ndarray, opens: float, closes: float
+  knots: np.ndarray, trajectories: np.ndarray, opens: float, closes: float
 ) -> np.ndarray:
-  """Ways [2, g, g, 2] when the shutter opens and when it closes.
+  """Trajectories [2, g, g, 2] when the shutter opens and when it closes.
 
   Args:
     knots: increasing world times, seconds, [t].
-    ways: at these times, float [t, g, g, 2].
+    trajectories: at these times, float [t, g, g, 2].
     opens: seconds.
     closes: seconds.
   """
@@ -362,13 +362,15 @@ def during(
     start, end = knots[after - 1], knots[after]
     # Beyond the last knot, all go on as they did.
     share = np.float32((time - start) / (end - start))
-    found.append((1 - share) * ways[after - 1] + share * ways[after])
+    found.append(
+      (1 - share) * trajectories[after - 1] + share * trajectories[after]
+    )
   return np.stack(found)
 
 
 @jax.jit
 def _look(graph: nnx.GraphDef, state: nnx.State, image: jax.Array) -> jax.Array:
-  """What the network sees in first frames, uint8 [b, s, s, 3]."""
+  """The network's encoding of first frames, uint8 [b, s, s, 3]."""
   return nnx.merge(graph, state).look(image)
 
 
@@ -442,8 +444,8 @@ def first_frame(source: Picture, size: int) -> np.ndarray:
     raise SpeedflowError("the first frame is empty; give a picture")
   top, left = (image.shape[0] - side) // 2, (image.shape[1] - side) // 2
   square = image[top : top + side, left : left + side]
-  way = cv2.INTER_AREA if side > size else cv2.INTER_CUBIC
-  return cv2.resize(square, (size, size), interpolation=way)
+  method = cv2.INTER_AREA if side > size else cv2.INTER_CUBIC
+  return cv2.resize(square, (size, size), interpolation=method)
 
 
 def _read(path: str) -> np.ndarray:
@@ -468,7 +470,7 @@ def _repeat_last(rows: np.ndarray, count: int) -> np.ndarray:
 def small_pictures(
   config: generator_lib.GeneratorConfig, images: np.ndarray
 ) -> np.ndarray:
-  """Pictures [n, h, w, 3] as the network looks at them, uint8 [n, s, s, 3]."""
+  """Pictures [n, h, w, 3] at the network's size, uint8 [n, s, s, 3]."""
   side = config.image, config.image
   return np.stack(
     [cv2.resize(i, side, interpolation=cv2.INTER_AREA) for i in images]

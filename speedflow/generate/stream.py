@@ -4,7 +4,8 @@ A causal generator makes one chunk of frames after the other. What it made is
 kept as keys and values of its last chunks, so a chunk costs the same however
 long the clip has become.
 
-  stream = generator_stream.Stream(load_generator("FILE.npz"), "street.jpg")
+  maker = load_generator("FILE.safetensors")
+  stream = generator_stream.Stream(maker, "street.jpg")
   frames = stream.advance(1.0)
   slower = stream.advance(0.25)
 """
@@ -26,11 +27,11 @@ from speedflow.models import generator_flow
 from speedflow.timewarp import labels
 
 
-class WayStream:
+class TrajectoryStream:
   """Where the points of pictures go, chunk after chunk.
 
   Attributes:
-    chunk: moments that are told at once.
+    chunk: moments that are made at once.
   """
 
   def __init__(
@@ -94,7 +95,7 @@ class WayStream:
         for seed in self._seeds
       ]
     )
-    ways, self._memory = _next_chunk(
+    trajectories, self._memory = _next_chunk(
       *self._network,
       jnp.asarray(noise),
       self._seen,
@@ -103,7 +104,7 @@ class WayStream:
       self._times,
     )
     self._made += 1
-    return np.array(ways)
+    return np.array(trajectories)
 
 
 class Stream:
@@ -134,8 +135,10 @@ class Stream:
     inference.check_positive("fps", fps)
     inference.check_exposure(exposure)
     self.image = inference.first_frame(image, size)
-    self._ways = WayStream(generator, self.image[None], [seed], steps=steps)
-    self.chunk = self._ways.chunk
+    self._trajectories = TrajectoryStream(
+      generator, self.image[None], [seed], steps=steps
+    )
+    self.chunk = self._trajectories.chunk
     self._fps = float(fps)
     self._exposure = exposure
     self._warper = warp.Warper(self.image, generator.config.grid)
@@ -147,7 +150,7 @@ class Stream:
     """Makes the next frames.
 
     Args:
-      speed: playback speed factor; or one for the way to each frame, [chunk].
+      speed: playback speed factor; or one for the step to each frame, [chunk].
 
     Returns:
       uint8 [chunk, size, size, 3].
@@ -161,13 +164,13 @@ class Stream:
     log2_step = labels.speed_to_step(np.log2(speeds), self._fps)
     seconds = np.exp2(log2_step) / labels.REFERENCE_FPS
     knots = self._time + np.concatenate([[0.0], np.cumsum(seconds)])
-    ways = np.concatenate(
-      [self._last[None], self._ways.advance(log2_step[None])[0]]
+    trajectories = np.concatenate(
+      [self._last[None], self._trajectories.advance(log2_step[None])[0]]
     )
-    self._time, self._last = float(knots[-1]), ways[-1]
+    self._time, self._last = float(knots[-1]), trajectories[-1]
     return np.stack(
       [
-        self._warper.frame(inference.during(knots, ways, *shutter))
+        self._warper.frame(inference.during(knots, trajectories, *shutter))
         for shutter in inference.shutters(knots[1:], seconds, self._exposure)
       ]
     )
@@ -192,7 +195,7 @@ def _next_chunk(
   memory: generator_lib.Memory,
   times: jax.Array,
 ) -> tuple[jax.Array, generator_lib.Memory]:
-  """Ways [n, chunk, g, g, 2] from noise like them, and the memory of them."""
+  """Trajectories [n, chunk, g, g, 2] from noise, and the memory of them."""
   model = nnx.merge(graph, state)
   yes = jnp.ones(len(noise), bool)
 
@@ -207,5 +210,7 @@ def _next_chunk(
 
   point, _ = jax.lax.scan(step, noise, (times[:-1], times[1:]))
   _, longer = flow(point, jnp.float32(1.0))
-  ways = generator_lib.decode(model.config, point, log2_step, memory.seconds)
-  return ways, longer
+  trajectories = generator_lib.decode(
+    model.config, point, log2_step, memory.seconds
+  )
+  return trajectories, longer

@@ -1,11 +1,11 @@
-"""Sets a picture in motion: its pixels go the ways of a coarse grid of points.
+"""Warps a picture along the trajectories of a coarse grid of points.
 
 Forward splatting, so that a body keeps its sharp outline at any resolution.
-Ways are known at few points; each pixel follows those neighbours that look like
-it (joint bilateral upsampling, Kopf et al., SIGGRAPH 2007). Where two pixels
-meet, the one that went further covers the other, which is the rule of thumb of
-Li et al. (CVPR 2024, section 5); where none arrives, the surroundings that
-moved least fill in.
+Trajectories are known at few points; each pixel takes those of neighbours of
+similar colour (joint bilateral upsampling, Kopf et al., SIGGRAPH 2007). Where
+two pixels meet, the one of larger displacement covers the other, the heuristic
+of Li et al. (CVPR 2024, section 5); holes are filled from the surroundings that
+moved least.
 """
 
 from collections.abc import Sequence
@@ -50,36 +50,36 @@ class Warper:
     rows, columns = np.mgrid[: self._size, : self._size].astype(np.float32)
     self._places = np.stack([columns, rows], -1)
 
-  def frame(self, ways: np.ndarray) -> np.ndarray:
-    """Shows the picture after its points went their ways.
+  def frame(self, trajectories: np.ndarray) -> np.ndarray:
+    """Warps the picture.
 
     Args:
-      ways: float [m, grid, grid, 2], x and y in sides of the picture, at
-        moments that are evenly spread over the open shutter.
+      trajectories: float [m, grid, grid, 2], x and y displacement in sides of
+        the picture, at moments that are evenly spread over the open shutter.
 
     Returns:
       uint8 [s, s, 3].
     """
-    ends = np.stack([ways[0], ways[-1]])
+    ends = np.stack([trajectories[0], trajectories[-1]])
     longest = np.abs(ends[1] - ends[0]).max() * self._size
     count = int(np.clip(np.ceil(longest / _BLUR_STEP), 1, _MOST_EXPOSURES))
-    if not np.any(ways):
+    if not np.any(trajectories):
       return self._image
     # A single moment is the middle one.
-    at = (np.arange(count) + 0.5) / count * (len(ways) - 1)
+    at = (np.arange(count) + 0.5) / count * (len(trajectories) - 1)
     before = np.floor(at).astype(int)
-    after = np.minimum(before + 1, len(ways) - 1)
+    after = np.minimum(before + 1, len(trajectories) - 1)
     share = (at - before)[:, None, None, None]
-    moments = (1 - share) * ways[before] + share * ways[after]
+    moments = (1 - share) * trajectories[before] + share * trajectories[after]
     return light.from_linear(np.mean([self._splat(w) for w in moments], 0))
 
-  def _splat(self, ways: np.ndarray) -> np.ndarray:
-    """Linear light [s, s, 3] after ways [grid, grid, 2]."""
+  def _splat(self, trajectories: np.ndarray) -> np.ndarray:
+    """Linear light [s, s, 3] after displacements [grid, grid, 2]."""
     size = self._size
-    dense = self._follow @ (ways.reshape(-1, 2) * size)
+    dense = self._follow @ (trajectories.reshape(-1, 2) * size)
     dense = dense.reshape(size, size, 2).astype(np.float32)
-    # On outlines, pixels between two ways would break away as crumbs.
-    smooth = [cv2.medianBlur(way, 5) for way in np.moveaxis(dense, -1, 0)]
+    # On outlines, pixels between two displacements would be isolated.
+    smooth = [cv2.medianBlur(axis, 5) for axis in np.moveaxis(dense, -1, 0)]
     dense = np.stack(smooth, -1)
     whole = ~_torn(smooth)
     far = np.linalg.norm(dense, axis=-1)
@@ -115,10 +115,12 @@ class Warper:
     return solid[..., None] * shown + (1 - solid[..., None]) * filled
 
 
-def _torn(ways: Sequence[np.ndarray]) -> np.ndarray:
-  """Where neighbouring pixels part, bool [s, s]; ways [s, s] along x and y."""
+def _torn(trajectories: Sequence[np.ndarray]) -> np.ndarray:
+  """Where displacements [s, s] along x and y are discontinuous, bool [s, s]."""
   square = np.ones((3, 3), np.uint8)
-  spread = [cv2.morphologyEx(w, cv2.MORPH_GRADIENT, square) for w in ways]
+  spread = [
+    cv2.morphologyEx(w, cv2.MORPH_GRADIENT, square) for w in trajectories
+  ]
   return np.max(spread, 0) > _TEAR
 
 

@@ -142,8 +142,8 @@ def nominal_fps(
   path = stream.container.name.removeprefix("file:")
   start, end = (picture.pts for picture in first)
   raw = int(stream.container.format.flags) & _NO_STAMPS
-  if raw:
-    # FFmpeg makes a rate up where the stream has none.
+  if raw and "framerate" not in stream.container.options:
+    # FFmpeg makes a rate up where the stream has none, and none was given.
     rate = stream.codec_context.framerate and stream.guessed_rate
     if not rate:
       raise SpeedflowError(

@@ -6,6 +6,7 @@ project, or an average that a pause has spoilt: the stamps decide.
 
 import dataclasses
 import functools
+import math
 from collections.abc import Iterable
 from fractions import Fraction
 
@@ -48,15 +49,25 @@ class Timeline:
     return (self.times[-1] - self.times[0]) / (len(self.times) - 1)
 
   @functools.cached_property
+  def tick(self) -> Fraction:
+    """To what the times are rounded, seconds: whole numbers of it.
+
+    It is coarser than `time_base` in files that were copied from another
+    container, such as Matroska, whose times are whole milliseconds.
+    """
+    ticks = [int((t - self.times[0]) / self.time_base) for t in self.times]
+    return self.time_base * max(1, math.gcd(*ticks))
+
+  @functools.cached_property
   def even(self) -> bool:
-    """Whether all intervals are the same, but for rounding to whole ticks."""
+    """Whether all intervals are the same, but for rounding to `tick`."""
     mean = self.interval
     if mean is None:
       return True
     seconds = np.array([float(t - self.times[0]) for t in self.times])
     off = np.abs(seconds - np.arange(len(seconds)) * float(mean)).max()
     # Sums of floating-point numbers are off by far less.
-    most = min(self.time_base, mean * _ROUNDING) + mean / 10_000
+    most = min(self.tick, mean * _ROUNDING) + mean / 10_000
     return bool(off <= float(most))
 
   @functools.cached_property
@@ -79,7 +90,7 @@ class Timeline:
       nearest = sorted(_STANDARD, key=lambda rate: abs(1 / rate - mean))
       for rate in (*self.declared, *nearest[:2]):
         drift = abs(1 / rate - mean) * (len(self.times) - 1)
-        if drift <= min(self.time_base, mean * _ROUNDING):
+        if drift <= min(self.tick, mean * _ROUNDING):
           return rate
     return (1 / mean).limit_denominator(_FINEST_RATE)
 

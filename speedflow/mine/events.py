@@ -1,8 +1,9 @@
-"""Real changes of speed, found by ear, for the eye to learn from.
+"""Real changes of speed, found by sound, to train the visual detector on.
 
 Where the sound of a video was resampled together with its picture, its sound
-tells when and by how much (Seeing Fast and Slow, arXiv 2604.21931, collects
-its training samples in this way). Beam runs the ear over a collection.
+gives time and ratio of the change (Seeing Fast and Slow, arXiv 2604.21931,
+collects its training samples so). Beam runs the sound detector over a
+collection.
 """
 
 import bisect
@@ -142,7 +143,7 @@ def shots_at(spans: Sequence[ShotSpan], time_s: float) -> tuple[str, ...]:
 def listen(
   clip: catalogue.Clip, spans: Sequence[ShotSpan], least_probability: float
 ) -> tuple[changes.Status | None, list[SpeedChangeEvent]]:
-  """Runs the ear over one clip.
+  """Finds the changes in the sound of one clip.
 
   Args:
     clip: a video file, or a span of it.
@@ -212,7 +213,7 @@ def mine(
   beam_options: Sequence[str] = (),
   overwrite: bool = False,
 ) -> MiningReport:
-  """Runs the ear over a collection and writes what it finds as records.
+  """Finds changes in the sound of a collection and writes them as records.
 
   A file that cannot be read is logged and counted; it stops nothing.
 

@@ -1,4 +1,4 @@
-"""`speedflow events`: changes of speed in a collection, found by ear."""
+"""`speedflow events`: changes of speed in a collection, found by sound."""
 
 import argparse
 import dataclasses

@@ -24,14 +24,14 @@ _HASHES_PER_S = 2.0
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-  """What to look for.
+  """What is searched for.
 
   Attributes:
     max_speed: the fastest playback speed that is wanted.
     evidence: that a piece must exceed, as of `scan.Piece`.
     min_seconds: of a piece, seconds of playback.
     doubt: of the sparse scan, as for `scan.Glance.may_be_slow`.
-    sparse: whether to look densely only where a sparse scan says so.
+    sparse: whether to scan densely only where a sparse scan finds candidates.
     period_s: of the sparse scan, seconds.
     max_hours: of playback; what comes later in a file is left out.
     max_minutes: of work, after which a file is given up.
@@ -90,11 +90,11 @@ class Verdict:
 
 @dataclasses.dataclass
 class Examination:
-  """Looks at one file, once, while it is iterated over.
+  """Examines one file, once, while it is iterated over.
 
   Attributes:
     path: the file.
-    settings: what to look for.
+    settings: what is searched for.
     estimator: of speed.
     find_changes: as for `scan.pieces`.
     counts: what happened: by name, how often.

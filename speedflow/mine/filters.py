@@ -18,7 +18,7 @@ from speedflow.data import optical_flow
 from speedflow.timewarp import labels
 
 ANALYSED_FRAMES = 160
-"""Frames of a candidate that are looked at, from its middle."""
+"""Frames of a candidate that are examined, from its middle."""
 
 SHORT_SIDE = 256
 """Pixels of the frames that the filters expect; their limits were set so."""
@@ -34,7 +34,7 @@ _PERIODS = 6
 
 @dataclasses.dataclass(frozen=True)
 class Judgement:
-  """What one filter says.
+  """The result of one filter.
 
   Attributes:
     name: of the filter.
@@ -205,7 +205,7 @@ def _stalls(changes: np.ndarray) -> float:
   `labels.drop_duplicates` knows up to six showings of a frame, lest pauses are
   taken for repeats; a beat may be slower.
   """
-  contrast, period = _beat(changes)
+  contrast, period = deepest_beat(changes)
   if period < 2 or contrast < 0.8:
     return 0.0
   level = np.percentile(changes, 100 * (1 - 0.5 / period))
@@ -221,10 +221,12 @@ def interpolated(footage: Footage, most: float = 0.32) -> Judgement:
   shows the beats of its codec, which are shallow.
   """
   beats = {
-    "the distance from the mean of their neighbours": _beat(footage.bending),
-    "what optical flow does not explain": _beat(footage.surprise),
+    "the distance from the mean of their neighbours": deepest_beat(
+      footage.bending
+    ),
+    "what optical flow does not explain": deepest_beat(footage.surprise),
     # Detail varies little even where half of the frames are made up.
-    "sharpness": _scaled(_beat(footage.sharpness), 3.0),
+    "sharpness": _scaled(deepest_beat(footage.sharpness), 3.0),
   }
   what, (score, period) = max(beats.items(), key=lambda item: item[1][0])
   return _judge(
@@ -239,7 +241,7 @@ def _scaled(beat: tuple[float, int], factor: float) -> tuple[float, int]:
   return min(1.0, beat[0] * factor), beat[1]
 
 
-def _beat(signal: np.ndarray) -> tuple[float, int]:
+def deepest_beat(signal: np.ndarray) -> tuple[float, int]:
   """Depth of the deepest beat of a signal, 0..1, and its period.
 
   The depth is the difference of the mean logarithms at the strongest and the
@@ -394,5 +396,5 @@ FILTERS: tuple[Filter, ...] = (
 
 
 def judge(footage: Footage) -> list[Judgement]:
-  """What every filter says."""
+  """The results of all filters."""
   return [each(footage) for each in FILTERS]

@@ -6,7 +6,6 @@ says what was asked for, what happened, and what may be claimed.
 """
 
 import csv
-import html
 import json
 import pathlib
 from collections.abc import Iterable, Sequence
@@ -46,12 +45,6 @@ _NUMBERS = (
   "declared_capture_fps",
   "declared_speed",
 )
-
-_READING = """<p>Each row is a clip that was kept, with frames from its start to
-its end. <b>Speed</b> 1/4x is slowed down four times; its interval holds the
-true speed with 80 % probability. <b>Capture rate</b> is the frame rate at which
-a camera would have had to film to give this speed. The scores of the filters
-are in clips.csv.</p>"""
 
 
 def write(
@@ -190,47 +183,41 @@ def _write_page(
       by_name.setdefault(shot.id.split("/")[0], shot)
       if len(by_name) >= _MOST_SHOWN:
         break
-  cards = [
-    _card(row, by_name[row["id"]]) for row in rows if row["id"] in by_name
-  ]
   counters = account["counters"]
-  reasons = "".join(
-    f"<tr><td>{html.escape(name.replace('_', ' '))}</td><td>{number}</td></tr>"
-    for name, number in sorted(counters.items(), key=lambda item: -item[1])
+  page.write(
+    out / _PAGE,
+    "speedflow.mine",
+    "mined.html",
+    title="Slow motion found",
+    lead=(
+      f"{account['clips']} clips, {account['clip_seconds'] / 60:.1f} minutes, "
+      f"from {account['video_seconds'] / 3600:.2f} hours of "
+      f"{counters.get('files', 0)} files. {account.get('statement', '')}"
+    ),
+    clips=[
+      {**row, "frames": _frames(by_name[row["id"]])}
+      for row in rows
+      if row["id"] in by_name
+    ],
+    counters=[
+      (name.replace("_", " "), number)
+      for name, number in sorted(counters.items(), key=lambda item: -item[1])
+    ],
   )
-  body = "\n".join(
-    [*cards, "<h2>What happened</h2>", f"<table>{reasons}</table>"]
-  )
-  lead = (
-    f"{account['clips']} clips, {account['clip_seconds'] / 60:.1f} minutes, "
-    f"from {account['video_seconds'] / 3600:.2f} hours of "
-    f"{counters.get('files', 0)} files. {account.get('statement', '')}"
-  )
-  page.write(out / _PAGE, "Slow motion found", lead, body, _READING)
 
 
-def _card(row: dict[str, Any], shot: schema.ShotRecord) -> str:
-  pictures = []
+def _frames(shot: schema.ShotRecord) -> list[dict[str, Any]]:
+  """Some frames of a clip, from its start to its end."""
+  frames = []
   for number in range(_PICTURES):
     index = (2 * number + 1) * shot.num_frames // (2 * _PICTURES)
     image = shot.image(index)
     width = max(1, round(image.shape[1] * _HEIGHT / image.shape[0]))
     small = cv2.resize(image, (width, _HEIGHT), interpolation=cv2.INTER_AREA)
-    time_s = float(shot.times_s()[index])
-    pictures.append(
-      f'<figure><img src="{page.jpeg_uri(small)}" '
-      f'alt="Frame at {time_s:.1f} s"><figcaption>'
-      f"<span>{time_s:.1f} s</span></figcaption></figure>"
+    frames.append(
+      {
+        "time_s": float(shot.times_s()[index]),
+        "uri": page.jpeg_uri(small),
+      }
     )
-  return "\n".join(
-    [
-      "<article>",
-      f"<h3>{html.escape(row['source'])}, {row['start_s']:.1f} to "
-      f"{row['end_s']:.1f} s</h3>",
-      f"<p class=words>plays at {row['speed']:.2g}x "
-      f"({row['speed_low']:.2g}-{row['speed_high']:.2g}), "
-      f"as if filmed at {row['capture_fps']:.0f} frames per second</p>",
-      f"<div class=strip>{''.join(pictures)}</div>",
-      "</article>",
-    ]
-  )
+  return frames

@@ -160,7 +160,7 @@ def _readable(
   try:
     with sources.local(source, _MOST_REMOTE_BYTES) as path:
       examination = examine.Examination(
-        path, job.settings, *_tools(job.weights, job.changes), counts
+        path, job.settings, *networks(job), counts
       )
       for number, verdict in enumerate(examination):
         if verdict.reason:
@@ -189,11 +189,25 @@ def _readable(
       summary["dense_s"] = round(examination.dense_s, 3)
 
 
-@functools.cache
-def _tools(
-  weights: str, changes: str
+def networks(
+  job: Job,
 ) -> tuple[estimator.SpeedEstimator, scan.FindChanges | None]:
-  """The networks, once per process."""
+  """What a job examines files with; loaded once per process.
+
+  Raises:
+    SpeedflowError: there are no such weights.
+  """
+  return _networks(
+    job.weights, job.weights_sha256, job.changes, job.changes_sha256
+  )
+
+
+# By the digests, too: in a long process, a file may become another one.
+@functools.lru_cache(maxsize=1)
+def _networks(
+  weights: str, weights_sha256: str, changes: str, changes_sha256: str
+) -> tuple[estimator.SpeedEstimator, scan.FindChanges | None]:
+  del weights_sha256, changes_sha256
   if not changes:
     return estimator.load_estimator(weights), None
   detector = change_detector.load_change_detector(changes)

@@ -1,4 +1,4 @@
-"""Where in a video slow motion may be: a sparse look, then a dense one.
+"""Where in a video slow motion may be: a sparse scan, then a dense one.
 
 Mixed frequency, as in SlowFocus (Nie et al., NeurIPS 2024): a few frames from
 a keyframe here and there of the whole video, and every frame only around those
@@ -26,12 +26,12 @@ PERIOD_S = 4.0
 
 SAMPLE_FRAMES = 12
 
-# Pieces that seem faster than wanted by this factor are not looked at again.
+# Pieces that seem faster than wanted by this factor are not scanned again.
 _CLOSE = 1.5
 # Log2 speeds of slow motion, and how far from 0 real time reaches.
 _SLOWEST, _SLOW = -4.0, -1.0
 _NEAR_REAL_TIME = 0.35
-# A hole of so many periods between samples is looked at densely.
+# A hole of so many periods between samples is scanned densely.
 _LARGEST_HOLE = 3
 # Samples that go through the network together.
 _TOGETHER = 8
@@ -43,7 +43,7 @@ the times at which speed changes, seconds after the first frame."""
 
 @dataclasses.dataclass(frozen=True)
 class Glance:
-  """What a sample says.
+  """The estimate of a sample.
 
   Attributes:
     time_s: of its first frame, seconds on the file's clock.
@@ -56,7 +56,7 @@ class Glance:
   spread: float
 
   def may_be_slow(self, max_speed: float, doubt: float) -> bool:
-    """Whether it is worth a closer look.
+    """Whether it is worth a dense scan.
 
     Args:
       max_speed: the fastest that is wanted.
@@ -91,9 +91,9 @@ class Piece:
     speed: playback speed factor.
     speed_low: lower end of the 80 % interval.
     speed_high: its upper end.
-    tells: whether the picture tells the speed at all.
-    evidence: log odds, nats, of half speed and slower against real time,
-      before anything is known; -inf where it is too fast by far.
+    tells: whether the speed can be estimated from the picture at all.
+    evidence: log-likelihood ratio, nats, of half speed and slower against real
+      time; -inf where it is too fast by far.
   """
 
   start_s: float
@@ -123,7 +123,7 @@ def glances(
   limit_s: float = math.inf,
   deadline_s: float = math.inf,
 ) -> Iterator[Glance]:
-  """Looks at samples of a whole file, in order.
+  """Estimates samples of a whole file, in order.
 
   Args:
     path: the file.
@@ -209,10 +209,10 @@ def pieces(
 
   Args:
     path: the file.
-    span: the part to look at.
+    span: the part to scan.
     estimator: of speed.
     max_speed: the fastest that is wanted; evidence is weighed up to there.
-    find_changes: tells where speed changes within a shot; None: where the
+    find_changes: finds where speed changes within a shot; None: where the
       estimates themselves say so.
     deadline_s: when to give up, on the clock of `time.monotonic`.
     on_damage: called if something of the span could not be read.

@@ -8,9 +8,11 @@ from typing import Any
 
 import speedflow
 from speedflow.data import beam_runner
-from speedflow.estimate import estimator
+from speedflow.detect.weights import CHANGE
+from speedflow.estimate.weights import SPEED
 from speedflow.mine import examine, pipeline, sources, threshold
 from speedflow.output import claims
+from speedflow.weights import kind
 
 # Shipped weights whose calibration stands in for that of others.
 _CALIBRATED = "tiny"
@@ -52,7 +54,7 @@ def search(
     ignore_metadata: whether not to ask files what they declare; else slow
       motion that its camera declares needs no evidence of the picture beyond
       its being read as slow.
-    weights: shipped weights, or a .npz file of exported ones.
+    weights: shipped weights, or a .safetensors file of exported ones.
     calibration: a JSON file of false positives; that of the weights if None.
     workers: threads, for the DirectRunner.
     runner: a Beam runner, or its name.
@@ -67,13 +69,11 @@ def search(
   """
   # Its absence is explained before anything needs it.
   beam_runner.import_beam()
-  # Workers would find out late that there are no such weights, file by file.
-  estimator.load_estimator(weights)
+  weights_sha256 = SPEED.digest(weights)
   known = threshold.load(
-    calibration or (_CALIBRATED if weights.endswith(".npz") else weights)
+    calibration or (_CALIBRATED if kind.is_path(weights) else weights)
   )
   limit = known.threshold(fpr)
-  weights_sha256 = threshold.digest(weights)
   fits = known.fits(weights_sha256, min_seconds, max_speed)
   settings = examine.Settings(
     max_speed=max_speed,
@@ -90,8 +90,10 @@ def search(
     weights,
     weights_sha256,
     _CHANGES if changes else "",
-    threshold.digest(_CHANGES, "change") if changes else "",
+    CHANGE.digest(_CHANGES) if changes else "",
   )
+  # Workers would find out late, file by file, that these are no weights.
+  pipeline.networks(job)
   claims.compare([out], given)
   return pipeline.mine(
     sources.expand(given),

@@ -10,7 +10,6 @@ threshold.
 """
 
 import dataclasses
-import hashlib
 import json
 import math
 import pathlib
@@ -19,8 +18,7 @@ from typing import Any
 from scipy import stats
 
 from speedflow.errors import SpeedflowError
-from speedflow.estimate import weights
-from speedflow.weights import parameter_file
+from speedflow.weights.kind import FOLDER
 
 CONFIDENCE = 0.95
 
@@ -158,7 +156,7 @@ def load(name: str = "tiny") -> Calibration:
   """
   path = pathlib.Path(name)
   if path.suffix != ".json":
-    path = parameter_file.FOLDER / f"mining_{name}.json"
+    path = FOLDER / f"mining_{name}.json"
   try:
     stored = json.loads(path.read_text())
     scores = {
@@ -171,14 +169,3 @@ def load(name: str = "tiny") -> Calibration:
       f"{path}: no calibration of mining ({error}); write one with "
       "`python -m experiments.slowmo_mining.calibrate`"
     ) from error
-
-
-def digest(name: str, kind: str = "speed") -> str:
-  """sha256 of a file of weights.
-
-  Args:
-    name: as for `estimator.load_estimator`.
-    kind: "speed" for an estimator's, "change" for a change detector's.
-  """
-  path = weights.find(name if name.endswith(".npz") else f"{kind}_{name}")
-  return hashlib.sha256(path.read_bytes()).hexdigest()

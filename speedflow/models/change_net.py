@@ -1,9 +1,9 @@
 """From motion maps to the moments at which speed changes.
 
 As in `motion_net`, patches share one temporal network and the whole picture
-has a second one, which also sees `change_statistics`. Everything is local in
-time: moving the maps moves the answer, and an answer rests on `reach` maps on
-either side.
+has a second one, whose inputs are `change_statistics`, too. Everything is
+local in time: the network is equivariant to shifts, and its receptive field is
+`reach` maps on either side.
 """
 
 import dataclasses
@@ -55,7 +55,7 @@ class ChangeNetConfig:
 
 
 class Change(NamedTuple):
-  """What the network says of each moment, each float32 [b, t].
+  """The network's outputs for each moment, each float32 [b, t].
 
   Row i is about the frame between map i - 1 and map i.
 
@@ -115,7 +115,7 @@ class ChangeNet(nnx.Module):
     length: jax.Array,
     rng: jax.Array | None = None,
   ) -> Change:
-    """Looks for changes of speed.
+    """Predicts changes of speed.
 
     Args:
       maps: float [b, t, h, w, 8], motion between consecutive frames; padded

@@ -1,24 +1,24 @@
 """A diffusion transformer that sets a picture in motion at a wanted speed.
 
-What it makes is not pixels but ways: where each part of the first frame has
-gone at each moment, as in latent flow diffusion (Ni et al., CVPR 2023) and
-generative image dynamics (Li et al., CVPR 2024). Ways are told in units that
-grow with the world time since the first frame, so that a motion is the same
-numbers at every speed.
+It generates not pixels but trajectories: the displacement of each part of the
+first frame at each moment, as in latent flow diffusion (Ni et al., CVPR 2023)
+and generative image dynamics (Li et al., CVPR 2024). Their unit grows with the
+world time since the first frame, so that a motion is the same numbers at every
+speed.
 
-What the picture shows is seen by convolutions, once for a clip, and added to
-the tokens that the flow works on: DiT blocks with adaLN-Zero (arXiv
+The first frame is encoded by convolutions, once for a clip, and added to the
+tokens that the flow works on: DiT blocks with adaLN-Zero (arXiv
 2212.09748), factorised: the patches of one moment attend to one another, then
 each patch attends to itself over time. A token holds a few neighbouring points
-at a few moments, for ways are smooth. The speed is given as
+at a few moments, for trajectories are smooth. The speed is given as
 a number: the clip's mean log2 step joins the time embedding, and each moment
 has its own step and the world time since the first frame, so that speeds may
 change within a clip.
 
-A causal network looks at no later chunk, and each chunk has its own time of the
-flow (diffusion forcing, Chen et al., arXiv 2407.01392). So it goes on and on:
-what it made is kept as keys and values (`Memory`), and the next chunk is made
-from noise beside it, at whatever speed is wanted then.
+In a causal network no chunk attends to later ones, and each has its own time of
+the flow (diffusion forcing, Chen et al., arXiv 2407.01392). So clips have no
+end: generated chunks are kept as keys and values (`Memory`), and the next one
+is generated from noise beside them, at the speed that is asked for then.
 """
 
 import dataclasses
@@ -38,21 +38,20 @@ from speedflow.models.attention import (
   rotary_angles,
   rotate,
 )
+from speedflow.timewarp import labels
 
 # Frequencies of Fourier features, cycles per octave: from a slow trend to one
-# that tells a tenth of an octave apart.
+# that resolves a tenth of an octave.
 _SLOWEST, _FASTEST, _FREQUENCIES = 1 / 16, 1.0, 8
 _FEATURES = 2 * _FREQUENCIES + 1
 # Features of a token's place.
 _PLACE = 10
 # Chunks over which the slowest rotary pair turns by one radian.
 _LONGEST = 64.0
-# Frames per second at which a log2 step of 0 is real time.
-_REFERENCE_FPS = 30.0
-# Ways are found with about this error, as seconds of typical motion; without
-# it, the first moments of slow clips would be nothing but errors.
+# Error of tracked trajectories, as seconds of typical motion. Without it, the
+# first moments of slow clips would be nothing but errors.
 _BLUR_S = 0.02
-# Ways further than this are as good as out of the picture.
+# Displacements beyond this are as good as out of the picture.
 _FURTHEST = 6.0
 
 
@@ -61,26 +60,28 @@ class GeneratorConfig:
   """Sizes of a `Generator`.
 
   Attributes:
-    image: height and width of the picture that it looks at, pixels.
+    image: height and width of the conditioning picture, pixels.
     grid: points along each side of it.
-    channels: numbers at each point and moment; 2 for ways.
+    channels: numbers at each point and moment; 2 for trajectories.
     patch: points along each side of a token.
     chunk: moments that one token holds.
     width: features of a token.
-    sight: convolutions over the tokens' places that look at the picture.
+    sight: convolutions over the tokens' places that encode the picture.
     depth: number of blocks.
     heads: of attention; width / heads must be a multiple of 4.
     mlp: hidden features of a block's MLP, as a multiple of the width.
-    speed: how the speed is told: "fourier" (a continuous number), "buckets"
-      (the nearest of some log-spaced speeds, as in the paper), or "none".
-    frame_speed: whether each moment's own step is told, too.
-    causal: whether chunks look at earlier ones alone; then only steps that
-      are each moment's own can be told.
+    speed: how the network is conditioned on speed: "fourier" (a continuous
+      number), "buckets" (the nearest of some log-spaced speeds, as in the
+      paper), or "none".
+    frame_speed: whether it is conditioned on each moment's own step, too.
+    causal: whether chunks attend to earlier ones alone; then it can only be
+      conditioned on each moment's own step.
     buckets: number of log-spaced speeds.
     low: log2 step of the first bucket.
     high: log2 step of the last bucket.
-    velocity: unit of ways, sides of the picture per second of the world.
-    deviation: standard deviation of ways in that unit.
+    velocity: unit of trajectories, sides of the picture per second of world
+      time.
+    deviation: standard deviation of trajectories in that unit.
     attention: see `speedflow.models.attention.attention`.
     dtype: what the network computes in; parameters are float32.
     remat: recompute the blocks in the backward pass, to save memory.
@@ -139,20 +140,20 @@ class GeneratorConfig:
 
 def encode(
   config: GeneratorConfig,
-  ways: jax.Array,
+  trajectories: jax.Array,
   log2_step: jax.Array,
   since_s: jax.Array | float = 0.0,
 ) -> jax.Array:
-  """Ways in sides of the picture [b, t, g, g, c] -> in units of the network.
+  """Trajectories [b, t, g, g, c], sides of the picture -> the network's units.
 
   Args:
     config: of the network.
-    ways: displacement since the first frame.
+    trajectories: displacement since the first frame.
     log2_step: float [b, t], see `Generator.flow`.
     since_s: seconds of the world before the first of these steps, float [b],
-      as the network was told them.
+      as the network was given them.
   """
-  encoded = ways / _unit(config, log2_step, since_s)
+  encoded = trajectories / _unit(config, log2_step, since_s)
   return jnp.clip(encoded, -_FURTHEST, _FURTHEST)
 
 
@@ -178,7 +179,7 @@ def told_step(config: GeneratorConfig, log2_step: jax.Array) -> jax.Array:
   """What a network of this kind ever learns of the speed.
 
   Nothing else of it may reach the network or its units: a baseline without
-  conditioning sees 0 at every speed.
+  conditioning gets 0 at every speed.
 
   Args:
     config: of the network.
@@ -245,7 +246,7 @@ def world_time(
     log2_step: float [b, t].
     since_s: seconds before the first of these steps, float [b].
   """
-  seconds = jnp.cumsum(jnp.exp2(log2_step), -1) / _REFERENCE_FPS
+  seconds = jnp.cumsum(jnp.exp2(log2_step), -1) / labels.REFERENCE_FPS
   return jnp.asarray(since_s)[..., None] + seconds
 
 
@@ -262,7 +263,7 @@ class Memory(NamedTuple):
       for the last w chunks; zeros where there were fewer.
     values: the same.
     chunks: how many there were, int32.
-    seconds: world time that the network was told since the first frame, float32
+    seconds: world time since the first frame, float32
       [b].
   """
 
@@ -294,7 +295,7 @@ class _Look(nnx.Module):
   """Convolutions from a picture to what is at each token's place.
 
   First what is there is seen, then what is around, and on which side of the
-  picture: things that move are told by their outlines, and where they are going
+  picture: what moves is recognised by its outlines, and where it is going
   by what they have before them. Convolutions learn that from a few thousand
   clips. The result has unit variance, as the embedded noise has; otherwise it
   would be drowned, and nothing be learnt from it.
@@ -370,7 +371,7 @@ class _Attention(nnx.Module):
     past: Past | None = None,
     mask: jax.Array | None = None,
   ) -> tuple[jax.Array, Past]:
-    """Looks at the tokens, and at some that are past.
+    """Attends to the tokens, and to some that are past.
 
     Args:
       x: float [b, g, n, width].
@@ -436,7 +437,7 @@ class GeneratorBlock(nnx.Module):
       space_angles: float [n, features / 2].
       time_angles: float [c, features / 2].
       past: of the attention in time, of m chunks before.
-      mask: bool [c, m + c], which chunks each of these sees.
+      mask: bool [c, m + c], which chunks each of these attends to.
 
     Returns:
       The same shape as x; keys and values of all m + c chunks.
@@ -460,7 +461,7 @@ class GeneratorBlock(nnx.Module):
 
 
 class Generator(nnx.Module):
-  """Noisy ways, a first frame and speeds -> velocity of the flow."""
+  """Noisy trajectories, a first frame and speeds -> velocity of the flow."""
 
   def __init__(self, config: GeneratorConfig, rngs: nnx.Rngs):
     """Builds the network.
@@ -538,17 +539,17 @@ class Generator(nnx.Module):
 
     Args:
       noisy: float [b, t, g, g, channels], points of the flow between noise
-        and ways as `encode` gives them; t is a multiple of `chunk`.
-      time: of the flow, 0 (noise) .. 1 (ways), float [b], or [b, t / chunk] if
+        and trajectories as `encode` gives them; t is a multiple of `chunk`.
+      time: of the flow, 0 (noise) .. 1 (data), float [b], or [b, t / chunk] if
         causal.
-      picture: float [b, n, width], what `look` sees in the first frame.
+      picture: float [b, n, width], of `look`, the encoding of the first frame.
       has_image: bool [b], whether it may be used.
       log2_step: float [b, t], log2 of 30 x seconds of the world that lead
         from each moment's predecessor to it.
       has_speed: bool [b], whether it may be used.
       memory: of the chunks before these, where a causal network goes on.
-      mask: bool [c, window + c], which chunks each of these sees, of those in
-        the memory and of these; all before it, if None and causal.
+      mask: bool [c, window + c], which chunks each of these attends to, of
+        those in the memory and of these; all before it, if None and causal.
 
     Returns:
       float32 [b, t, g, g, channels]; the memory with these chunks in it, and
@@ -617,7 +618,7 @@ class Generator(nnx.Module):
     has_image: jax.Array,
     log2_step: jax.Array,
     has_speed: jax.Array,
-    ways: jax.Array,
+    trajectories: jax.Array,
   ) -> jax.Array:
     """What a causal network predicts of each chunk after a true history.
 
@@ -628,7 +629,7 @@ class Generator(nnx.Module):
       has_image: bool [b].
       log2_step: float [b, t].
       has_speed: bool [b].
-      ways: as `encode` gives them, [b, t, g, g, channels].
+      trajectories: as `encode` gives them, [b, t, g, g, channels].
 
     Returns:
       float32 [b, t, g, g, channels], all chunks at once.
@@ -636,9 +637,9 @@ class Generator(nnx.Module):
     rows, chunks = time.shape
     given = self.look(image), has_image, log2_step, has_speed
     nothing = self.remember_nothing(rows, chunks)
-    _, memory = self.flow(ways, jnp.ones(rows), *given, nothing)
+    _, memory = self.flow(trajectories, jnp.ones(rows), *given, nothing)
     # Back to the first frame, with all that is to come in the memory: of it,
-    # each chunk sees what is past.
+    # each chunk attends to what is past.
     memory = memory._replace(chunks=nothing.chunks, seconds=nothing.seconds)
     past, itself = (
       jnp.tri(chunks, k=-1, dtype=bool),
@@ -662,7 +663,7 @@ class Generator(nnx.Module):
     return Memory(empty, empty, jnp.int32(0), jnp.zeros(rows))
 
   def _mask(self, memory: Memory, chunks: int) -> jax.Array:
-    """Which chunks each new one sees, bool [c, window + c]."""
+    """Which chunks each new one attends to, bool [c, window + c]."""
     window = memory.keys[0].shape[2] if memory.keys else 0
     known = jnp.arange(window) >= window - memory.chunks
     past = jnp.broadcast_to(known, (chunks, window))
@@ -676,7 +677,7 @@ class Generator(nnx.Module):
     has_speed: jax.Array,
     since_s: jax.Array,
   ) -> jax.Array:
-    """What the blocks are told of each chunk, [b, c, width]."""
+    """Conditioning of the blocks for each chunk, [b, c, width]."""
     config = self.config
     rows, moments = log2_step.shape
     chunks = moments // config.chunk
@@ -686,17 +687,17 @@ class Generator(nnx.Module):
     condition += self.embed_presence(presence)[:, None]
     if config.speed == "none":
       return condition
-    told = has_speed[:, None, None]
+    given = has_speed[:, None, None]
     step = told_step(config, log2_step)
-    # A causal network knows no speed that is to come.
+    # A causal network has no conditioning on speeds that are to come.
     groups = step.reshape(rows, chunks if config.causal else 1, -1)
     mean = fourier(groups.mean(-1)).astype(config.dtype)
-    condition += jnp.where(told, self.embed_speed(mean), 0.0)
+    condition += jnp.where(given, self.embed_speed(mean), 0.0)
     if config.speed == "fourier" and config.frame_speed:
       elapsed = jnp.log2(world_time(step, since_s) + _BLUR_S)
       known = jnp.concatenate([fourier(step), fourier(elapsed)], -1)
       known = known.reshape(rows, chunks, -1).astype(config.dtype)
-      condition += jnp.where(told, self.embed_chunk(known), 0.0)
+      condition += jnp.where(given, self.embed_chunk(known), 0.0)
     return condition
 
 
@@ -715,12 +716,12 @@ def velocity_error(
 
   Args:
     model: the network.
-    batch: image uint8 [b, s, s, 3], ways float [b, t, g, g, 2], log2_step
-      float [b, t].
-    noise: as the ways.
+    batch: image uint8 [b, s, s, 3], trajectories float [b, t, g, g, 2],
+      log2_step float [b, t].
+    noise: as the trajectories.
     time: of the flow, float [b], or [b, t / chunk] if causal.
     has_image: bool [b], whether the first frame is given.
-    has_speed: bool [b], whether the speed is told.
+    has_speed: bool [b], whether the speed is given.
     weight: float [b, t, g, g], by which the errors of points count; all alike
       when None.
     true_history: see `Generator.beside_the_truth`.
@@ -728,9 +729,11 @@ def velocity_error(
   Returns:
     float32 [b], the mean (weighted) error of each clip.
   """
-  ways = encode(model.config, batch["ways"], batch["log2_step"])
+  trajectories = encode(model.config, batch["trajectories"], batch["log2_step"])
   given = (
-    generator_flow.interpolate(ways, noise, of_moments(model.config, time)),
+    generator_flow.interpolate(
+      trajectories, noise, of_moments(model.config, time)
+    ),
     time,
     batch["image"],
     has_image,
@@ -738,10 +741,10 @@ def velocity_error(
     has_speed,
   )
   if true_history:
-    predicted = model.beside_the_truth(*given, ways)
+    predicted = model.beside_the_truth(*given, trajectories)
   else:
     predicted = model(*given)
-  error = jnp.square(predicted - (ways - noise)).mean(-1)
+  error = jnp.square(predicted - (trajectories - noise)).mean(-1)
   if weight is not None:
     error *= weight
   return error.mean((1, 2, 3))

@@ -1,7 +1,7 @@
 """From motion maps to a distribution over the world time between frames.
 
-The network sees how each part of the picture moves, never the picture
-itself: with few training scenes, a network that sees pixels remembers places
+The inputs are how each part of the picture moves, never the picture
+itself: with few training scenes, a network of pixels memorises places
 instead of learning dynamics. It is factorised into patches (which share one
 temporal network) and the whole picture (a second temporal network), all
 matrix products, since 3-D convolutions are slow to train on CPUs and this

@@ -1,4 +1,4 @@
-"""Statistics of motion that tell its tempo, without anything learnt.
+"""Statistics of motion that depend on its tempo, without anything learnt.
 
 How fast the motion of a place forgets itself, how large its acceleration is
 beside its velocity, how much of the change of a picture its flow explains:

@@ -4,7 +4,7 @@ Rows and columns come last, where loops are long. A picture's phases, [b, c, 2,
 2, h / 2, w / 2], are the pixels of even and odd rows and columns: what is at
 [..., y, x, i, j] is the pixel in row 2 i + y and column 2 j + x. They stand in
 for one another at half the size, so that neither halving nor what a network of
-half the size reads or says has to move pixels about.
+half the size reads or writes has to move pixels about.
 
 Every function is a program of its own when called as such, and a part of the
 program that calls it otherwise. On a CPU, XLA fuses a long chain of these into

@@ -2,7 +2,7 @@
 
 Another speed shifts such a spectrogram along frequency and squeezes it along
 time, so convolutions over both see the same shapes elsewhere; where they are
-along frequency, which tells the speed, is kept up to the last layers.
+along frequency, on which the speed depends, is kept up to the last layers.
 """
 
 import dataclasses

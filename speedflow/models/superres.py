@@ -46,7 +46,7 @@ _FLOW_UNIT = 8.0
 _BEND_UNIT = 1.0
 # Differences of pixels (0..1) enter magnified: most are small.
 _DIFFERENCE = 8.0
-# Ways to get from the picture to both frames: refined flow, the flow of each
+# Flow from the picture to both frames: refined flow, the flow of each
 # frame alone, and none.
 _PATHS = 4
 # A path is trusted e times less, untrained, for each such difference between
@@ -177,7 +177,7 @@ class SuperResNet(nnx.Module):
     Args:
       images: float [b, 2, h, w, 3], 0..1; h and w are multiples of `GRID`.
       flow: float [b, 2, h, w, 2], from the first to the second and back, of
-        what is at each pixel at this time as each frame tells it: see
+        what is at each pixel at this time as each frame has it: see
         `speedflow.data.optical_flow.at_time`; pixels.
       bend: float [b, h, w, 2], by how much that lies aside of a straight and
         even path: see `speedflow.data.optical_flow.Curve`; pixels. 0 where
@@ -356,7 +356,7 @@ def _scalars(time: jax.Array, exposure: jax.Array) -> jax.Array:
 def _paths(
   flow: jax.Array, bend: jax.Array, time: jax.Array
 ) -> tuple[_Pair, tuple[_Pair, _Pair], jax.Array, jax.Array]:
-  """Ways from the picture to both frames, and what is known about them.
+  """Flow from the picture to both frames, and what is known about them.
 
   Returns:
     phases of what both flows agree upon, and of the flow of each frame alone,
@@ -369,8 +369,8 @@ def _paths(
   t = time[:, None, None, None, None, None]
   ahead = (both[0] - both[1]) / 2
 
-  def along(way: jax.Array) -> _Pair:
-    return aside - t * way, aside + (1 - t) * way
+  def along(flow: jax.Array) -> _Pair:
+    return aside - t * flow, aside + (1 - t) * flow
 
   bent = planes.pool(aside) / _BEND_UNIT
   disagreement = planes.halve(planes.pool(both[0] + both[1]))

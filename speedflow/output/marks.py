@@ -40,9 +40,8 @@ def is_table(header: Sequence[str]) -> Callable[[pathlib.Path], bool]:
 
 
 def is_weights(path: pathlib.Path) -> bool:
-  """Whether a file looks like exported weights: an archive with a header."""
-  start = _start(path)
-  return start.startswith(b"PK") and b".npy" in start
+  """Whether a file looks like exported weights: safetensors of ours."""
+  return f'{{"__metadata__":{{"{NAME}":'.encode() in _start(path)
 
 
 def _start(path: pathlib.Path) -> bytes:

@@ -1,1 +1,1 @@
-"""Decoded pictures as networks look at them."""
+"""Decoded frames in the form of the networks' inputs."""

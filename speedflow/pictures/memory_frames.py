@@ -8,6 +8,7 @@ import numpy as np
 
 from speedflow import media
 from speedflow.errors import SpeedflowError
+from speedflow.timewarp import labels
 
 
 def as_frames(
@@ -31,11 +32,25 @@ def as_frames(
     )
   if not len(images):
     raise SpeedflowError("there are no frames; wanted two at least")
-  rate = Fraction(fps if fps is not None else 30).limit_denominator(100_000)
-  if rate <= 0:
-    raise SpeedflowError(f"fps is {fps}; wanted frames per second above 0")
+  rate = frame_rate(fps)
   for number, image in enumerate(images):
     yield media.Frame(resize(_rgb(np.asarray(image))), number / rate)
+
+
+def frame_rate(fps: float | Fraction | None) -> Fraction:
+  """Frames per second of frames in memory.
+
+  Args:
+    fps: as the user gives it; None: `labels.REFERENCE_FPS`.
+
+  Raises:
+    SpeedflowError: it is not above 0.
+  """
+  given = labels.REFERENCE_FPS if fps is None else fps
+  rate = Fraction(given).limit_denominator(100_000)
+  if rate <= 0:
+    raise SpeedflowError(f"fps is {fps}; wanted frames per second above 0")
+  return rate
 
 
 def _rgb(image: np.ndarray) -> np.ndarray:

@@ -15,7 +15,7 @@ _SHAPE = (*motion.MAP_SIZE, len(motion.CHANNELS))
 class MotionMaps:
   """Maps between frames, found again by the times of the two frames.
 
-  Optical flow is most of the work of looking at a small video. Threads may
+  Optical flow is most of the cost of a small video. Threads may
   share one.
   """
 

@@ -44,6 +44,7 @@ class Probe:
     info: what the picture is, or None.
     sound: the tracks of sound.
     declared: what the file declares of its capture, or None.
+    damage: always None: no more than the beginning is decoded.
   """
 
   file: str
@@ -53,6 +54,7 @@ class Probe:
   info: media.VideoInfo | None = None
   sound: tuple[Track, ...] = ()
   declared: Declaration | None = None
+  damage: str | None = None
 
   @classmethod
   def failed(cls, file: str, error: str) -> "Probe":

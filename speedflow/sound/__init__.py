@@ -1,1 +1,1 @@
-"""What sound alone tells about playback speed; NumPy only, no network."""
+"""Playback speed from sound alone; NumPy only, no network."""

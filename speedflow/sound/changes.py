@@ -18,7 +18,7 @@ from speedflow.sound import evidence, music, scorer, spectra
 Status = Literal["ok", "silent", "music"]
 
 LEAST_PROBABILITY = 0.2
-"""Of the changes that are told; no alarm on untouched validation sounds."""
+"""Of the changes that are reported; no alarm on untouched validation sounds."""
 
 # Changes nearer to each other than this are one.
 _APART_S = 0.4
@@ -58,7 +58,7 @@ class SoundChange:
 
 @dataclasses.dataclass(frozen=True)
 class SoundChanges:
-  """What sound tells about changes of its speed.
+  """Changes of speed that are found in sound.
 
   Attributes:
     changes: in order of time.
@@ -100,19 +100,19 @@ def find_changes(
     parameters: of the scorer; the shipped ones if not given.
   """
   parameters = parameters or scorer.load()
-  heard = _Heard()
+  listener = _Listener()
   found: list[tuple[bool, SoundChange]] = []
-  for part in candidates(heard.listen(blocks)):
+  for part in candidates(listener.listen(blocks)):
     probability, of_lag = scorer.judge(part.features, parameters)
     sharp = evidence.is_sharp(part.features, of_lag.argmax(1))
     found += [
       (sharp[i], _change(part.time_s[i], probability[i], of_lag[i]))
       for i in np.flatnonzero(probability >= least_probability)
     ]
-  return SoundChanges(_apart(found), heard.status, heard.duration_s)
+  return SoundChanges(_apart(found), listener.status, listener.duration_s)
 
 
-class _Heard:
+class _Listener:
   """Notes the length of sound, and what kind it is, as it passes by."""
 
   def __init__(self):
@@ -122,7 +122,7 @@ class _Heard:
 
   def listen(self, blocks: Iterable[media.Audio]) -> Iterator[spectra.Columns]:
     for part in spectra.columns(self._measured(blocks)):
-      self._tones.hear(part.decibels)
+      self._tones.add(part.decibels)
       self._sounding += int(evidence.audible(part.decibels).sum())
       yield part
 

@@ -21,7 +21,7 @@ GUARD = 2
 """Columns next to a moment whose window may reach over it."""
 
 MIN_COLUMNS = 12
-"""A side with fewer columns that sound tells nothing."""
+"""A side with fewer columns that sound is too short to compare."""
 
 # Quieter in every band: digital silence, or none at all.
 _SILENT_DB = -105.0

@@ -5,7 +5,7 @@ from scipy import ndimage
 
 from speedflow.sound import spectra
 
-# Bands in which partials are told apart: 420 Hz to 7 kHz.
+# Bands in which partials are resolved: 420 Hz to 7 kHz.
 _BANDS = slice(42, 140)
 # A partial stands out from the bands around it by so much.
 _NEIGHBOURS = 13
@@ -26,7 +26,7 @@ class HeldTones:
     self._columns = 0
     self._held = 0
 
-  def hear(self, decibels: np.ndarray) -> None:
+  def add(self, decibels: np.ndarray) -> None:
     """Takes in the next columns, float32 [n, BANDS]."""
     part = decibels[:, _BANDS]
     around = ndimage.median_filter(part, (1, _NEIGHBOURS))
@@ -45,5 +45,5 @@ class HeldTones:
 
   @property
   def is_music(self) -> bool:
-    """Whether most of what was heard must be music."""
+    """Whether most of the sound added so far must be music."""
     return self.share >= _LEAST_SHARE

@@ -11,13 +11,16 @@ import functools
 import pathlib
 
 import numpy as np
+import safetensors.numpy
 
 from speedflow.sound import evidence
 
-WEIGHTS = pathlib.Path(__file__).parents[1] / "weights" / "sound_changes.npz"
+WEIGHTS = (
+  pathlib.Path(__file__).parents[1] / "weights" / "sound_changes.safetensors"
+)
 
 REACH = 2
-"""Shifts to each side that a layer sees."""
+"""Shifts to each side that a layer convolves."""
 
 SMALLEST_LAG = 4
 """Smaller shifts (ratios below 1.12) are no candidates."""
@@ -59,20 +62,20 @@ class Parameters:
 
 @functools.cache
 def load(path: pathlib.Path = WEIGHTS) -> Parameters:
-  """Reads parameters that `numpy.savez` wrote by their names."""
-  with np.load(path) as stored:
-    return Parameters(
-      **{
-        field.name: stored[field.name].astype(np.float32)
-        for field in dataclasses.fields(Parameters)
-      }
-    )
+  """Reads parameters that `safetensors` wrote by their names."""
+  stored = safetensors.numpy.load_file(path)
+  return Parameters(
+    **{
+      field.name: stored[field.name].astype(np.float32)
+      for field in dataclasses.fields(Parameters)
+    }
+  )
 
 
 def inputs(
   features: np.ndarray, mean: np.ndarray, spread: np.ndarray
 ) -> np.ndarray:
-  """What the network sees, float32 [n, LAGS, INPUTS].
+  """Inputs of the network, float32 [n, LAGS, INPUTS].
 
   Args:
     features: float [n, LAGS, FEATURES], of `evidence.compare`.

@@ -12,10 +12,13 @@ import pathlib
 from collections.abc import Iterable, Iterator
 
 import numpy as np
+import safetensors.numpy
 
 from speedflow import media
 
-WEIGHTS = pathlib.Path(__file__).parents[1] / "weights" / "sound_stretch.npz"
+WEIGHTS = (
+  pathlib.Path(__file__).parents[1] / "weights" / "sound_stretch.safetensors"
+)
 
 LEVELS_PER_S = 500
 
@@ -65,8 +68,8 @@ def features(blocks: Iterable[media.Audio]) -> np.ndarray | None:
 
 @functools.cache
 def _parameters() -> tuple[np.ndarray, float]:
-  with np.load(WEIGHTS) as stored:
-    return stored["weights"], float(stored["offset"])
+  stored = safetensors.numpy.load_file(WEIGHTS)
+  return stored["weights"], float(stored["offset"])
 
 
 def _pieces(blocks: Iterable[media.Audio]) -> Iterator[np.ndarray]:
@@ -109,7 +112,7 @@ def _levels(block: media.Audio) -> np.ndarray:
 
 
 def _features(levels: np.ndarray) -> np.ndarray:
-  """What a piece tells: rhythm, attacks, and how far bands go together."""
+  """Features of a piece: rhythm, attacks, and how far bands go together."""
   centred = levels - levels.mean(0)
   window = np.hanning(_PIECE)[:, None]
   spectrum = np.abs(np.fft.rfft(centred * window, axis=0)) ** 2

@@ -1,4 +1,4 @@
-"""How long the shutter was open, told by the blur of what moves."""
+"""Estimates how long the shutter was open from the blur of what moves."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from speedflow.data import optical_flow
 from speedflow.superres.survey import Pair
 from speedflow.timewarp import light
 
-# Less of the picture than this tells nothing.
+# From less of the picture than this nothing is estimated.
 _LEAST_MOVING = 1e-3
 # Blur is measured where things move so far, pixels.
 _MOTION = (4.0, 40.0)

@@ -12,7 +12,7 @@ from speedflow.pictures.still import StillParts
 from speedflow.superres.interpolator import Neighbour, Picture
 from speedflow.superres.plan import Planned
 
-# The picture is looked over in so many cells each way for its worst part.
+# The worst part of a picture is one of so many cells along each axis.
 _CELLS = (16, 9)
 
 

@@ -1,6 +1,5 @@
 """A page about a slowed video: what was seen, what was made, how sure."""
 
-import html
 import os
 import pathlib
 from collections.abc import Sequence
@@ -32,13 +31,6 @@ _MEANING: dict[marker.Kind, str] = {
   "held": "the last frame of a shot, shown until the next one begins",
 }
 
-_READING = """<p>The <b>line</b> is the expected error of each frame, in grey
-levels of 255: bold over the whole picture, thin in its worst part. The
-<b>band</b> below says what each frame is, in the colours of the table. A
-<b>dot</b> is a moment that is shown in detail. The error is learnt from other
-videos, and is not a bound. Click into the curve or onto a frame to go
-there.</p>"""
-
 
 def write(
   path: str | os.PathLike[str],
@@ -63,28 +55,29 @@ def write(
   end_s = float(Fraction(facts["end"]) - start)
   worst = least_sure(frames, times_s)
   svg = plot.time_svg(frames, times_s, end_s, worst)
-  curve = page.data_uri("image/svg+xml", svg.encode())
   shown = _small(_picture(after, frames[0]["time"]), _CLOSE_HEIGHT)
-  parts = [
-    f"<style>{_STYLE}</style>",
-    f"<article data-duration={end_s:.4f}>",
-    f"<p class=why>{html.escape(in_words(facts))}</p>",
-    "<div class=pair>",
-    f"<div>{page.player(after, path.parent, shown)}<p>after</p></div>",
-    f"<div class=before>{page.player(before, path.parent, None)}<p>before</p>"
-    "</div>",
-    f"{_table(frames)}</div>",
-    f'<div class=curve><img src="{curve}" alt="Uncertainty over time"><i></i>'
-    "</div>",
-    "<h3>The whole video</h3>",
-    _strips(before, after, frames, times_s, _spread(len(frames))),
-  ]
-  for number in worst:
-    parts.append(_moment(before, after, frames, times_s, number))
-  items = "".join(f"<li>{html.escape(text)}</li>" for text in limits(facts))
-  parts.append(f"<h3>What it cannot know</h3><ul>{items}</ul></article>")
   page.write(
-    path, f"{after.name}: seen or made?", "", "\n".join(parts), _READING
+    path,
+    "speedflow.superres",
+    "slowed.html",
+    title=f"{after.name}: seen or made?",
+    duration_s=end_s,
+    words=in_words(facts),
+    after=page.player(after, path.parent, shown),
+    before=page.player(before, path.parent, None),
+    kinds=[
+      {
+        "name": kind,
+        "colour": plot.hex_colour(kind),
+        "count": sum(frame["kind"] == kind for frame in frames),
+        "meaning": meaning,
+      }
+      for kind, meaning in _MEANING.items()
+    ],
+    uncertainty=page.data_uri("image/svg+xml", svg.encode()),
+    whole=_strips(before, after, frames, times_s, _spread(len(frames))),
+    moments=[_moment(before, after, frames, times_s, n) for n in worst],
+    limits=limits(facts),
   )
 
 
@@ -183,30 +176,31 @@ def _moment(
   frames: _Notes,
   times_s: np.ndarray,
   number: int,
-) -> str:
+) -> dict[str, Any]:
   """One moment: the two frames that were filmed, and what was made of them."""
   frame = frames[number]
   place = frame["worst"]
   first = max(min(number - _STRIP_FRAMES // 2, len(frames) - _STRIP_FRAMES), 0)
   around = range(first, min(first + _STRIP_FRAMES, len(frames)))
-  figures = []
-  for title, video, time in (
-    ("filmed before", before, frame["source_times"][0]),
-    (frame["kind"], after, frame["time"]),
-    ("filmed after", before, frame["source_times"][-1]),
-  ):
-    image = close_up(_picture(video, time), place["x"], place["y"])
-    figures.append(
-      f'<figure><img src="{page.jpeg_uri(image)}" alt="{title}"><figcaption>'
-      f"<b>{title}</b><span>{float(Fraction(time)):.3f} s</span></figcaption>"
-      "</figure>"
-    )
-  return (
-    f"<h3>Least sure around {times_s[number]:.2f} s: off by"
-    f" {place['uncertainty']:.0f} grey levels in the worst part</h3>"
-    f"{_strips(before, after, frames, times_s, around)}"
-    f"<div class='strip close'>{''.join(figures)}</div>"
-  )
+  return {
+    "time_s": times_s[number],
+    "uncertainty": place["uncertainty"],
+    "around": _strips(before, after, frames, times_s, around),
+    "close_ups": [
+      {
+        "title": title,
+        "time_s": float(Fraction(time)),
+        "uri": page.jpeg_uri(
+          close_up(_picture(video, time), place["x"], place["y"])
+        ),
+      }
+      for title, video, time in (
+        ("filmed before", before, frame["source_times"][0]),
+        (frame["kind"], after, frame["time"]),
+        ("filmed after", before, frame["source_times"][-1]),
+      )
+    ],
+  }
 
 
 def _strips(
@@ -215,41 +209,31 @@ def _strips(
   frames: _Notes,
   times_s: np.ndarray,
   numbers: Sequence[int],
-) -> str:
-  """Frames, below those that the input shows at the same moments."""
-  rows: tuple[list[str], list[str]] = ([], [])
+) -> list[dict[str, Any]]:
+  """Frames, and what the input shows at the same moments."""
+  columns = []
   for number in numbers:
     frame = frames[number]
-    earlier = [
+    *_, earlier = (
       time
       for time in frame["source_times"]
       if Fraction(time) <= Fraction(frame["input_time"])
-    ]
-    for row, video, time, kind in (
-      (rows[0], before, earlier[-1], "observed"),
-      (rows[1], after, frame["time"], frame["kind"]),
-    ):
-      image = page.jpeg_uri(_small(_picture(video, time), _STRIP_HEIGHT))
-      row.append(
-        f"<figure data-time={times_s[number]:.4f} class={kind}>"
-        f'<img src="{image}" alt="{kind}"></figure>'
-      )
-    rows[1][-1] = rows[1][-1].replace(
-      "</figure>",
-      f"<figcaption><span>{times_s[number]:.2f} s</span></figcaption></figure>",
     )
-  return "".join(f"<div class=strip>{''.join(row)}</div>" for row in rows)
+    columns.append(
+      {
+        "time_s": times_s[number],
+        "filmed": _thumbnail(before, earlier, "observed"),
+        "shown": _thumbnail(after, frame["time"], frame["kind"]),
+      }
+    )
+  return columns
 
 
-def _table(frames: _Notes) -> str:
-  rows = []
-  for kind, meaning in _MEANING.items():
-    count = sum(frame["kind"] == kind for frame in frames)
-    rows.append(
-      f"<tr><td><em class={kind}>{kind}</em></td><td>{count}</td>"
-      f"<td>{meaning}</td></tr>"
-    )
-  return f"<table class=kinds>{''.join(rows)}</table>"
+def _thumbnail(
+  video: pathlib.Path, time: str, kind: marker.Kind
+) -> dict[str, str]:
+  image = _small(_picture(video, time), _STRIP_HEIGHT)
+  return {"kind": kind, "uri": page.jpeg_uri(image)}
 
 
 def _picture(video: pathlib.Path, time: str) -> np.ndarray:
@@ -275,27 +259,3 @@ def close_up(image: np.ndarray, x: float, y: float) -> np.ndarray:
   return cv2.resize(
     part, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC
   )
-
-
-_STYLE = """
-.why { margin: 2px 0 16px; font-size: 16px; max-width: 62em; }
-.pair p { margin: 2px 0 0; color: var(--muted); font-size: 13px; }
-.pair .before { order: -1; }
-article > h3 { margin: 26px 0 0; font-size: 14px; }
-article > h3 + .strip { margin-top: 8px; }
-.strip figure img { border-bottom: 5px solid transparent; }
-.strip + .strip { margin-top: 8px; }
-.close img { height: auto; }
-table.kinds { box-shadow: none; border: 0; margin: 0; padding: 0;
-  flex: 1 1 260px; width: auto; }
-table.kinds td { white-space: normal; }
-table.kinds td:nth-child(2) { text-align: right; padding-right: 12px; }
-table.kinds td:last-child { width: auto; color: var(--muted); }
-table.kinds em { color: #fff; }
-article ul { margin: 6px 0 0; padding-left: 20px; color: var(--muted);
-  max-width: 62em; }
-""" + "".join(
-  f"em.{kind} {{ background: {plot.hex_colour(kind)}; }}\n"
-  f".strip .{kind} img {{ border-color: {plot.hex_colour(kind)}; }}\n"
-  for kind in _MEANING
-)

@@ -1,4 +1,4 @@
-"""A first look at a whole video: cuts, repeats, and whether it is blurred."""
+"""A first pass over a whole video: cuts, repeats, and whether it is blurred."""
 
 import dataclasses
 import heapq
@@ -82,8 +82,8 @@ def survey(
 
   Args:
     path: the file.
-    judge: says of the pairs of a shot between which most moves how long the
-      shutter was open, as in `Survey.exposure`.
+    judge: estimates how long the shutter was open from the pairs of a shot
+      between which most moves, as in `Survey.exposure`.
     on_progress: called now and then with the share that is done.
 
   Raises:

@@ -135,7 +135,7 @@ def superres(
     pieces.check(inputs=[path_in, weights])
     if audio != "drop":
       slow_audio.require_encoder(path_in, path_out)
-    network = FrameInterpolator(superres_weights.load(weights))
+    network = FrameInterpolator(superres_weights.SUPERRES.load(weights)[0])
     found = survey_lib.survey(
       path_in,
       superres_exposure.judge
@@ -239,10 +239,10 @@ def _assumed(found: survey_lib.Survey, clock: Clock) -> dict[str, Any]:
 
 def _maker(weights: str) -> dict[str, Any]:
   """What makes the frames, for the JSON."""
-  path = superres_weights.path_of(weights)
+  path = superres_weights.SUPERRES.find(weights)
   return {
     "weights": path.name,
-    "weights_sha256": superres_provenance.sha256(path),
+    "weights_sha256": superres_weights.SUPERRES.digest(path),
     "speedflow": speedflow.__version__,
   }
 

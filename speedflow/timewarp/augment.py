@@ -1,4 +1,4 @@
-"""Looks that have nothing to do with speed.
+"""Augmented appearances, which have nothing to do with speed.
 
 A network reads speed off resize grain, codec residue, group-of-picture phase
 or letterbox bars if it can. So every clip, whatever its speed, is dressed
@@ -52,7 +52,7 @@ class Codec:
 
 @dataclasses.dataclass(frozen=True)
 class Appearance:
-  """How a clip looks; each default leaves it as it is.
+  """How the appearance of a clip is changed; each default leaves it as it is.
 
   Attributes:
     crop: top, left, height, width as shares of the picture; the part is
@@ -94,7 +94,7 @@ class Appearance:
     probability: float = 0.5,
     codec_probability: float = 0.5,
   ) -> "Appearance":
-    """Draws a look.
+    """Draws an appearance.
 
     Args:
       rng: source of randomness; the number of draws depends on nothing else.
@@ -149,7 +149,7 @@ def augment(clip: np.ndarray, appearance: Appearance) -> np.ndarray:
 
   Args:
     clip: uint8 [t, h, w, 3] RGB or [t, h, w].
-    appearance: the look.
+    appearance: how it is augmented.
 
   Returns:
     uint8, the shape of `clip`.
@@ -158,36 +158,39 @@ def augment(clip: np.ndarray, appearance: Appearance) -> np.ndarray:
     raise ValueError(
       f"clip is {clip.dtype} {clip.shape}, not uint8 [t, h, w(, 3)]"
     )
-  look = appearance
-  rng = np.random.default_rng(look.seed)
-  tone = _tone_curve(look, channels=1 if clip.ndim == 3 else 3)
+  rng = np.random.default_rng(appearance.seed)
+  tone = _tone_curve(appearance, channels=1 if clip.ndim == 3 else 3)
   frames = []
   for image in clip:
-    image = _crop(image, look.crop)
-    if look.flip:
+    image = _crop(image, appearance.crop)
+    if appearance.flip:
       image = cv2.flip(image, 1)
-    if look.blur:
-      image = cv2.GaussianBlur(image, (0, 0), look.blur)
+    if appearance.blur:
+      image = cv2.GaussianBlur(image, (0, 0), appearance.blur)
     if tone is not None:
       image = cv2.LUT(image, tone)
-    if look.read_noise or look.shot_noise:
-      image = _noise(image, look.read_noise, look.shot_noise, rng)
-    if look.resize != 1.0:
-      image = _resize_and_back(image, look.resize, look.interpolation)
-    if look.letterbox:
-      image = _letterbox(image, look.letterbox)
-    if look.jpeg:
-      image = _jpeg(image, look.jpeg)
+    if appearance.read_noise or appearance.shot_noise:
+      image = _noise(image, appearance.read_noise, appearance.shot_noise, rng)
+    if appearance.resize != 1.0:
+      image = _resize_and_back(
+        image, appearance.resize, appearance.interpolation
+      )
+    if appearance.letterbox:
+      image = _letterbox(image, appearance.letterbox)
+    if appearance.jpeg:
+      image = _jpeg(image, appearance.jpeg)
     frames.append(image)
   dressed = np.stack(frames)
-  return dressed if look.codec is None else reencode(dressed, look.codec)
+  return (
+    dressed if appearance.codec is None else reencode(dressed, appearance.codec)
+  )
 
 
 def reencode(clip: np.ndarray, codec: Codec) -> np.ndarray:
   """Sends a clip through H.264, in memory.
 
   The encoder is told 30 frames per second whatever the speed, for its rate
-  control looks at time. Mirrored frames run ahead of the clip, so that a clip
+  control depends on time. Mirrored frames run ahead of the clip, so that a clip
   need not begin with a keyframe.
 
   Args:
@@ -262,14 +265,17 @@ def _crop(
   return cv2.resize(part, (width, height), interpolation=cv2.INTER_LINEAR)
 
 
-def _tone_curve(look: Appearance, channels: int) -> np.ndarray | None:
+def _tone_curve(appearance: Appearance, channels: int) -> np.ndarray | None:
   """uint8 [1, 256, channels], or None where it would change nothing."""
-  if look.gains == (1.0, 1.0, 1.0) and look.gamma == look.contrast == 1.0:
+  if (
+    appearance.gains == (1.0, 1.0, 1.0)
+    and appearance.gamma == appearance.contrast == 1.0
+  ):
     return None
-  value = (np.arange(256) / 255) ** look.gamma
-  value = (value - 0.5) * look.contrast + 0.5
+  value = (np.arange(256) / 255) ** appearance.gamma
+  value = (value - 0.5) * appearance.contrast + 0.5
   # A grey clip has no colour to shift.
-  gains = np.array(look.gains) if channels == 3 else np.ones(1)
+  gains = np.array(appearance.gains) if channels == 3 else np.ones(1)
   return np.clip(np.rint(value[:, None] * gains * 255), 0, 255).astype(
     np.uint8
   )[None]
@@ -305,5 +311,5 @@ def _letterbox(image: np.ndarray, share: float) -> np.ndarray:
 def _jpeg(image: np.ndarray, quality: int) -> np.ndarray:
   # Red and blue swap places on the way in, and again on the way out.
   _, encoded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
-  way = cv2.IMREAD_GRAYSCALE if image.ndim == 2 else cv2.IMREAD_COLOR
-  return np.asarray(cv2.imdecode(encoded, way))
+  mode = cv2.IMREAD_GRAYSCALE if image.ndim == 2 else cv2.IMREAD_COLOR
+  return np.asarray(cv2.imdecode(encoded, mode))

@@ -12,9 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike
 
-# The step of a real-time clip at this rate (frames per second) is the origin
-# of the step's logarithm.
 REFERENCE_FPS = 30.0
+"""Frames per second at which a real-time clip has a log2 step of 0."""
 
 # Grey levels: the fastest moving cells of a moving picture change by more
 # than this from frame to frame, codec noise of a static one by less.

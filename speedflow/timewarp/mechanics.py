@@ -50,7 +50,7 @@ class Pacing(Motion):
     y: height of the centre.
     speed: m/s, not negative; 0 stays at `x`.
     x: position at time 0, going right.
-    reach: half the way; beyond the picture, so that nobody sees the turn.
+    reach: half the distance; beyond the picture, so that the turn is outside.
     omega: rad/s of spin, in the direction of a wheel on the ground.
   """
 
@@ -64,11 +64,11 @@ class Pacing(Motion):
     """See `Motion`."""
     if not self.speed:
       return Pose(self.x, self.y, self.omega * time_s, 0.0, 0.0, self.omega)
-    way = (self.x + self.reach + self.speed * time_s) % (4 * self.reach)
-    forth = way < 2 * self.reach
-    x = way - self.reach if forth else 3 * self.reach - way
+    place = (self.x + self.reach + self.speed * time_s) % (4 * self.reach)
+    forth = place < 2 * self.reach
+    x = place - self.reach if forth else 3 * self.reach - place
     sign = 1.0 if forth else -1.0
-    # Distance along the way is what a wheel rolls; it unrolls going back.
+    # Distance along the path is what a wheel rolls; it unrolls going back.
     angle = self.omega / self.speed * x
     return Pose(x, self.y, angle, sign * self.speed, 0.0, sign * self.omega)
 
@@ -229,12 +229,12 @@ def bouncing_ball(
       continue
     # Rolls until it stops, at a wall at the latest.
     brake = -math.copysign(_ROLLING_FRICTION * GRAVITY, vx)
-    way = min(
+    distance = min(
       vx**2 / (2 * abs(brake)), max(wall - math.copysign(1.0, vx) * x, 0.0)
     )
-    roll = (abs(vx) - math.sqrt(max(vx**2 - 2 * abs(brake) * way, 0.0))) / abs(
-      brake
-    )
+    roll = (
+      abs(vx) - math.sqrt(max(vx**2 - 2 * abs(brake) * distance, 0.0))
+    ) / abs(brake)
     arcs.append((time, x, y, angle, vx, 0.0, omega, brake, 0.0))
     time, angle = time + roll, angle + omega * roll
     x += (vx + brake * roll / 2) * roll

@@ -1,113 +1,109 @@
-"""One compressed file for a network: parameters and what rebuilds it."""
+"""Files of weights: arrays, and what belongs to them as JSON.
 
+The format is safetensors (https://huggingface.co/docs/safetensors); the JSON is
+the one entry of its metadata, since it writes several in a random order. It
+has no checksum of its own: the JSON holds one.
+"""
+
+import hashlib
 import json
 import pathlib
-import zipfile
-import zlib
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Mapping
+from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from flax import nnx
+import safetensors
+import safetensors.numpy
 
 from speedflow import inputs, wording
 from speedflow.errors import SpeedflowError
 from speedflow.output.atomic import atomic_path
+from speedflow.output.marks import NAME
 
-FOLDER = pathlib.Path(__file__).parents[1] / "weights"
-"""Where the shipped weights are."""
+SUFFIX = ".safetensors"
+"""How names of files of weights end."""
 
-_Module = TypeVar("_Module", bound=nnx.Module)
+FORMER_SUFFIX = ".npz"
+"""How they ended once; such files are refused with the remedy."""
+
+_REMEDY = "write them with `speedflow eval --export`"
 
 
-def write(path: pathlib.Path, model: nnx.Module, header: dict) -> None:
-  """Writes the parameters of a network, as float16.
+def write(
+  path: pathlib.Path, arrays: Mapping[str, np.ndarray], header: dict[str, Any]
+) -> None:
+  """Writes arrays and their header.
 
   Args:
-    path: a .npz file.
-    model: the network.
-    header: what rebuilds it and belongs to it; becomes JSON.
+    path: a .safetensors file.
+    arrays: by name.
+    header: becomes JSON.
+
+  Raises:
+    SpeedflowError: the name ends otherwise.
   """
-  parameters = nnx.to_pure_dict(nnx.state(model, nnx.Param))
-  leaves, _ = jax.tree_util.tree_flatten_with_path(parameters)
-  arrays = {_name(key): np.asarray(x, np.float16) for key, x in leaves}
-  arrays["header"] = np.array(json.dumps(header, sort_keys=True))
-  with atomic_path(path) as temporary, open(temporary, "wb") as file:
-    np.savez_compressed(file, allow_pickle=False, **arrays)
+  if path.suffix != SUFFIX:
+    raise SpeedflowError(
+      f"{path}: weights are written as {SUFFIX}; end the name so"
+    )
+  # The library writes an array of another layout in the wrong order.
+  arrays = {name: np.asarray(a, order="C") for name, a in arrays.items()}
+  text = json.dumps(
+    {"sha256": _digest(arrays, header), "header": header}, sort_keys=True
+  )
+  with atomic_path(path) as temporary:
+    safetensors.numpy.save_file(dict(arrays), temporary, {NAME: text})
 
 
 def read(
-  path: pathlib.Path, build: Callable[[dict[str, Any]], _Module], what: str
-) -> tuple[_Module, dict[str, Any]]:
-  """Rebuilds a network.
+  path: pathlib.Path, what: str
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+  """Reads what `write` wrote.
 
   Args:
-    path: a file that `write` wrote.
-    build: makes the network, with any parameters, from the header.
-    what: kind of network, for the user, such as "a speed estimator".
+    path: of the file.
+    what: it should hold weights of, for the user: such as "a generator".
 
   Returns:
-    The network, in float32 and evaluation mode, and the header.
+    The arrays by name, and the header.
 
   Raises:
-    SpeedflowError: no such file, or it holds something else.
+    FileNotFoundError: there is no such file.
+    SpeedflowError: it holds something else, or is damaged.
   """
+  if path.exists():
+    inputs.require_file(path, "file of weights")
+    if path.suffix == FORMER_SUFFIX:
+      raise SpeedflowError(
+        f"{path}: weights in the format of an earlier version; export them "
+        f"again as {SUFFIX}, with `speedflow eval --export`"
+      )
   try:
-    if path.exists():
-      inputs.require_file(path, "file of weights")
-    with np.load(path) as file:
-      stored = dict(file)
-    header = json.loads(str(stored.pop("header")))
-    model = nnx.eval_shape(lambda: build(header))
-  except FileNotFoundError as error:
-    raise SpeedflowError(
-      f"{path}: no such weights; there are: {_others(path) or 'none'}; or "
-      f"train {what} and export it with `speedflow eval --export`"
-    ) from error
-  except (
-    *(OSError, ValueError, KeyError, TypeError, EOFError),
-    *(zipfile.BadZipFile, zlib.error),
-  ) as error:
-    raise SpeedflowError(
-      f"{path}: not weights of {what} ({wording.reason(error)}); write them "
-      "with `speedflow eval --export`"
-    ) from error
-  graph, state = nnx.split(model)
-  filled = jax.tree_util.tree_map_with_path(
-    lambda key, spec: _checked(path, stored, _name(key), spec.shape),
-    nnx.to_pure_dict(state),
-  )
-  nnx.replace_by_pure_dict(state, filled)
-  model = nnx.merge(graph, state)
-  model.eval()
-  return model, header
+    with safetensors.safe_open(path, framework="numpy") as file:
+      metadata = file.metadata() or {}
+      arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+  except safetensors.SafetensorError as error:
+    raise _other(path, what, wording.one_line(error)) from error
+  if NAME not in metadata:
+    raise _other(path, what, "no header of speedflow in it")
+  try:
+    stored = json.loads(metadata[NAME])
+    header, digest = stored["header"], stored["sha256"]
+  except (ValueError, KeyError, TypeError) as error:
+    raise _other(path, what, wording.one_line(error)) from error
+  if digest != _digest(arrays, header):
+    raise _other(path, what, "damaged: its checksum differs")
+  return arrays, header
 
 
-def _others(path: pathlib.Path) -> str:
-  """The names that would have been found, as they are given."""
-  if not path.is_relative_to(FOLDER):
-    return ", ".join(p.stem for p in sorted(path.parent.glob("*.npz")))
-  # Shipped weights are called KIND_NAME, and given as NAME.
-  kind = path.relative_to(FOLDER).parts[0].partition("_")[0]
-  found = sorted(FOLDER.glob(f"{kind}_*.npz"))
-  return ", ".join(p.stem.removeprefix(f"{kind}_") for p in found)
+def _other(path: pathlib.Path, what: str, reason: str) -> SpeedflowError:
+  return SpeedflowError(f"{path}: not weights of {what} ({reason}); {_REMEDY}")
 
 
-def _name(key: tuple[Any, ...]) -> str:
-  return jax.tree_util.keystr(key, simple=True, separator="/")
-
-
-def _checked(
-  path: pathlib.Path,
-  stored: dict[str, np.ndarray],
-  name: str,
-  shape: tuple[int, ...],
-) -> jax.Array:
-  if name not in stored or stored[name].shape != shape:
-    raise SpeedflowError(
-      f"{path}: {name} should have the shape {shape}; these weights belong "
-      "to another version, export them again"
-    )
-  return jnp.asarray(stored[name], jnp.float32)
+def _digest(arrays: Mapping[str, np.ndarray], header: dict[str, Any]) -> str:
+  """sha256 of the header, and of the names, types and values of arrays."""
+  digest = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
+  for name, array in sorted(arrays.items()):
+    digest.update(f"{name} {array.dtype.str} {array.shape}".encode())
+    digest.update(array.tobytes())
+  return digest.hexdigest()

@@ -31,7 +31,7 @@ def maker():
 @pytest.fixture(scope="session")
 def weights(maker, tmp_path_factory):
   """The same in a file, as float16."""
-  path = tmp_path_factory.mktemp("weights") / "generator.npz"
+  path = tmp_path_factory.mktemp("weights") / "generator.safetensors"
   weights_lib.save(path, maker.model, maker.facts)
   return path
 
@@ -42,12 +42,16 @@ def make_track():
 
   def make(name="track", velocity=(0.2, 0.0), seconds=2.0):
     times = np.linspace(0, seconds, 21, dtype=np.float32)
-    ways = np.zeros((21, 16, 16, 2), np.float16)
-    ways[:, 4:9, 4:9] = times[:, None, None, None] * np.array(velocity)
+    trajectories = np.zeros((21, 16, 16, 2), np.float16)
+    trajectories[:, 4:9, 4:9] = times[:, None, None, None] * np.array(velocity)
     image = np.zeros((64, 64, 3), np.uint8)
     image[16:36, 16:36] = 200
     return tracks.TrackRecord(
-      id=name, scene_group=name, image=image, times_s=times, ways=ways
+      id=name,
+      scene_group=name,
+      image=image,
+      times_s=times,
+      trajectories=trajectories,
     )
 
   return make

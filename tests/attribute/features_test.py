@@ -42,7 +42,7 @@ def test_a_clip_is_read_at_the_pace_of_the_settings(make_track):
   step_s = 4 / 30
   assert clip.image.shape == (16, 16, 3)
   assert clip.length == 2  # 0.3 s are two steps and a bit.
-  body = clip.ways[:, 5, 5, 0]
+  body = clip.trajectories[:, 5, 5, 0]
   # Beyond its end, the body goes on as before.
   np.testing.assert_allclose(body, 0.3 * step_s * np.arange(1, 5), atol=1e-3)
   np.testing.assert_allclose(clip.weight[:2, 5, 5], 1.0, atol=0.02)
@@ -68,7 +68,7 @@ def test_features_are_projected_gradients_of_the_weighted_loss(
         model,
         {
           "image": jnp.asarray(clip.image[None]),
-          "ways": jnp.asarray(clip.ways[None]),
+          "trajectories": jnp.asarray(clip.trajectories[None]),
           "log2_step": jnp.full((1, 4), 2.0),
         },
         noise=noise,

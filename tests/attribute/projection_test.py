@@ -91,7 +91,7 @@ def test_a_single_number_becomes_a_row_of_signs():
   vectors = np.zeros((len(columns), BLOCK), np.float32)
   vectors[range(len(columns)), columns] = 1.0
   found = np.stack([projection(v) for v in vectors]) * np.sqrt(64)
-  rows = projection._rows.tolist()
+  rows = projection.rows.tolist()
   for column, row in zip(columns, found, strict=True):
     signs = np.array([(-1.0) ** (r & column).bit_count() for r in rows])
     np.testing.assert_allclose(np.abs(row @ signs), 64, rtol=1e-5)

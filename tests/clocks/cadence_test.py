@@ -1,5 +1,6 @@
 """Repeats and blends in a steady beat."""
 
+import itertools
 import math
 from fractions import Fraction
 
@@ -44,7 +45,7 @@ def test_frames_shown_again_are_counted(share, phase, seed):
 def test_blends_between_true_frames_are_found():
   true = list(_true_frames(50))
   shown = []
-  for before, after in zip(true, true[1:], strict=False):
+  for before, after in itertools.pairwise(true):
     shown += [before, (before + after) / 2]
   found = cadence.find(_codec(shown))
   assert (found.kind, found.share) == ("blends", Fraction(1, 2))

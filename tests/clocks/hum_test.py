@@ -42,7 +42,7 @@ def test_resampled_hum_means_its_speed(mains, speed, seed):
   found = _read(_hum(mains * speed, (1, 2, 3, 4, 6), seed=seed))
   assert found is not None
   assert _means(found, speed)
-  assert found.sense == "sound"
+  assert found.modality == "sound"
   assert sum(m.share for m in found.modes) == pytest.approx(1)
 
 

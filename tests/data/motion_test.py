@@ -109,7 +109,7 @@ def test_a_clip_is_described_pair_by_pair():
 
 def test_a_record_holds_the_shot_at_every_speed_that_it_is_long_enough_for():
   frames = _sliding(40, step=0.5)
-  record = motion.describe(_shot(frames), look=0, seed=0)
+  record = motion.describe(_shot(frames), appearance=0, seed=0)
   assert {stride: len(maps) for stride, maps in record.maps.items()} == {
     **{1: 38, 2: 18, 3: 12, 4: 8},
   }
@@ -127,7 +127,14 @@ def test_a_record_is_read_as_it_was_written():
     _shot(_sliding(20), category="realtime", source="s", scene_group="g"), 0, 0
   )
   again = motion.MotionRecord.decode(record.encode())
-  for name in ("id", "look", "source", "category", "scene_group", "split"):
+  for name in (
+    "id",
+    "appearance",
+    "source",
+    "category",
+    "scene_group",
+    "split",
+  ):
     assert getattr(again, name) == getattr(record, name)
   assert (again.label, again.speed) == ("known", 1.0)
   assert again.fps == pytest.approx(record.fps)
@@ -201,31 +208,31 @@ def _read(out, split):
 def test_only_training_shots_are_dressed(shots, tmp_path):
   out, steps = tmp_path / "motion", []
   written = motion.build_motion(
-    shots, out, looks=3, on_progress=lambda *step: steps.append(step)
+    shots, out, appearances=3, on_progress=lambda *step: steps.append(step)
   )
   assert written == 4
   assert steps == [(0, 2), (1, 2), (2, 2)]
-  assert [record.look for record in _read(out, "train")] == [0, 1, 2]
-  assert [record.look for record in _read(out, "val")] == [0]
+  assert [record.appearance for record in _read(out, "train")] == [0, 1, 2]
+  assert [record.appearance for record in _read(out, "val")] == [0]
 
 
 def test_a_build_does_what_is_missing_or_old_and_nothing_else(shots, tmp_path):
   out = tmp_path / "motion"
-  motion.build_motion(shots, out, looks=1)
+  motion.build_motion(shots, out, appearances=1)
   train, val = sorted(out.glob("*-of-*"))
   content = train.read_bytes()
-  assert motion.build_motion(shots, out, looks=1) == 0
+  assert motion.build_motion(shots, out, appearances=1) == 0
 
   train.unlink()
   kept = val.stat().st_mtime_ns
-  assert motion.build_motion(shots, out, looks=1) == 1
+  assert motion.build_motion(shots, out, appearances=1) == 1
   assert train.read_bytes() == content
   assert val.stat().st_mtime_ns == kept
 
   os.utime(shots / val.name)  # Its shots were built anew.
   foreign = out / "set-train.tfrecord-00000-of-00009"
   foreign.write_bytes(b"")
-  assert motion.build_motion(shots, out, looks=1) == 1
+  assert motion.build_motion(shots, out, appearances=1) == 1
   assert val.stat().st_mtime_ns > kept
   assert not foreign.exists()
 

@@ -34,7 +34,7 @@ def test_a_panned_texture_is_followed_at_its_speed_in_the_world():
   for record in records:
     assert record.image.shape == (64, 64, 3)
     # 60 pixels a second, in views of 67 to 96 pixels.
-    velocity = np.median(record.ways[-1], (0, 1)) / record.times_s[-1]
+    velocity = np.median(record.trajectories[-1], (0, 1)) / record.times_s[-1]
     assert 60 / 96 - 0.05 < velocity[0] < 60 / 67 + 0.05
     assert abs(velocity[1]) < 0.05
 
@@ -45,8 +45,8 @@ def test_lost_points_go_on_as_they_did():
   torn = flow.copy()
   torn[1] = 0.0  # Does not return.
   points = np.full((1, 1, 2), 1.0, np.float32)
-  ways = tracks.follow(points, [flow, torn, flow])
-  np.testing.assert_allclose(ways[:, 0, 0, 0], [0, 2, 4, 6])
+  trajectories = tracks.follow(points, [flow, torn, flow])
+  np.testing.assert_allclose(trajectories[:, 0, 0, 0], [0, 2, 4, 6])
 
 
 def test_still_short_and_unlabelled_shots_are_left_out():
@@ -64,7 +64,7 @@ def test_an_estimated_speed_is_relied_on_where_its_doubt_is_known():
     list(tracks.track_shot(made, np.random.default_rng(0), doubt))
     for made, doubt in ((make_shot(), 0.0), (shot, 0.25))
   )
-  np.testing.assert_array_equal(sure[0].ways, doubted[0].ways)
+  np.testing.assert_array_equal(sure[0].trajectories, doubted[0].trajectories)
   again = tracks.TrackRecord.decode(doubted[0].encode())
   assert (sure[0].doubt, again.doubt) == (0.0, 0.25)
 
@@ -88,8 +88,11 @@ def test_records_come_back_and_others_are_refused():
 
 
 def test_ways_are_straight_between_known_moments():
-  times, ways = np.array([0.0, 1.0, 3.0]), np.array([[0.0], [2.0], [0.0]])
-  read = tracks.between(times, ways, np.array([0.0, 0.5, 2.0, 3.0]))
+  times, trajectories = (
+    np.array([0.0, 1.0, 3.0]),
+    np.array([[0.0], [2.0], [0.0]]),
+  )
+  read = tracks.between(times, trajectories, np.array([0.0, 0.5, 2.0, 3.0]))
   np.testing.assert_allclose(read[:, 0], [0.0, 1.0, 1.0, 0.0])
 
 
@@ -99,7 +102,7 @@ def test_the_middle_of_a_video_is_followed_in_world_time(write_video, tmp_path):
   for speed, record in records.items():
     assert record.id == "slide.mp4"
     # 2 pixels of 96 to the left, 30 times a second.
-    velocity = np.median(record.ways[-1], (0, 1)) / record.times_s[-1]
+    velocity = np.median(record.trajectories[-1], (0, 1)) / record.times_s[-1]
     np.testing.assert_allclose(velocity, (-60 / 96 / speed, 0), atol=0.03)
   np.testing.assert_allclose(
     records[1.0].times_s[-1], 2 * records[0.5].times_s[-1], rtol=1e-5

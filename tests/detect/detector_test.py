@@ -1,4 +1,4 @@
-"""Eye and ear together: what they found at one place is one change."""
+"""Picture and sound together: what both show at one place is one change."""
 
 import pytest
 from hypothesis import given, settings

@@ -60,12 +60,12 @@ def test_page_tells_verdict_evidence_and_limits(make_found, falling, tmp_path):
   report.write(page, [make_found(sound=falling)])
   text = page.read_text()
   assert "It is &lt;slow&gt;." in text
-  assert "<em class=slowed_down>slowed down</em>" in text
+  assert '<em class="slowed_down">slowed down</em>' in text
   assert "Around 2.00 s: 2 times slower (1.96-2.04), found by sound" in text
   assert "What it cannot know" in text
   # The whole video, and around the change, half of them after it.
   assert text.count("<figure") == 16
-  assert text.count("class=after") == 4
+  assert text.count('class="after"') == 4
 
 
 def test_page_refers_to_nothing_on_a_network(make_found, tmp_path):

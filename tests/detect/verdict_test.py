@@ -1,4 +1,4 @@
-"""What was done to a video's time, from what eye and ear say."""
+"""What was done to a video's time, from picture and sound."""
 
 import dataclasses
 
@@ -23,7 +23,7 @@ _HEARD_TWICE = answer.Reading(2.0, 1.8, 2.2)
 _HEARD_HALF = answer.Reading(0.5, 0.45, 0.55)
 
 
-def _evidence(*stretches, changes=(), hears=True, stretched=None):
+def _evidence(*stretches, changes=(), audible=True, stretched=None):
   """Stretches of a second each: (picture, sound) readings, or None."""
   return verdict.Evidence(
     tuple(changes),
@@ -39,7 +39,7 @@ def _evidence(*stretches, changes=(), hears=True, stretched=None):
       )
       for i, readings in enumerate(stretches)
     ),
-    hears,
+    audible,
     stretched,
   )
 
@@ -94,14 +94,14 @@ def test_verdict_of_clear_evidence(expected, evidence):
   [("untouched", _REAL), ("sped_up", _TWICE), ("slowed_down", _HALF)],
 )
 def test_picture_alone_is_judged_without_conflict(expected, picture):
-  evidence = _evidence((picture, None), hears=False)
+  evidence = _evidence((picture, None), audible=False)
   judgement = verdict.judge(evidence, _FAIR)
   assert judgement.verdict == expected
   assert judgement.probabilities["conflict"] == 0
 
 
 def test_sound_that_agrees_makes_a_verdict_surer():
-  alone = _evidence((_TWICE, None), hears=False)
+  alone = _evidence((_TWICE, None), audible=False)
   heard = _evidence((_TWICE, _HEARD_TWICE))
   assert (
     verdict.posterior(heard, _FAIR)["sped_up"]
@@ -147,7 +147,7 @@ def test_an_accusation_takes_more_proof_than_an_acquittal():
 
 
 def test_what_is_acquitted_for_want_of_proof_is_told_so():
-  evidence = _evidence((_TWICE, None), hears=False)
+  evidence = _evidence((_TWICE, None), audible=False)
   lenient = dataclasses.replace(_FAIR, accusation=99.0, silence=1.0)
   judgement = verdict.judge(evidence, lenient)
   assert judgement.verdict == "untouched"
@@ -226,10 +226,10 @@ def test_many_changes_are_weighed_like_few():
   assert probabilities["sped_up"] > 0.9
 
 
-def _clock(speed, sense):
+def _clock(speed, modality):
   mode = clock_lib.Mode(speed, 0.001, 1.0, f"as at {speed}x")
-  name = "hum" if sense == "sound" else "flicker"
-  return clock_lib.Reading(name, sense, (mode,), 0.02, "it beats")
+  name = "hum" if modality == "sound" else "flicker"
+  return clock_lib.Reading(name, modality, (mode,), 0.02, "it beats")
 
 
 @pytest.mark.parametrize(("speed", "kind"), [(2, "sped_up"), (1, "untouched")])

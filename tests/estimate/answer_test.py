@@ -14,6 +14,9 @@ _KEYS = [
   "error",
   "duration_s",
   "fps",
+  "fps_nominal",
+  "variable_rate",
+  "damage",
   "speed",
   "speed_low",
   "speed_high",
@@ -22,6 +25,8 @@ _KEYS = [
   "declared",
   "picture",
   "warning",
+  "clock",
+  "clocks",
 ]
 
 

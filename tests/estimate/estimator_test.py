@@ -10,9 +10,10 @@ from speedflow import load_estimator, media
 from speedflow.demo import clips
 from speedflow.errors import SpeedflowError
 from speedflow.estimate import estimator as estimator_lib
-from speedflow.estimate import strides
+from speedflow.estimate import strides, weights
 from speedflow.models import motion_net
 
+_WINDOW = 47
 _CONFIG = motion_net.MotionNetConfig(
   width=4, dilations=(1,), hidden=8, statistics=False
 )
@@ -21,7 +22,7 @@ _CONFIG = motion_net.MotionNetConfig(
 @pytest.fixture(scope="module")
 def toy(random_net):
   """An estimator with random parameters: it has opinions, but no sense."""
-  return estimator_lib.SpeedEstimator(random_net(_CONFIG))
+  return estimator_lib.SpeedEstimator(random_net(_CONFIG), _WINDOW)
 
 
 @pytest.fixture(scope="module")
@@ -201,7 +202,7 @@ def test_intervals_are_as_wide_as_their_calibration(random_net):
   model = random_net(_CONFIG)
   narrow, wide = (
     estimator_lib.SpeedEstimator(
-      model, estimator_lib.Calibration(file=half_width)
+      model, _WINDOW, estimator_lib.Calibration(file=half_width)
     ).estimate(frames)
     for half_width in (1.0, 2.0)
   )
@@ -286,3 +287,13 @@ def test_nothing_is_looked_at_across_a_known_change(toy):
   apart = [toy.estimate(part).speed for part in (first, second)]
   together = toy.estimate(np.concatenate([first, second]), changes_s=[2.0])
   assert [s.speed for s in together.segments] == pytest.approx(apart)
+
+
+def test_windows_are_as_long_as_the_weights_say(random_net, tmp_path):
+  path = tmp_path / "short.safetensors"
+  weights.SPEED.save(path, random_net(_CONFIG), {"window": 20})
+  estimator = load_estimator(str(path))
+  assert estimator.network.window == 20
+  curve = estimator.estimate(_clip(60)).curve
+  # Of 59 maps: from 0, 10, 20, 30 and 39 on, 9.5 maps before their middle.
+  np.testing.assert_allclose(curve.time_s * 30, [10, 20, 30, 40, 49], atol=0.01)

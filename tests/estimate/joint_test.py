@@ -11,12 +11,12 @@ from speedflow.estimate import answer as estimate_lib
 from speedflow.estimate import joint
 
 
-def _clock(*speeds, clock="flicker", sense="picture"):
+def _clock(*speeds, clock="flicker", modality="picture"):
   modes = tuple(
     clock_lib.Mode(speed, 0.001, 1 / len(speeds), f"as at {speed}x")
     for speed in speeds
   )
-  return clock_lib.Reading(clock, sense, modes, 0.02, "lamps flicker")
+  return clock_lib.Reading(clock, modality, modes, 0.02, "lamps flicker")
 
 
 def test_the_picture_chooses_among_aliases(make_estimate):
@@ -50,7 +50,7 @@ def test_a_clock_far_from_the_picture_is_not_believed(make_estimate):
 
 def test_two_clocks_resolve_each_other(make_estimate):
   seen = make_estimate(speed=1.4)
-  hum = _clock(2.0, 4.0, clock="hum", sense="sound")
+  hum = _clock(2.0, 4.0, clock="hum", modality="sound")
   found = joint.weigh(seen, [_clock(1.0, 2.0), hum])
   assert (found.speed, found.clock) == (2.0, "flicker")
 

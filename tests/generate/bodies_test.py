@@ -14,9 +14,9 @@ BODY[4:8, 2:6] = True
 def sheared():
   """A body whose points are not quite at one, before a still ground."""
   rng = np.random.default_rng(0)
-  ways = np.zeros((1, 4, 16, 16, 2), np.float32)
-  ways[:, :, BODY] = rng.normal((0.9, 0.3), 0.2, (16, 2))
-  return ways
+  trajectories = np.zeros((1, 4, 16, 16, 2), np.float32)
+  trajectories[:, :, BODY] = rng.normal((0.9, 0.3), 0.2, (16, 2))
+  return trajectories
 
 
 def test_a_body_holds_together_and_keeps_its_pace(sheared):
@@ -42,14 +42,14 @@ def test_two_bodies_that_pass_each_other_stay_two(sheared):
   assert after[4:8, 6:10, 0].max() < -0.5
 
 
-ways = arrays.arrays(
+trajectories = arrays.arrays(
   np.float32,
   (1, 2, 4, 4, 2),
   elements=strategies.floats(-2, 2, width=32),
 )
 
 
-@hypothesis.given(ways)
+@hypothesis.given(trajectories)
 @hypothesis.settings(max_examples=25, deadline=None)
 def test_nothing_goes_further_than_before_and_sides_do_not_matter(given):
   after = keep_together(given)

@@ -17,7 +17,7 @@ from speedflow.models import generator
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
-  path = tmp_path_factory.mktemp("weights") / "small.npz"
+  path = tmp_path_factory.mktemp("weights") / "small.safetensors"
   config = generator.GeneratorConfig(
     image=16, grid=4, chunk=2, width=8, depth=1, heads=2
   )
@@ -86,7 +86,7 @@ def test_bad_arguments_are_refused(generate, tmp_path):
     ("--size=0", "size is 0; wanted 16 to 1024"),
     ("--seed=-1", "the seed is -1"),
     ("--fps=1001", "--fps is 1001; wanted more than 0, 1000 at most"),
-    ("--weights=none", "generator_none.npz: no such weights"),
+    ("--weights=none", "generator_none.safetensors: no such weights"),
     ("--speed-curve=none.csv", "none.csv: No such file"),
   ):
     with pytest.raises(SpeedflowError, match=message):

@@ -14,8 +14,8 @@ FACTS = inference.Facts(knots=4, low=-3.0, high=2.0)
 
 
 @pytest.fixture(scope="module")
-def maker():
-  """A generator that has learnt nothing, but reacts to all it is told."""
+def model():
+  """A network that has learnt nothing, but reacts to all of its inputs."""
   config = generator.GeneratorConfig(
     image=16, grid=4, chunk=2, width=8, depth=1, heads=2
   )
@@ -25,7 +25,12 @@ def maker():
   filled = jax.tree.map(
     lambda x: jnp.asarray(rng.normal(0, 0.3, x.shape), x.dtype), state
   )
-  return inference.SpeedGenerator(nnx.merge(graph, filled), FACTS)
+  return nnx.merge(graph, filled)
+
+
+@pytest.fixture(scope="module")
+def maker(model):
+  return inference.SpeedGenerator(model, FACTS)
 
 
 @pytest.fixture
@@ -124,7 +129,10 @@ def test_pictures_are_read_from_files_and_videos(maker, make_video, tmp_path):
   [
     ({"speed": 0.0}, "speed is 0.0; wanted a positive number"),
     ({"speed": float("nan")}, "speed is nan; wanted a positive"),
-    ({"speed": 100.0}, "13.3 s of the world, .* looks 0.667 s ahead; ask for"),
+    (
+      {"speed": 100.0},
+      "13.3 s of the world, .* makes 0.667 s at most; ask for",
+    ),
     ({"frames": 100}, "100 frames at this speed last 3.3 s of the world"),
     ({"speed": 1e-4}, "0.0001x .* out of range; ask for 0.0078x or more"),
     ({"frames": 1}, "1 frames are asked for; wanted 2 or more"),
@@ -153,9 +161,8 @@ def test_what_is_no_picture_is_refused(maker, tmp_path):
     maker.generate(path)
 
 
-def test_weights_come_back(maker, picture, tmp_path):
-  path = tmp_path / "weights.npz"
-  model = nnx.merge(maker._graph, maker._state)
+def test_weights_come_back(model, maker, picture, tmp_path):
+  path = tmp_path / "weights.safetensors"
   weights.save(path, model, FACTS)
   loaded = weights.load_generator(path)
   assert loaded.facts == FACTS
@@ -169,8 +176,8 @@ def test_weights_come_back(maker, picture, tmp_path):
 
 def test_missing_and_foreign_weights_are_refused(tmp_path):
   with pytest.raises(SpeedflowError, match=r"no such weights; .*train a gener"):
-    weights.load_generator(tmp_path / "none.npz")
-  path = tmp_path / "other.npz"
-  np.savez(path, header=np.array("{}"))
+    weights.load_generator(tmp_path / "none.safetensors")
+  path = tmp_path / "other.safetensors"
+  path.write_bytes(b"no weights")
   with pytest.raises(SpeedflowError, match="not weights of a generator"):
     weights.load_generator(path)

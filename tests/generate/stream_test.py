@@ -75,7 +75,7 @@ def test_each_frame_may_have_its_speed(maker, picture):
 def test_memory_changes_nothing_but_the_time_it_takes(maker, picture):
   """Beside a loop that computes all chunks again at each step."""
   log2_step = np.array([[-1.0, -1.0], [0.5, 0.0], [-2.0, 1.0]])
-  stream = generator_stream.WayStream(maker, picture[None], [3], steps=2)
+  stream = generator_stream.TrajectoryStream(maker, picture[None], [3], steps=2)
   streamed = [stream.advance(step[None])[0] for step in log2_step]
 
   model = nnx.merge(*maker.network)
@@ -102,16 +102,16 @@ def test_memory_changes_nothing_but_the_time_it_takes(maker, picture):
       )
       point = point + (then - time) * velocity[:, -2:]
     made.append(point)
-  ways = generator.decode(CONFIG, jnp.concatenate(made, 1), steps)
+  trajectories = generator.decode(CONFIG, jnp.concatenate(made, 1), steps)
   np.testing.assert_allclose(
-    np.concatenate(streamed), ways[0], rtol=1e-4, atol=1e-5
+    np.concatenate(streamed), trajectories[0], rtol=1e-4, atol=1e-5
   )
 
 
 def test_pictures_in_a_batch_do_not_meet(maker, picture):
   images = np.stack([picture, 255 - picture])
-  both = generator_stream.WayStream(maker, images, [1, 2], steps=2)
-  alone = generator_stream.WayStream(maker, images[1:], [2], steps=2)
+  both = generator_stream.TrajectoryStream(maker, images, [1, 2], steps=2)
+  alone = generator_stream.TrajectoryStream(maker, images[1:], [2], steps=2)
   for _ in range(2):
     np.testing.assert_allclose(
       both.advance(np.zeros((2, 2)))[1:],

@@ -7,7 +7,8 @@ import pytest
 from speedflow import media
 from speedflow.data import records, schema
 from speedflow.demo import clips
-from speedflow.mine import examine, pipeline, threshold
+from speedflow.estimate.weights import SPEED
+from speedflow.mine import examine, pipeline
 from tests import camera_files
 
 # Nothing that moves is fast enough to be left out, nor surely slow.
@@ -26,7 +27,7 @@ def _mined(path, out, **settings):
     out,
     examine.Settings(**(_DOUBTFUL | settings)),
     "tiny",
-    threshold.digest("tiny"),
+    SPEED.digest("tiny"),
   )
   account = pipeline.mine([str(path)], job, {})
   with (out / "clips.csv").open(newline="") as file:

@@ -103,8 +103,8 @@ def test_beat_is_as_deep_as_it_is():
   rng = np.random.default_rng(0)
   steady = 10 * np.exp(rng.normal(0, 0.1, 120))
   beating = steady * np.where(np.arange(120) % 4 == 0, 1.0, 0.5)
-  assert filters._beat(steady)[0] < 0.1
-  depth, period = filters._beat(beating)
+  assert filters.deepest_beat(steady)[0] < 0.1
+  depth, period = filters.deepest_beat(beating)
   assert period == 4
   assert depth == pytest.approx(0.5, abs=0.1)
 

@@ -22,14 +22,15 @@ from speedflow import media
 from speedflow.data import inspect, records, schema
 from speedflow.demo import clips
 from speedflow.errors import SpeedflowError
-from speedflow.mine import examine, manifest, pipeline, threshold
+from speedflow.estimate.weights import SPEED
+from speedflow.mine import examine, manifest, pipeline
 
 # Anything that moves will do: what is slow is for other tests.
 _ANYTHING = examine.Settings(max_speed=99.0, evidence=-99.0, min_seconds=1.0)
 
 
 def _job(out, settings=_ANYTHING):
-  return pipeline.Job(out, settings, "tiny", threshold.digest("tiny"))
+  return pipeline.Job(out, settings, "tiny", SPEED.digest("tiny"))
 
 
 @pytest.fixture(scope="module")
@@ -352,3 +353,12 @@ def test_a_name_of_any_bytes_goes_through_to_all_outputs(collection, tmp_path):
   # Run again, the file is known by its name.
   (summary,) = (out / pipeline.FILES).glob("*.json")
   assert json.loads(summary.read_text())["source"] == source
+
+
+def test_networks_are_loaded_once_for_all_jobs_with_the_same_weights(tmp_path):
+  job, other = _job(tmp_path / "a"), _job(tmp_path / "b")
+  estimator, _ = pipeline.networks(job)
+  assert pipeline.networks(other)[0] is estimator
+  # Another file of the same name is another network.
+  changed = dataclasses.replace(job, weights_sha256="of another file")
+  assert pipeline.networks(changed)[0] is not estimator

@@ -8,6 +8,7 @@ import pytest
 from scipy import stats
 
 from speedflow.errors import SpeedflowError
+from speedflow.estimate.weights import SPEED
 from speedflow.mine import examine, threshold
 
 
@@ -18,7 +19,7 @@ def _calibration(scores, **fields):
     "min_seconds": 2.0,
     "max_speed": 0.5,
     "weights": "tiny",
-    "weights_sha256": threshold.digest("tiny"),
+    "weights_sha256": SPEED.digest("tiny"),
     "doubt": 1.0,
     "circumstances": {},
   }
@@ -76,7 +77,7 @@ def test_calibration_survives_its_file(tmp_path):
 
 
 def test_it_says_nothing_of_other_weights_shorter_pieces_or_faster_ones():
-  digest = threshold.digest("tiny")
+  digest = SPEED.digest("tiny")
   calibration = _calibration([0.0])
   assert calibration.fits(digest, 2.0, 0.5)
   assert not calibration.fits(digest, 1.0, 0.5)
@@ -99,5 +100,5 @@ def test_shipped_calibration_belongs_to_the_shipped_weights():
   calibration = threshold.load()
   settings = examine.Settings()
   assert calibration.fits(
-    threshold.digest("tiny"), settings.min_seconds, settings.max_speed
+    SPEED.digest("tiny"), settings.min_seconds, settings.max_speed
   )

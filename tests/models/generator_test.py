@@ -60,15 +60,17 @@ def test_patches_come_back_as_the_picture():
 
 
 def test_a_steady_motion_is_the_same_numbers_at_every_speed():
-  """Up to the error that ways are known with, which counts for 20 ms."""
+  """Up to the error of tracked trajectories, which counts for 20 ms."""
 
   def encoded(log2_step):
     steps = jnp.full((1, 4), log2_step)
     seconds = generator.world_time(steps)
-    ways = jnp.zeros((1, 4, 4, 4, 2)) + 0.47 * seconds[..., None, None, None]
-    code = generator.encode(CONFIG, ways, steps)
+    trajectories = (
+      jnp.zeros((1, 4, 4, 4, 2)) + 0.47 * seconds[..., None, None, None]
+    )
+    code = generator.encode(CONFIG, trajectories, steps)
     np.testing.assert_allclose(
-      generator.decode(CONFIG, code, steps), ways, rtol=1e-5
+      generator.decode(CONFIG, code, steps), trajectories, rtol=1e-5
     )
     return code[0, :, 0, 0, 0]
 
@@ -83,11 +85,12 @@ def test_ways_out_of_the_picture_are_bounded():
 
 
 def test_units_give_no_speed_away_that_is_not_told():
-  ways = jnp.ones((1, 4, 4, 4, 2))
+  trajectories = jnp.ones((1, 4, 4, 4, 2))
   slow, fast = jnp.full((1, 4), -3.0), jnp.full((1, 4), 2.0)
   none = dataclasses.replace(CONFIG, speed="none")
   np.testing.assert_array_equal(
-    generator.encode(none, ways, slow), generator.encode(none, ways, fast)
+    generator.encode(none, trajectories, slow),
+    generator.encode(none, trajectories, fast),
   )
 
 
@@ -245,13 +248,13 @@ def test_impossible_sizes_are_refused():
 
 def test_a_perfect_prediction_has_no_error():
   config = generator.GeneratorConfig(grid=4, patch=2)
-  ways = np.random.default_rng(0).normal(size=(2, 3, 4, 4, 2)) / 10
+  trajectories = np.random.default_rng(0).normal(size=(2, 3, 4, 4, 2)) / 10
   batch = {
     "image": np.zeros((2, 64, 64, 3), np.uint8),
-    "ways": ways.astype(np.float32),
+    "trajectories": trajectories.astype(np.float32),
     "log2_step": np.zeros((2, 3), np.float32),
   }
-  noise = np.ones(ways.shape, np.float32)
+  noise = np.ones(trajectories.shape, np.float32)
 
   class Exact:
     """Knows the noise."""
@@ -275,11 +278,11 @@ def test_a_perfect_prediction_has_no_error():
 
 def test_only_the_errors_of_weighted_points_count():
   config = generator.GeneratorConfig(grid=4, patch=2, velocity=1.0)
-  ways = np.zeros((1, 3, 4, 4, 2), np.float32)
-  ways[0, 1, 2, 3] = 0.1
+  trajectories = np.zeros((1, 3, 4, 4, 2), np.float32)
+  trajectories[0, 1, 2, 3] = 0.1
   batch = {
     "image": np.zeros((1, 64, 64, 3), np.uint8),
-    "ways": ways,
+    "trajectories": trajectories,
     "log2_step": np.zeros((1, 3), np.float32),
   }
 
@@ -297,14 +300,14 @@ def test_only_the_errors_of_weighted_points_count():
     return generator.velocity_error(
       Still(),
       batch,
-      noise=np.zeros_like(ways),
+      noise=np.zeros_like(trajectories),
       time=np.full(1, 0.5, np.float32),
       has_image=yes,
       has_speed=yes,
       weight=weight,
     )
 
-  weight = np.zeros(ways.shape[:-1], np.float32)
+  weight = np.zeros(trajectories.shape[:-1], np.float32)
   assert error(weight) == 0
   weight[0, 1, 2, 3] = 0.5
   np.testing.assert_allclose(error(weight), 0.5 * error(None), rtol=1e-6)
@@ -390,13 +393,16 @@ def test_after_a_true_history_a_chunk_is_as_if_it_had_been_streamed():
   """All chunks at once, beside one after the other."""
   model = build(causal=True, depth=2)
   given = causal_inputs(model)
-  ways = jnp.asarray(
+  trajectories = jnp.asarray(
     np.random.default_rng(2).normal(size=given["noisy"].shape), jnp.float32
   )
   image = inputs(rows=1, moments=8)["image"]
   fields = ("noisy", "time", "has_image", "log2_step", "has_speed")
   at_once = nnx.jit(type(model).beside_the_truth)(
-    model, **{name: given[name] for name in fields}, image=image, ways=ways
+    model,
+    **{name: given[name] for name in fields},
+    image=image,
+    trajectories=trajectories,
   )
   memory = model.remember_nothing(1, 3)
   for chunk in range(4):
@@ -408,7 +414,7 @@ def test_after_a_true_history_a_chunk_is_as_if_it_had_been_streamed():
     }
     velocity, _ = flow(model, now, memory)
     np.testing.assert_allclose(velocity, at_once[:, part], atol=2e-5)
-    true = {"noisy": ways[:, part], "time": jnp.ones((1, 1))}
+    true = {"noisy": trajectories[:, part], "time": jnp.ones((1, 1))}
     _, memory = flow(model, now | true, memory)
 
 
@@ -425,13 +431,15 @@ def test_memory_keeps_the_last_chunks_alone():
 
 def test_ways_may_be_encoded_from_any_moment():
   steps = jnp.array([[0.0, -1.0, 1.0, 0.5]])
-  ways = jax.random.normal(jax.random.key(0), (1, 4, 4, 4, 2)) / 100
-  whole = generator.encode(CONFIG, ways, steps)
+  trajectories = jax.random.normal(jax.random.key(0), (1, 4, 4, 4, 2)) / 100
+  whole = generator.encode(CONFIG, trajectories, steps)
   since = generator.world_time(steps)[:, 1]
-  part = generator.encode(CONFIG, ways[:, 2:], steps[:, 2:], since)
+  part = generator.encode(CONFIG, trajectories[:, 2:], steps[:, 2:], since)
   np.testing.assert_allclose(part, whole[:, 2:], rtol=1e-5)
   np.testing.assert_allclose(
-    generator.decode(CONFIG, part, steps[:, 2:], since), ways[:, 2:], rtol=1e-5
+    generator.decode(CONFIG, part, steps[:, 2:], since),
+    trajectories[:, 2:],
+    rtol=1e-5,
   )
 
 

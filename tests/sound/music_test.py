@@ -12,7 +12,7 @@ _RATE = 44_100
 def _heard(samples: np.ndarray) -> music.HeldTones:
   tones = music.HeldTones()
   for part in spectra.columns([media.Audio(samples[:, None], _RATE)]):
-    tones.hear(part.decibels)
+    tones.add(part.decibels)
   return tones
 
 

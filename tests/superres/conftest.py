@@ -17,6 +17,6 @@ def untrained_weights(tmp_path_factory):
   net = nnx.eval_shape(lambda: superres.SuperResNet(config, nnx.Rngs(0)))
   params = nnx.state(net, nnx.Param)
   nnx.update(net, jax.tree.map(lambda x: jnp.zeros(x.shape), params))
-  path = tmp_path_factory.mktemp("weights") / "untrained.npz"
-  weights.save(path, net)
+  path = tmp_path_factory.mktemp("weights") / "untrained.safetensors"
+  weights.SUPERRES.save(path, net)
   return str(path)

@@ -1,7 +1,9 @@
 """The page about a slowed video, and the demonstration of slow motion."""
 
 import re
+import shutil
 
+import markupsafe
 import numpy as np
 import pytest
 
@@ -43,9 +45,20 @@ def test_the_page_needs_no_network_and_links_both_videos(page):
   assert not re.search(r'(src|href)="(https?:)?//', page)
 
 
+def test_a_hostile_name_is_shown_as_a_name(slowed, tmp_path):
+  name = "<script>alert(1)<img src=x onerror=alert(2)>&\"'"
+  for suffix in (".mp4", ".mp4.json"):
+    shutil.copy(slowed / f"out{suffix}", tmp_path / f"{name}{suffix}")
+  path = tmp_path / "page.html"
+  report.write(path, slowed / "in.mp4", tmp_path / f"{name}.mp4")
+  text = path.read_text()
+  assert text.count("<script") == 1
+  assert f"<h1>{markupsafe.escape(name)}.mp4: seen or made?</h1>" in text
+
+
 def test_frames_are_shown_as_what_they_are(page):
   for kind in ("observed", "synthesised", "held"):
-    assert f"class={kind}><img" in page
+    assert re.search(rf'class="{kind}">\s*<img', page)
   assert "Least sure around" in page
 
 

@@ -409,4 +409,4 @@ def test_what_is_no_video_is_refused(tmp_path, weights):
 
 def test_unknown_weights_are_named(clip, tmp_path):
   with pytest.raises(SpeedflowError, match="nowhere"):
-    _slow(clip, tmp_path / "out.mp4", "nowhere.npz")
+    _slow(clip, tmp_path / "out.mp4", "nowhere.safetensors")

@@ -41,7 +41,8 @@ def test_the_eval_command_prints_json(finished, capsys):
 
 def test_exporting_what_cannot_be_exported_is_refused(finished, capsys):
   code = main.run(
-    [f"--config={TOY}", f"--workdir={finished[0]}", "--export=w.npz"], "eval"
+    [f"--config={TOY}", f"--workdir={finished[0]}", "--export=w.safetensors"],
+    "eval",
   )
   assert code == 2
   assert "has no export()" in capsys.readouterr().err

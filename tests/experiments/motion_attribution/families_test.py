@@ -39,7 +39,7 @@ def test_real_balls_bounce_lower_and_rubber_ones_higher(seed):
     assert y.max() <= families.FLOOR - families.RADIUS + 1e-9
 
 
-def test_velocities_are_those_of_the_ways():
+def test_velocities_are_those_of_the_trajectories():
   for family in ("gravity", "rubber", "reversed", "hovering"):
     (ball,) = families.scene(family, 5).bodies
     poses = [ball.motion.pose(t) for t in np.linspace(0, 1.9, 50)]
@@ -48,13 +48,13 @@ def test_velocities_are_those_of_the_ways():
     np.testing.assert_allclose(slope, [p.vy for p in poses], atol=1e-3)
 
 
-def test_the_instrument_reads_gravity_off_true_ways():
+def test_the_instrument_reads_gravity_off_true_trajectories():
   for seed in range(6):
     scene = families.scene("gravity", seed)
-    ways = movers.ways(scene, 0.0, TIMES)
-    measured = physics.acceleration(scene, ways, TIMES)
+    trajectories = movers.trajectories(scene, 0.0, TIMES)
+    measured = physics.acceleration(scene, trajectories, TIMES)
     assert measured == pytest.approx(mechanics.GRAVITY, rel=1e-3)
-    half = physics.acceleration(scene, ways / 2, TIMES)
+    half = physics.acceleration(scene, trajectories / 2, TIMES)
     assert half == pytest.approx(mechanics.GRAVITY / 2, rel=1e-3)
 
 
@@ -87,8 +87,8 @@ def test_records_are_what_the_generator_learns_from(tmp_path, monkeypatch):
   source = dataset.FollowedSource(dataset.shards(tmp_path, "train"))
   assert len(source) == 7
   spec = dataset.ClipSpec(knots=4, low=-1.0, high=1.0)
-  _, ways, _ = source[0].clip(spec, np.random.default_rng(0))
-  assert ways.shape == (4, tracks.GRID, tracks.GRID, 2)
+  _, trajectories, _ = source[0].clip(spec, np.random.default_rng(0))
+  assert trajectories.shape == (4, tracks.GRID, tracks.GRID, 2)
   assert set(source.ids()) == {
     f"{family}/0" for family in (*families.PHYSICS, *families.CARTOONS)
   }

@@ -32,7 +32,7 @@ def record():
     maps[stride] = values
   shape = (*motion.MAP_SIZE, len(motion.CHANNELS))
   return pairs.PairRecord(
-    id="a", look=0, source="s", category="realtime", scene_group="g",
+    id="a", appearance=0, source="s", category="realtime", scene_group="g",
     split="train", label="known", speed=1.0, fps=30.0, maps=maps,
     flashes=np.full((1, 2, *shape), 77, np.float16),
     cuts=np.full((1, *shape), 55, np.float16),

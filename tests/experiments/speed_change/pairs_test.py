@@ -58,7 +58,7 @@ def test_other_records_are_refused(record):
 
 def test_other_looks_are_dressed_but_last_as_long(shot, record):
   dressed = pairs.describe(shot, 1, 0)[0]
-  assert dressed.look == 1
+  assert dressed.appearance == 1
   assert len(dressed.maps[1]) == len(record.maps[1])
   assert not np.array_equal(dressed.maps[1], record.maps[1])
 

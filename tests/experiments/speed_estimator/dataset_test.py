@@ -33,7 +33,7 @@ def _record(maps=None, **known):
     for stride, values in maps.items():
       values[..., _CHANGE] = stride
   fields = {
-    **{"id": "a", "look": 0, "source": "s", "category": "realtime"},
+    **{"id": "a", "appearance": 0, "source": "s", "category": "realtime"},
     **{"scene_group": "g", "split": "train", "label": "known"},
     **{"speed": 0.25, "fps": 60.0},
   }
@@ -182,7 +182,7 @@ def _looks(tmp_path):
       fields |= {"scene_group": "g", "split": "train", "label": "known"}
       writer.write(
         motion.MotionRecord(
-          **fields, look=look, speed=0.25, fps=60.0, maps=maps
+          **fields, appearance=look, speed=0.25, fps=60.0, maps=maps
         ).encode()
       )
   return records.RecordSource([path])
@@ -193,7 +193,7 @@ def test_pairs_are_of_one_shot_in_two_looks(tmp_path):
   for pair in (source[i] for i in range(len(source))):
     first, second = map(motion.MotionRecord.decode, pair)
     assert first.id == second.id
-    assert {first.look, second.look} == {0, 1}
+    assert {first.appearance, second.appearance} == {0, 1}
 
 
 @pytest.mark.parametrize(("chance", "expected"), [(0.0, {0}), (1.0, {0, 1})])

@@ -40,7 +40,7 @@ def test_figures_of_all_speeds_are_of_surely_known_ones():
     *(_clip(2.0**k, 2.0 ** (k + 1)) for k in range(-3, 3)),
     _clip(0.01, 8.0, label="pseudo"),
   ]
-  figures = evaluate._all_speeds(clips)
+  figures = evaluate.all_speeds(clips)
   assert figures["clips"] == 6
   assert figures["pearson"][0] == pytest.approx(1.0)
   assert figures["factor_error"][0] == pytest.approx(2.0)

@@ -1,5 +1,8 @@
 """The loss: zero for perfect answers, and a teacher without any label."""
 
+import itertools
+import pathlib
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,6 +10,7 @@ import pytest
 from flax import nnx
 
 from experiments.speed_estimator import experiment as experiment_lib
+from speedflow.data import records
 from speedflow.training import config as config_lib
 
 
@@ -125,7 +129,11 @@ def test_a_batch_without_any_label_teaches(experiment):
 def test_the_fingerprint_follows_the_data(experiment, config, tmp_path):
   other = config.copy_and_resolve_references()
   (tmp_path / "motion").mkdir()
-  for path in experiment._paths("train") + experiment._paths("val"):
+  of_splits = (
+    records.split_shards(pathlib.Path(config.data.records), split)
+    for split in ("train", "val")
+  )
+  for path in itertools.chain.from_iterable(of_splits):
     # Another order of the splits is another data set.
     name = path.name.replace("train", "x").replace("val", "train")
     (tmp_path / "motion" / name.replace("x", "val")).symlink_to(path)

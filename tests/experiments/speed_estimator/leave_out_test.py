@@ -10,7 +10,7 @@ from speedflow.data import motion
 def _record(source, number, category="realtime"):
   return motion.MotionRecord(
     id=f"{source}-{number}/0/0",
-    look=0,
+    appearance=0,
     source=source,
     category=category,
     scene_group=f"{source}{number}",

@@ -18,7 +18,7 @@ def _record(number=0, maps=100, **known):
     held[stride] = np.zeros((maps // stride, 12, 16, 8), np.float16)
     held[stride][:, 0, 0, 0] = np.arange(maps // stride)
   fields = {
-    **{"id": f"{number}/0/0", "look": 0, "source": "s", "split": "test"},
+    **{"id": f"{number}/0/0", "appearance": 0, "source": "s", "split": "test"},
     **{"scene_group": f"g{number}", "category": "realtime"},
     **{"label": "known", "speed": 1.0, "fps": 30.0},
   }
@@ -72,9 +72,9 @@ def test_dressed_looks_are_not_scored(tmp_path):
   path = tmp_path / "a-val.tfrecord-00000-of-00001"
   with records.RecordWriter(path) as writer:
     for look in range(3):
-      writer.write(dataclasses.replace(_record(), look=look).encode())
+      writer.write(dataclasses.replace(_record(), appearance=look).encode())
   (record,) = protocol.read_records(records.split_shards(tmp_path, "val"))
-  assert record.look == 0
+  assert record.appearance == 0
 
 
 def test_missing_records_are_named(tmp_path):

@@ -22,8 +22,8 @@ def test_repeated_frames_play_as_long_and_are_found(shot):
   assert repeated.num_frames == 2 * shot.num_frames
   np.testing.assert_allclose(repeated.times_s()[::2], shot.times_s())
   assert (np.diff(repeated.times_s()) > 0).all()
-  before = motion.describe(shot, look=0, seed=0)
-  after = motion.describe(repeated, look=0, seed=0)
+  before = motion.describe(shot, appearance=0, seed=0)
+  after = motion.describe(repeated, appearance=0, seed=0)
   assert after.fps == pytest.approx(before.fps, rel=0.02)
   np.testing.assert_array_equal(after.maps[1][:60], before.maps[1][:60])
 
@@ -42,14 +42,17 @@ def test_a_dressed_clip_keeps_its_length_and_size(shot):
 
 
 def test_the_plaid_moves_evenly():
-  plaid = shortcuts._plaid(5, 0).astype(int)
+  plaid = shortcuts.drifting_plaid(5, 0).astype(int)
   changes = np.abs(np.diff(plaid, axis=0)).mean((1, 2, 3))
   assert changes.min() > 1
   assert np.ptp(changes) < 0.3
 
 
 def test_what_is_drawn_is_flat_and_what_a_microscope_sees_is_not():
-  for make, flat in ((shortcuts._animation, True), (shortcuts._cells, False)):
+  for make, flat in (
+    (shortcuts.drawn_animation, True),
+    (shortcuts.microscope_cells, False),
+  ):
     frames = make(4, 0)
     assert frames.shape == (4, 96, 128, 3)
     assert telling.drawn([frame[..., 1] for frame in frames]) == flat

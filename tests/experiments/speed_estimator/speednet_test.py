@@ -31,10 +31,10 @@ def test_a_pair_is_one_clip_at_both_speeds(records_root):
 def test_a_short_shot_is_played_to_and_fro(records_root):
   paths = sorted((records_root / "records" / "clips").glob("*train*-of-*"))
   shot = ShotRecord.decode(RecordSource(paths)[0])
-  window = speednet._window(shot, np.array([98, 99, 100, 198, 199]), None)
+  window = speednet.window_frames(shot, np.array([98, 99, 100, 198, 199]), None)
   np.testing.assert_array_equal(window[0], window[2])
   np.testing.assert_array_equal(
-    window[3], speednet._window(shot, np.array([0]), None)[0]
+    window[3], speednet.window_frames(shot, np.array([0]), None)[0]
   )
 
 
@@ -51,6 +51,6 @@ def test_brightness_and_contrast_do_not_reach_the_network():
   rng = np.random.default_rng(0)
   frames = rng.integers(80, 120, (1, 16, 48, 64)).astype(np.float32)
   changed = frames * 8 - 300
-  a, b = speednet._encoded(frames), speednet._encoded(changed)
+  a, b = speednet.contrast(frames), speednet.contrast(changed)
   assert np.abs(jax.device_get(a).mean()) < 1e-3
   assert np.corrcoef(a.ravel(), b.ravel())[0, 1] > 0.9999

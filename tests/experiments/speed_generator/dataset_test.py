@@ -18,8 +18,8 @@ SPEC = dataset.ClipSpec(knots=4)
 def drifting():
   """A picture whose left half drifts to the right, one side per second."""
   times = np.linspace(0, 2, 21, dtype=np.float32)
-  ways = np.zeros((21, 16, 16, 2), np.float16)
-  ways[:, :, :8, 0] = times[:, None, None]
+  trajectories = np.zeros((21, 16, 16, 2), np.float16)
+  trajectories[:, :, :8, 0] = times[:, None, None]
   image = np.zeros((64, 64, 3), np.uint8)
   image[:, :32] = 200
   return tracks.TrackRecord(
@@ -27,24 +27,28 @@ def drifting():
     scene_group="drifting",
     image=image,
     times_s=times,
-    ways=ways,
+    trajectories=trajectories,
   )
 
 
 def test_ways_are_read_off_at_the_times_that_the_speed_asks_for(drifting):
   source = dataset.Followed(drifting.encode())
   for seed in range(10):
-    image, ways, log2_step = source.clip(SPEC, np.random.default_rng(seed))
+    image, trajectories, log2_step = source.clip(
+      SPEC, np.random.default_rng(seed)
+    )
     moving = image[32, ::4, 0] > 100  # The bright half, mirrored or not.
     assert moving.sum() == 8
     times = np.cumsum(2**log2_step) / 30
     assert times[-1] <= 2.0 + 1e-6
     np.testing.assert_allclose(
-      np.abs(ways[:, 0, moving, 0]), np.tile(times, (8, 1)).T, atol=2e-3
+      np.abs(trajectories[:, 0, moving, 0]), np.tile(times, (8, 1)).T, atol=2e-3
     )
-    assert not ways[:, :, ~moving].any()
+    assert not trajectories[:, :, ~moving].any()
     # Mirrored, it drifts to the left.
-    assert np.sign(ways[-1, 0, moving, 0][0]) == (1 if moving[0] else -1)
+    assert np.sign(trajectories[-1, 0, moving, 0][0]) == (
+      1 if moving[0] else -1
+    )
 
 
 @pytest.mark.parametrize("doubt", [0.0, 0.5])
@@ -53,9 +57,11 @@ def test_an_uncertain_speed_is_told_as_often_as_it_is_likely(drifting, doubt):
   source, rng = dataset.Followed(record.encode()), np.random.default_rng(0)
   octaves = []
   for _ in range(200):
-    _, ways, log2_step = source.clip(SPEC, rng)
+    _, trajectories, log2_step = source.clip(SPEC, rng)
     # It drifts one side per second, if the estimate is right.
-    velocity = np.abs(ways[-1]).max() / dataset.world_times(log2_step)[-1]
+    velocity = (
+      np.abs(trajectories[-1]).max() / dataset.world_times(log2_step)[-1]
+    )
     octaves.append(-np.log2(velocity))
   assert np.mean(octaves) == pytest.approx(0, abs=0.1)
   assert np.std(octaves) == pytest.approx(doubt, abs=0.06)
@@ -93,7 +99,7 @@ def test_held_out_clips_are_the_same_at_every_call(drifting, tmp_path):
   one, two = (
     dataset.held_out(dataset.spread(source, 3), SPEC, seed=1) for _ in range(2)
   )
-  assert one["ways"].shape == (1, 4, 16, 16, 2)
+  assert one["trajectories"].shape == (1, 4, 16, 16, 2)
   for name, values in one.items():
     np.testing.assert_array_equal(values, two[name])
 

@@ -55,7 +55,7 @@ def test_the_smoke_variant_trains_and_measures_obedience(trained):
 @pytest.mark.slow
 def test_it_ships_weights_that_generate(trained, tmp_path):
   config, workdir, _ = trained
-  path = tmp_path / "weights.npz"
+  path = tmp_path / "weights.safetensors"
   loop.evaluate(config, workdir, "val", export=path)
   maker = weights.load_generator(path)
   assert maker.facts.knots == config.data.knots
@@ -98,13 +98,15 @@ def test_obedience_is_scored_as_it_is_defined():
 
 
 def test_torn_is_what_parts_by_more_than_a_gap():
-  ways = np.zeros((3, 4, 4, 2))
-  assert measure.torn(ways + 0.5) == 0
-  ways[:, :, 2:, 1] = 0.2  # The right half goes down, by less than a gap.
-  assert measure.torn(ways) == 0
-  ways[:, :, 2:, 1] = 0.3
+  trajectories = np.zeros((3, 4, 4, 2))
+  assert measure.torn(trajectories + 0.5) == 0
+  trajectories[:, :, 2:, 1] = (
+    0.2  # The right half goes down, by less than a gap.
+  )
+  assert measure.torn(trajectories) == 0
+  trajectories[:, :, 2:, 1] = 0.3
   # 4 of 12 pairs side by side, none of 12 above one another.
-  assert measure.torn(ways) == pytest.approx(1 / 6)
+  assert measure.torn(trajectories) == pytest.approx(1 / 6)
 
 
 def test_an_energy_score_is_least_for_what_is_likely():
@@ -147,7 +149,9 @@ def test_fierce_clips_do_not_drown_the_others():
     }
     shape = 1, knots, grid, grid, 2
     return [
-      float(run(model, batch | {"ways": np.full(shape, motion, np.float32)}))
+      float(
+        run(model, batch | {"trajectories": np.full(shape, motion, np.float32)})
+      )
       for motion in motions
     ]
 

@@ -29,7 +29,7 @@ def test_ramps_reach_the_frames_they_are_told_for():
 
 def test_points_on_the_body_go_its_way_and_all_others_rest():
   scene = dataset.World("mover", 2).scene()
-  half, whole = movers.ways(scene, 0.0, np.array([0.5, 1.0]))
+  half, whole = movers.trajectories(scene, 0.0, np.array([0.5, 1.0]))
   gone = np.linalg.norm(whole, axis=-1)
   body = gone > 0
   assert 0.01 < body.mean() < 0.2
@@ -43,13 +43,13 @@ def test_ways_lead_where_the_same_colours_are():
   followed, stayed = [], []
   for seed in range(10):
     scene = dataset.World("physics", seed).scene()
-    (ways,) = movers.ways(scene, 0.2, np.array([0.25]))
+    (trajectories,) = movers.trajectories(scene, 0.2, np.array([0.25]))
     before, after = (
       cv2.GaussianBlur(np.float32(scene.frame(t)), (3, 3), 0)
       for t in (0.2, 0.25)
     )
-    goals = points + 64 * ways
-    moving = np.any(np.abs(64 * ways) > 0.5, -1)
+    goals = points + 64 * trajectories
+    moving = np.any(np.abs(64 * trajectories) > 0.5, -1)
     moving &= np.all((goals > 0) & (goals < 63), -1)
     first, there, here = (
       cv2.remap(picture, *np.float32(place.T), cv2.INTER_LINEAR)

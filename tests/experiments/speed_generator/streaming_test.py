@@ -22,9 +22,11 @@ class Exact:
   def roll_out(self, scenes, speeds):
     log2_step = np.log2(np.repeat(speeds, self.facts.knots))
     times = dataset.world_times(log2_step)
-    ways = np.stack([movers.ways(scene, 0.0, times) for scene in scenes])
-    body = np.linalg.norm(ways, axis=-1, keepdims=True) > 0
-    return times, ways + self.off * body
+    trajectories = np.stack(
+      [movers.trajectories(scene, 0.0, times) for scene in scenes]
+    )
+    body = np.linalg.norm(trajectories, axis=-1, keepdims=True) > 0
+    return times, trajectories + self.off * body
 
 
 @pytest.fixture
@@ -69,7 +71,7 @@ def build():
 
 
 def test_chunks_of_a_noisy_history_have_times_of_their_own(build):
-  time, weight = build("noisy")._chunk_times(jax.random.key(0), 64)
+  time, weight = build("noisy").chunk_times(jax.random.key(0), 64)
   assert time.shape == (64, 4)
   assert weight.shape == (64, 16, 1, 1)
   assert len(np.unique(time)) == 256
@@ -80,14 +82,14 @@ def test_chunks_of_a_noisy_history_have_times_of_their_own(build):
 
 
 def test_beside_a_clean_history_all_chunks_are_learnt_near_the_noise(build):
-  time, weight = build("clean")._chunk_times(jax.random.key(0), 64)
+  time, weight = build("clean").chunk_times(jax.random.key(0), 64)
   assert len(np.unique(time)) == 256
   assert float((time > 0.5).mean()) < 0.01
   assert float(weight.min()) > 0
 
 
 @pytest.mark.slow
-def test_histories_are_learnt_beside_in_two_ways(build):
+def test_histories_are_learnt_beside_in_two_trajectories(build):
   made = {history: build(history) for history in ("noisy", "clean")}
   model = nnx.eval_shape(lambda: made["noisy"].init_model(nnx.Rngs(0)))
   graph, state = nnx.split(model)
@@ -114,8 +116,8 @@ def test_rolling_out_goes_on_beyond_the_length_of_training(build, scenes):
   made = build("noisy")
   facts = inference.Facts(knots=16, low=-4.0, high=2.0, time_shift=-3.0)
   maker = inference.SpeedGenerator(made.init_model(nnx.Rngs(0)), facts)
-  times, ways = streaming.roll_out(maker, scenes, (0.25, 0.5), steps=4)
-  assert ways.shape == (2, 32, 16, 16, 2)
+  times, trajectories = streaming.roll_out(maker, scenes, (0.25, 0.5), steps=4)
+  assert trajectories.shape == (2, 32, 16, 16, 2)
   np.testing.assert_allclose(times[-1], 16 * (0.25 + 0.5) / 30)
-  assert np.isfinite(ways).all()
-  assert np.ptp(ways[:, 16:]) > 0
+  assert np.isfinite(trajectories).all()
+  assert np.ptp(trajectories[:, 16:]) > 0

@@ -19,7 +19,7 @@ def test_a_small_body_is_followed_through_a_textured_scene():
   flows = tracks.flow_both_ways(grey)
   points = (tracks.grid_points() * 96 - 0.5).astype(np.float32)
   found = tracks.follow(points, flows)[-1] / 96
-  truth = movers.ways(scene, 0.0, times[-1:])[0]
+  truth = movers.trajectories(scene, 0.0, times[-1:])[0]
   body = np.any(truth, -1)
   share = np.linalg.norm(found, axis=-1) / np.linalg.norm(truth, axis=-1).max()
   assert np.median(share[body]) == pytest.approx(1.0, abs=0.1)

@@ -65,9 +65,9 @@ def test_the_border_of_a_crop_does_not_count(loss_of):
 def test_training_may_start_from_weights(tmp_path):
   first = experiment.Experiment(temporal_superres.get_config("smoke"))
   net = first.init_model(nnx.Rngs(5))
-  first.export(net, tmp_path / "a.npz")
+  first.export(net, tmp_path / "a.safetensors")
   config = temporal_superres.get_config("smoke")
-  config.initial = str(tmp_path / "a.npz")
+  config.initial = str(tmp_path / "a.safetensors")
   again = experiment.Experiment(config).init_model(nnx.Rngs(6))
   kernels = [each.coarse.enter.kernel[...] for each in (net, again)]
   np.testing.assert_allclose(*kernels, atol=1e-3)
