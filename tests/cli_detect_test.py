@@ -17,6 +17,7 @@ _KEYS = {
   "file",
   "status",
   "error",
+  "damage",
   "changes",
   "curve",
   "sound",

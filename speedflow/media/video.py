@@ -258,10 +258,11 @@ class VideoReader:
 
   def _from(self, start_s: float | Fraction) -> Iterator[VideoFrame]:
     """Frames from one at or before `start_s` on."""
-    # Where the clock steps, packets are counted from the beginning.
-    if not self._steps:
-      # Some formats index decoding times, which run ahead of showing times.
-      target = (Fraction(start_s) - 1) / self.info.time_base
+    # Some formats index decoding times, which run ahead of showing times.
+    target = (Fraction(start_s) - 1) / self.info.time_base
+    # Where the clock steps, packets are counted from the beginning; to before
+    # it, some formats seek to anywhere.
+    if not self._steps and target > (self._stream.start_time or 0):
       with contextlib.suppress(av.FFmpegError):
         self._container.seek(int(target), stream=self._stream)
         self._decoder.flush_buffers()

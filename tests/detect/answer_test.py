@@ -28,6 +28,7 @@ def test_json_has_the_agreed_keys_and_round_numbers(found):
     "file": "a.mp4",
     "status": "ok",
     "error": None,
+    "damage": None,
     "changes": [
       {
         "time_s": 1.235,
