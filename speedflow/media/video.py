@@ -186,6 +186,11 @@ class VideoReader:
     stream = media_container.video_stream(self._container)
     if stream is None:
       kinds = {each.type for each in self._container.streams}
+      if media_container.only_a_cover(self._container):
+        raise SpeedflowError(
+          f"{self._path}: a sound file with a picture on its cover, which does"
+          " not move; name a file with a video"
+        )
       if "video" in kinds:
         raise SpeedflowError(
           f"{self._path}: no decoder for its video codec; convert it to H.264"
