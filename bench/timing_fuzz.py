@@ -22,10 +22,12 @@ import json
 import math
 import pathlib
 import random
+import signal
 import sys
 import tempfile
+import threading
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from typing import Any
 from unittest import mock
@@ -391,6 +393,20 @@ def survive(path: pathlib.Path, folder: pathlib.Path) -> str:
   return ""
 
 
+def _until_stopped(numbers: Iterable[int], done: list[int]) -> Iterator[int]:
+  """Yields numbers, and notes those that are done; SIGTERM ends it."""
+  stopped = threading.Event()
+  before = signal.signal(signal.SIGTERM, lambda *unused: stopped.set())
+  try:
+    for number in numbers:
+      if stopped.is_set():
+        return
+      yield number
+      done.append(number)
+  finally:
+    signal.signal(signal.SIGTERM, before)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
   """Makes, checks and damages files; writes the counts."""
   parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -403,6 +419,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
   cv2.setNumThreads(1)
   once = functools.cache(kind.Kind.load)
   failures: dict[str, list[str]] = {}
+  counts: dict[str, list[int]] = {"files": [], "damaged": []}
   numbers = range(options.files)
   if options.only is not None:
     numbers = range(options.only, options.only + 1)
@@ -412,7 +429,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     mock.patch.object(kind.Kind, "load", once),
   ):
     folder = pathlib.Path(name)
-    for number in numbers:
+    for number in _until_stopped(numbers, counts["files"]):
       case = draw(random.Random(f"{options.seed} {number}"))
       try:
         wrong = list(check(case, folder))
@@ -422,7 +439,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         failures[f"{number}: {case}"] = wrong
         print(f"{number}: {case}", *wrong, sep="\n  ", flush=True)
     unsurvived: dict[str, str] = {}
-    for number in range(options.damaged if options.only is None else 0):
+    damaged = range(options.damaged if options.only is None else 0)
+    for number in _until_stopped(damaged, counts["damaged"]):
       rng = random.Random(f"{options.seed} damaged {number}")
       case = draw(rng)
       path = folder / f"damaged{case.suffix}"
@@ -433,16 +451,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"damaged {number}: {case}\n  {reason}", flush=True)
   result: dict[str, Any] = {
     "seed": options.seed,
-    "files": len(numbers),
+    "files": len(counts["files"]),
     "failures": failures,
-    "damaged": options.damaged,
+    "damaged": len(counts["damaged"]),
     "damaged_failures": unsurvived,
     **run_record.circumstances(),
   }
   options.out.mkdir(parents=True, exist_ok=True)
   with atomic.atomic_path(options.out / "timing_fuzz.json") as temporary:
     temporary.write_text(json.dumps(result, indent=2) + "\n")
-  print(f"{len(failures)} of {len(numbers)} files fail", len(unsurvived))
+  print(
+    f"{len(failures)} of {len(counts['files'])} files fail", len(unsurvived)
+  )
   return 1 if failures or unsurvived else 0
 
 
