@@ -25,7 +25,7 @@ FALSE_ALARMS = 0.01
 """Of clips as they were filmed: 2 of 374, see experiments/clocks."""
 
 WRONG = 0.15
-"""Where it speaks: that none of its modes is true, about as of those 2 of 11."""
+"""Where it speaks: that none of its modes is true; of those it is 2 of 11."""
 
 COLUMNS = 8
 """Parts of the width that must flicker together."""
