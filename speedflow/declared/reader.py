@@ -115,7 +115,8 @@ def _first_packet(container: InputContainer) -> bytes:
   """The beginning of the first packet of the picture."""
   stream = media_container.video_stream(container)
   with contextlib.suppress(av.FFmpegError):
-    for packet in container.demux(stream) if stream else ():
+    packets = media_container.packets(container, stream) if stream else ()
+    for packet in packets:
       return bytes(packet)[:_FIRST_BYTES]
   return b""
 

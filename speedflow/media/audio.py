@@ -195,7 +195,8 @@ def _decoded(
   packets = frames = 0
   # Damage of the file itself ends the sound, as the end of the file would.
   with contextlib.suppress(av.FFmpegError):
-    for packet in clock_steps.corrected(container.demux(stream), steps):
+    demuxed = media_container.packets(container, stream)
+    for packet in clock_steps.corrected(demuxed, steps):
       packets += packet.size > 0
       try:
         decoded = stream.decode(packet)

@@ -133,7 +133,7 @@ def _read(container: InputContainer) -> dict[int, _Packets]:
     stream.index: [] for stream in streams
   }
   place = 0
-  packets = container.demux(*streams)
+  packets = media_container.packets(container, *streams)
   while True:
     try:
       packet = next(packets, None)

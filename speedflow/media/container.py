@@ -3,10 +3,11 @@
 import functools
 import os
 import pathlib
+from collections.abc import Iterator
 
 import av
 from av.container import InputContainer
-from av.stream import Disposition
+from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
 from speedflow import inputs
@@ -116,6 +117,24 @@ def video_stream(container: InputContainer) -> VideoStream | None:
   if best in streams:
     return best
   return streams[0] if streams else None
+
+
+def packets(container: InputContainer, *streams: Stream) -> Iterator[av.Packet]:
+  """Packets of some streams, as `InputContainer.demux` gives them.
+
+  Damaged FLV files, and transport streams, have tracks that appear on the way,
+  at whose packets PyAV 18 raises an IndexError: those are passed over.
+
+  Raises:
+    av.FFmpegError: the file cannot be read on.
+  """
+  while True:
+    try:
+      yield from container.demux(*streams)
+      return
+    except IndexError:
+      # The packet is taken, so that this ends.
+      continue
 
 
 def only_a_cover(container: InputContainer) -> bool:

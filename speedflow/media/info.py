@@ -179,7 +179,8 @@ def _timeline(
   last = lasts = None
   # What is damaged is judged by what stands before.
   with contextlib.suppress(av.FFmpegError):
-    whole = (packet for packet in container.demux(stream) if packet.size)
+    demuxed = media_container.packets(container, stream)
+    whole = (packet for packet in demuxed if packet.size)
     for number, packet in enumerate(clock_steps.corrected(whole, steps)):
       broken = packet.is_corrupt and not steps.at_joint(number)
       if packet.is_discard or broken:

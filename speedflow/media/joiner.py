@@ -98,7 +98,7 @@ def _packets(
   with media_container.open_container(piece.path) as container:
     source = container.streams.video[0]
     last = None
-    for packet in container.demux(source):
+    for packet in media_container.packets(container, source):
       if packet.pts is None:
         continue  # The empty one at the end.
       # A file may count in finer ticks than it was told.

@@ -63,7 +63,7 @@ def sample_keyframes(
     unit = stream.time_base or Fraction(1, 1000)
     due: Fraction | None = None
     held: list[VideoFrame] | None = None
-    packets = container.demux(stream)
+    packets = media_container.packets(container, stream)
     while True:
       try:
         packet = next(packets, None)

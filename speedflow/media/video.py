@@ -311,7 +311,8 @@ class VideoReader:
     while self._errors <= _MOST_ERRORS:
       try:
         # The last packet is empty; another one ends the decoder's work.
-        yield from (p for p in self._container.demux(self._stream) if p.size)
+        packets = media_container.packets(self._container, self._stream)
+        yield from (packet for packet in packets if packet.size)
         return
       except av.FFmpegError as error:
         self._note_damage(media_container.reason(error))

@@ -67,7 +67,9 @@ def _is_encrypted(path: str) -> bool:
   """Whether its first packet is encrypted (ISO/IEC 23001-7)."""
   try:
     with media_container.open_unchecked(path) as container:
-      packet = next(container.demux(video=0), None)
+      packet = next(
+        media_container.packets(container, container.streams.video[0]), None
+      )
       return packet is not None and packet.has_sidedata("encryption_info")
   except (av.FFmpegError, OSError, IndexError):
     return False
