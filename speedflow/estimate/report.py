@@ -5,6 +5,7 @@ are linked by relative path.
 """
 
 import dataclasses
+import functools
 import math
 import os
 import pathlib
@@ -146,27 +147,34 @@ def film_strip(
 
 
 def _shown(exhibit: plot.Exhibit, folder: pathlib.Path) -> dict[str, Any]:
-  """What the page shows of an exhibit; its video is linked from `folder`."""
+  """What the page shows of an exhibit; its video is linked from `folder`.
+
+  Its pictures are made when the page has come to them, one exhibit's at a time.
+  """
   estimate = exhibit.estimate
-  duration_s = estimate.duration_s or 0.0
-  frames = []
-  if exhibit.video is not None and duration_s:
-    frames = film_strip(exhibit.video, duration_s, _STRIP_FRAMES, _STRIP_HEIGHT)
   shown: dict[str, Any] = {
     "exhibit": exhibit,
-    "duration_s": duration_s,
+    "duration_s": estimate.duration_s or 0.0,
     "mean": None,
     "interval": None,
+    "pictures": functools.partial(_pictures, exhibit, folder),
   }
   if exhibit.expected_mean is not None:
     shown["mean"] = _percent(exhibit.expected_mean)
-  if estimate.status == "error":
-    return shown
   if estimate.status == "ok":
     speeds = (estimate.speed_low, estimate.speed, estimate.speed_high)
     shown["interval"] = [_percent(speed or 1.0) for speed in speeds]
+  return shown
+
+
+def _pictures(exhibit: plot.Exhibit, folder: pathlib.Path) -> dict[str, Any]:
+  estimate = exhibit.estimate
+  duration_s = estimate.duration_s
+  frames = []
+  if exhibit.video is not None and duration_s:
+    frames = film_strip(exhibit.video, duration_s, _STRIP_FRAMES, _STRIP_HEIGHT)
   poster = frames[0][1] if frames else None
-  return shown | {
+  return {
     "player": exhibit.video and page.player(exhibit.video, folder, poster),
     "curve": page.data_uri("image/svg+xml", plot.curve_svg(exhibit).encode()),
     "frames": [

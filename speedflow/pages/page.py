@@ -56,15 +56,20 @@ def write(
       to read the page).
     title: the heading.
     lead: a paragraph below it, or "".
-    **values: what the template shows.
+    **values: what the template shows; functions in it are called when the
+      page has come to them, which keeps memory flat.
   """
-  text = (
+  parts = (
     _environment(package)
     .get_template(template)
-    .render(title=title, lead=lead, **values)
+    .generate(title=title, lead=lead, **values)
   )
-  with atomic.atomic_path(path) as temporary:
-    temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
+  with (
+    atomic.atomic_path(path) as temporary,
+    temporary.open("w", encoding="utf-8", errors="backslashreplace") as out,
+  ):
+    # Part by part, for a page holds the pictures of any number of files.
+    out.writelines(parts)
 
 
 def player(
