@@ -25,7 +25,6 @@ from speedflow.estimate import (
 )
 from speedflow.estimate.answer import Estimate
 from speedflow.evaluation.speed import Z80
-from speedflow.models import motion_net
 from speedflow.pictures import ahead, memory_frames, motion_maps
 from speedflow.pictures import shots as picture
 from speedflow.timewarp import labels
@@ -78,21 +77,17 @@ class SpeedEstimator:
   """
 
   def __init__(
-    self,
-    model: motion_net.MotionNet,
-    window: int,
-    calibration: Calibration | None = None,
+    self, reader: network.Reader, calibration: Calibration | None = None
   ):
     """Wraps a trained network.
 
     Args:
-      model: the network, in evaluation mode.
-      window: motion maps in a window, as in training.
+      reader: the network: `network.of_model` or `network.of_weights`.
       calibration: of its intervals.
     """
     calibration = calibration or Calibration()
     self.network = network.WindowNetwork(
-      model, window, calibration.frequency(len(model.config.centres))
+      reader, calibration.frequency(len(reader.centres))
     )
     self._widths = segments.Widths(calibration.window, calibration.file)
 
@@ -279,6 +274,6 @@ def load_estimator(name: str = "tiny") -> SpeedEstimator:
   Raises:
     SpeedflowError: there are no such weights.
   """
-  model, extra = weights.SPEED.load(name)
+  extra = weights.SPEED.header(name)["extra"]
   calibration = Calibration(**extra.get("calibration", {}))
-  return SpeedEstimator(model, extra["window"], calibration)
+  return SpeedEstimator(network.of_weights(name), calibration)
