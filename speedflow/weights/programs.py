@@ -54,7 +54,7 @@ def kept(
   data = _read(path) if path else None
   if data is not None:
     with contextlib.suppress(Exception):  # Whatever it is, it can be made anew.
-      return _loaded(data, len(arguments), outputs)
+      return _loaded(data, arguments, outputs)
   shapes = [jax.ShapeDtypeStruct(*each) for each in arguments]
   compiled = jax.jit(build()).lower(*shapes).compile()
   if path:
@@ -62,8 +62,8 @@ def kept(
       from jax.experimental import serialize_executable
 
       data, *_ = serialize_executable.serialize(compiled)
-      # Not all that JAX has from a cache of its own can be written.
-      _loaded(data, len(arguments), outputs)
+      # What JAX has from a cache of its own lacks parts once it is written.
+      _loaded(data, arguments, outputs)
       _write(path, data)
   return compiled
 
@@ -74,15 +74,22 @@ def folder() -> pathlib.Path:
   return pathlib.Path(root) / "speedflow"
 
 
-def _loaded(data: bytes, arguments: int, outputs: int) -> Program:
+def _loaded(
+  data: bytes,
+  arguments: Sequence[tuple[tuple[int, ...], Any]],
+  outputs: int,
+) -> Program:
+  """The program, which has run once: what is missing shows then."""
   import jax
   from jax.experimental import serialize_executable
 
-  return serialize_executable.deserialize_and_load(
+  program = serialize_executable.deserialize_and_load(
     data,
-    jax.tree.structure((tuple(range(arguments)), {})),
+    jax.tree.structure((tuple(range(len(arguments))), {})),
     jax.tree.structure(tuple(range(outputs))),
   )
+  jax.block_until_ready(program(*(np.zeros(*each) for each in arguments)))
+  return program
 
 
 def _path(

@@ -1,7 +1,9 @@
 """A program that was compiled once is taken from disk, if it may be."""
 
+import jax
 import numpy as np
 import pytest
+from jax.experimental.compilation_cache import compilation_cache
 
 from speedflow import load_estimator
 from speedflow.weights import programs
@@ -13,9 +15,13 @@ _GIVEN = np.array([1, 2, 3], np.float32)
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
   monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-  # What JAX has from a cache of its own is kept by that one.
-  monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR", raising=False)
-  return tmp_path / "speedflow"
+  # What JAX has from a cache of its own is not kept again.
+  given = jax.config.jax_enable_compilation_cache
+  jax.config.update("jax_enable_compilation_cache", False)
+  compilation_cache.reset_cache()
+  yield tmp_path / "speedflow"
+  jax.config.update("jax_enable_compilation_cache", given)
+  compilation_cache.reset_cache()
 
 
 class _Built:
