@@ -58,7 +58,7 @@ def of_model(model: "motion_net.MotionNet", window: int) -> Reader:
 def of_weights(name: str | pathlib.Path) -> Reader:
   """Makes a network ready whose weights are in a file.
 
-  Neither Flax nor JAX is imported before the network is run.
+  JAX is imported meanwhile, and Flax if the network has to be compiled.
 
   Args:
     name: as for `Kind.find`.
@@ -83,7 +83,7 @@ def of_weights(name: str | pathlib.Path) -> Reader:
   centres = np.linspace(
     config["low"], config["high"], config["bins"], dtype=np.float32
   )
-  return Reader(window, centres.astype(np.float64), functools.cache(program))
+  return Reader(window, centres.astype(np.float64), programs.begun(program))
 
 
 def _function(model: "motion_net.MotionNet") -> programs.Program:

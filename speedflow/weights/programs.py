@@ -15,6 +15,7 @@ import platform
 import secrets
 import stat
 from collections.abc import Callable, Sequence
+from concurrent import futures
 from typing import Any
 
 import numpy as np
@@ -66,6 +67,21 @@ def kept(
       _loaded(data, arguments, outputs)
       _write(path, data)
   return compiled
+
+
+def begun(make: Callable[[], Program]) -> Callable[[], Program]:
+  """Makes a program in a thread of its own, while other work begins.
+
+  JAX is imported there, and a kept program read: half a second in which files
+  can be opened and decoded.
+
+  Returns:
+    What gives the program once it is made, or raises what `make` raises.
+  """
+  pool = futures.ThreadPoolExecutor(max_workers=1)
+  pending = pool.submit(make)
+  pool.shutdown(wait=False)
+  return pending.result
 
 
 def folder() -> pathlib.Path:
