@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from speedflow import media
 from speedflow.declared import Declaration
 from speedflow.estimate import answer as estimate_lib
 from speedflow.evaluation.speed import Z80
@@ -139,6 +140,7 @@ class Detection:
     stretches: the spans between changes within the picture, in order.
     cuts_s: times of the first frames after cuts.
     damage: what of the file could not be read, or None.
+    info: what the file is, for who asks it more; None of frames in memory.
     declared: what the file declares of its capture, where it was asked and
       says anything.
     findings: what is declared and cannot be so, or does not come from a
@@ -157,6 +159,7 @@ class Detection:
   stretches: tuple[Stretch, ...] = ()
   cuts_s: tuple[float, ...] = ()
   damage: str | None = None
+  info: media.VideoInfo | None = None
   declared: Declaration | None = None
   findings: tuple[str, ...] = ()
 

@@ -187,6 +187,7 @@ class Detector:
       stretches=tuple(stretches),
       cuts_s=of_picture.cuts_s,
       damage=video.damage,
+      info=video.info,
     )
 
   def _of_sound(self, path: str | os.PathLike[str]) -> _OfSound:

@@ -237,6 +237,7 @@ class SpeedEstimator:
       fps_nominal=float(video.info.fps_nominal),
       variable_rate=not timeline.even,
       damage=video.damage,
+      info=video.info,
     )
 
   def _windows(
