@@ -140,6 +140,7 @@ class ChangeDetector:
     | Sequence[np.ndarray],
     fps: float | Fraction | None = None,
     on_progress: Callable[[float], None] | None = None,
+    maps: motion_maps.MotionMaps | None = None,
   ) -> PictureChanges:
     """Finds the changes of one video, reading it once.
 
@@ -149,6 +150,7 @@ class ChangeDetector:
       fps: frames per second at which frames are played; 30 if not given. A
         file says it by itself.
       on_progress: called now and then with the share that is done, 0..1.
+      maps: between these frames in memory, where others look at them as well.
 
     Returns:
       The answer; without changes when nothing moves, or each shot is short.
@@ -166,7 +168,10 @@ class ChangeDetector:
     else:
       frames = memory_frames.as_frames(source, fps, motion.to_flow_size)
       found = self._detect(
-        picture.small_frames(frames), motion_maps.MotionMaps(), 0.0, advance
+        picture.small_frames(frames),
+        maps or motion_maps.MotionMaps(),
+        0.0,
+        advance,
       )
     advance(1.0)
     return found

@@ -1,8 +1,10 @@
 """Motion maps of a video, each computed once for all networks that read it."""
 
+import io
 import itertools
 from collections.abc import Sequence
 from concurrent import futures
+from typing import Self
 
 import numpy as np
 
@@ -32,6 +34,11 @@ class MotionMaps:
     """
     self._kept = kept
     self._places: dict[tuple[float, float], spool.Place] = {}
+
+  @classmethod
+  def in_memory(cls) -> Self:
+    """Maps that are kept in memory: for a stretch of bounded length."""
+    return cls(spool.Spool("memory", io.BytesIO()))
 
   def along(self, frames: Sequence[media.Frame]) -> np.ndarray:
     """Maps between consecutive ones of these frames.
