@@ -37,7 +37,7 @@ export VIDEO TARGET
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 .PHONY: help install demo test test-slow test-all test-isa lint bench durability \
-  clips records changes train-tiny compile-tpu clean
+  timing-fuzz clips records changes train-tiny compile-tpu clean
 
 help:  ## Lists the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -73,6 +73,9 @@ bench: clips  ## Measures the input pipeline, and what each command costs.
 
 durability: $(DEV)  ## Kills, full disks and races: is any file lost? Takes an hour.
 	$(PY) -m bench.durability --out build/bench/durability
+
+timing-fuzz: $(DEV)  ## Generated files of all kinds: is time kept? An hour.
+	$(PY) -m bench.timing_fuzz --out build/bench/timing_fuzz
 
 clips: $(DEV)
 	@if test -n "$$SPEEDFLOW_DATA"; then \

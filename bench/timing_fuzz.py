@@ -3,8 +3,9 @@ r"""Files of any container, codec, rate, offset and pattern: is time kept?
 Every file has a flash in its picture and a beep in its sound at each second.
 It is read, made into one of twice as many frames, and into training records:
 flash and beep must meet within one frame, and the number of frames and the
-length be as they were made. Then files are damaged at random: an answer, or
-one line, and nothing partial.
+length be as they were made. New pictures are blended here, not synthesised:
+which there are, and when, is the same. Then files are damaged at random: an
+answer, or one line, and nothing partial.
 
   python -m bench.timing_fuzz --out build/bench/timing_fuzz
 
@@ -14,27 +15,34 @@ writes a JSON file with seed, counts and every failure. It takes an hour.
 import argparse
 import contextlib
 import dataclasses
+import functools
 import io
 import itertools
 import json
 import math
 import pathlib
 import random
+import signal
 import sys
 import tempfile
+import threading
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from typing import Any
+from unittest import mock
 
 import cv2
+import numpy as np
 
 from bench import timing_files
 from speedflow import cli, media
 from speedflow.data import catalogue, shots
 from speedflow.output import atomic
+from speedflow.superres import interpolator
 from speedflow.superres import video as superres_video
 from speedflow.training import run_record
+from speedflow.weights import kind
 
 _RATES = (
   *(Fraction(rate) for rate in (12, 15, 24, 25, 30, 50, 60, 120)),
@@ -143,6 +151,26 @@ class Case:
     )
 
 
+class _Blender:
+  """Stands for `FrameInterpolator`: a network makes pictures, not times."""
+
+  def __init__(self, unused_network: object):
+    pass
+
+  def between(
+    self,
+    first: np.ndarray,
+    second: np.ndarray,
+    times: Sequence[float],
+    *unused: object,
+  ) -> Iterator[interpolator.Picture]:
+    """Blends two pictures, see `FrameInterpolator.between`."""
+    for time in times:
+      image = cv2.addWeighted(first, 1 - time, second, time, 0)
+      half = (image.shape[0] + 1) // 2, (image.shape[1] + 1) // 2
+      yield interpolator.Picture(image, np.zeros(half, np.float32))
+
+
 def draw(rng: random.Random) -> Case:
   """Draws a file."""
   suffix = rng.choice(sorted(_FORMATS))
@@ -164,6 +192,7 @@ def draw(rng: random.Random) -> Case:
   if codec in ("mpeg4", "mpeg2video"):
     # Ticks of 16 bits, and no other times than those of a rate.
     time_base = 1 / fps
+    start = round(start * fps) / fps
     times = timing_files.even(fps, len(times), start)
     pattern = "even"
   options = {"bf": "0"} if pattern != "even" else {}
@@ -364,6 +393,20 @@ def survive(path: pathlib.Path, folder: pathlib.Path) -> str:
   return ""
 
 
+def _until_stopped(numbers: Iterable[int], done: list[int]) -> Iterator[int]:
+  """Yields numbers, and notes those that are done; SIGTERM ends it."""
+  stopped = threading.Event()
+  before = signal.signal(signal.SIGTERM, lambda *unused: stopped.set())
+  try:
+    for number in numbers:
+      if stopped.is_set():
+        return
+      yield number
+      done.append(number)
+  finally:
+    signal.signal(signal.SIGTERM, before)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
   """Makes, checks and damages files; writes the counts."""
   parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -374,13 +417,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
   parser.add_argument("--only", type=int, help="the number of one file")
   options = parser.parse_args(arguments)
   cv2.setNumThreads(1)
+  once = functools.cache(kind.Kind.load)
   failures: dict[str, list[str]] = {}
+  counts: dict[str, list[int]] = {"files": [], "damaged": []}
   numbers = range(options.files)
   if options.only is not None:
     numbers = range(options.only, options.only + 1)
-  with tempfile.TemporaryDirectory() as name:
+  with (
+    tempfile.TemporaryDirectory() as name,
+    mock.patch.object(superres_video, "FrameInterpolator", _Blender),
+    mock.patch.object(kind.Kind, "load", once),
+  ):
     folder = pathlib.Path(name)
-    for number in numbers:
+    for number in _until_stopped(numbers, counts["files"]):
       case = draw(random.Random(f"{options.seed} {number}"))
       try:
         wrong = list(check(case, folder))
@@ -390,7 +439,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         failures[f"{number}: {case}"] = wrong
         print(f"{number}: {case}", *wrong, sep="\n  ", flush=True)
     unsurvived: dict[str, str] = {}
-    for number in range(options.damaged if options.only is None else 0):
+    damaged = range(options.damaged if options.only is None else 0)
+    for number in _until_stopped(damaged, counts["damaged"]):
       rng = random.Random(f"{options.seed} damaged {number}")
       case = draw(rng)
       path = folder / f"damaged{case.suffix}"
@@ -401,16 +451,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"damaged {number}: {case}\n  {reason}", flush=True)
   result: dict[str, Any] = {
     "seed": options.seed,
-    "files": len(numbers),
+    "files": len(counts["files"]),
     "failures": failures,
-    "damaged": options.damaged,
+    "damaged": len(counts["damaged"]),
     "damaged_failures": unsurvived,
     **run_record.circumstances(),
   }
   options.out.mkdir(parents=True, exist_ok=True)
   with atomic.atomic_path(options.out / "timing_fuzz.json") as temporary:
     temporary.write_text(json.dumps(result, indent=2) + "\n")
-  print(f"{len(failures)} of {len(numbers)} files fail", len(unsurvived))
+  print(
+    f"{len(failures)} of {len(counts['files'])} files fail", len(unsurvived)
+  )
   return 1 if failures or unsurvived else 0
 
 

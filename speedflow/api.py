@@ -65,7 +65,8 @@ def estimate(
 ) -> "Estimate":
   """How fast does a video play?
 
-  See `speedflow.estimate.estimator` and `speedflow.estimate.witness`.
+  See `speedflow.estimate.estimator`, `speedflow.estimate.joint` (clocks in the
+  scene) and `speedflow.estimate.witness`.
 
   Args:
     video: a file.
@@ -76,17 +77,16 @@ def estimate(
   Returns:
     `speed` (factor: 2.0 plays twice as fast as the world), `speed_low` and
     `speed_high` (an 80 % interval), `status`, `segments` and `curve` (over
-    seconds of playback); `declared`, what the file says, and `decided_by`.
+    seconds of playback); `declared`, what the file says, `clocks`, and
+    `decided_by`.
 
   Raises:
     SpeedflowError: the file cannot be read, or there are no such weights.
   """
   from speedflow import declared
-  from speedflow.estimate import witness
+  from speedflow.estimate import joint, witness
 
-  found = _estimator(weights).estimate(
-    os.fspath(video), on_progress=on_progress
-  )
+  found = joint.estimate(_estimator(weights), os.fspath(video), on_progress)
   return witness.weigh(found, declared.ask(video, ignore_metadata, found.info))
 
 

@@ -17,6 +17,7 @@ _KEYS = {
   "file",
   "status",
   "error",
+  "damage",
   "changes",
   "curve",
   "sound",
@@ -24,6 +25,7 @@ _KEYS = {
   "why",
   "declared",
   "findings",
+  "clocks",
 }
 _CHANGE_S = 4.0
 

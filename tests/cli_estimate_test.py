@@ -14,7 +14,7 @@ from matplotlib import image
 from speedflow import cli, media
 from speedflow.demo import clips
 from speedflow.errors import SpeedflowError
-from speedflow.estimate import estimator
+from speedflow.estimate import estimator, joint
 
 _KEYS = {
   "file",
@@ -22,6 +22,9 @@ _KEYS = {
   "error",
   "duration_s",
   "fps",
+  "fps_nominal",
+  "variable_rate",
+  "damage",
   "speed",
   "speed_low",
   "speed_high",
@@ -30,6 +33,8 @@ _KEYS = {
   "declared",
   "picture",
   "warning",
+  "clock",
+  "clocks",
 }
 
 
@@ -190,14 +195,14 @@ def answers(monkeypatch, make_estimate):
   """answers(stop): estimates whatever it is asked for, until it is stopped."""
 
   def patch(stop):
-    class Estimator:
-      def estimate(self, file, on_progress):
-        del on_progress
-        if "stop" in file:
-          stop(file)
-        return make_estimate(file)
+    def estimate(unused_estimator, file, on_progress):
+      del on_progress
+      if "stop" in file:
+        stop(file)
+      return make_estimate(file)
 
-    monkeypatch.setattr(estimator, "load_estimator", Estimator)
+    monkeypatch.setattr(estimator, "load_estimator", object)
+    monkeypatch.setattr(joint, "estimate", estimate)
 
   return patch
 

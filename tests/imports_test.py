@@ -20,6 +20,7 @@ _FLOORS = (
   ("sound", "evaluation"),
   ("training", "weights"),
   ("pictures", "pages"),
+  ("clocks",),
   ("estimate", "generate", "probe", "superres"),
   ("detect", "attribute"),
   ("mine",),

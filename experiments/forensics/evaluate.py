@@ -25,15 +25,18 @@ from speedflow.training import run_record
 
 SYSTEMS: dict[str, tuple[Modality, ...]] = {
   "picture and sound": ("picture", "sound"),
+  "without clocks": ("picture", "sound"),
   "picture alone": ("picture",),
   "sound alone": ("sound",),
 }
 
 
 def only(
-  evidence: verdict.Evidence, modalities: Sequence[Modality]
+  evidence: verdict.Evidence,
+  modalities: Sequence[Modality],
+  clocks: bool = True,
 ) -> verdict.Evidence:
-  """The evidence as it is without the other modalities."""
+  """The evidence as it is without the other modalities, or without clocks."""
   has_sound = "sound" in modalities
   return verdict.Evidence(
     tuple(
@@ -53,6 +56,11 @@ def only(
     ),
     audible=evidence.audible and has_sound,
     stretched=evidence.stretched if has_sound else None,
+    clocks=tuple(
+      clock
+      for clock in evidence.clocks
+      if clocks and clock.modality in modalities
+    ),
   )
 
 
@@ -82,7 +90,10 @@ def evaluate(
     asked = np.array([t is not None for t in truth])
     task = np.isin(kinds, forgeries.TASK) & asked
     found = [
-      verdict.judge(only(t.evidence, modalities), belief) for t in testimonies
+      verdict.judge(
+        only(t.evidence, modalities, clocks=name != "without clocks"), belief
+      )
+      for t in testimonies
     ]
     right = np.array(
       [f.verdict == t for f, t in zip(found, truth, strict=True)]

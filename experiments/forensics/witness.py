@@ -22,6 +22,7 @@ import av
 
 from experiments.forensics import forgeries
 from speedflow import errors
+from speedflow.clocks import reading
 from speedflow.data.records import split_shards
 from speedflow.detect import answer, change_detector, detector, verdict
 from speedflow.estimate import estimator, sound_speed
@@ -57,6 +58,7 @@ class Testimony:
         ],
         "hears": self.evidence.audible,
         "stretched": self.evidence.stretched,
+        "clocks": [dataclasses.asdict(clock) for clock in self.evidence.clocks],
       }
     }
 
@@ -87,6 +89,16 @@ class Testimony:
         ),
         evidence["hears"],
         evidence["stretched"],
+        tuple(
+          reading.Reading(
+            **clock
+            | {
+              "modes": tuple(reading.Mode(**mode) for mode in clock["modes"]),
+              "jumps_s": tuple(clock["jumps_s"]),
+            }
+          )
+          for clock in evidence["clocks"]
+        ),
       ),
       value["sound"],
     )

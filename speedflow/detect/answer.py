@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from speedflow import media
+from speedflow.clocks.reading import Reading as ClockReading
 from speedflow.declared import Declaration
 from speedflow.estimate import answer as estimate_lib
 from speedflow.evaluation.speed import Z80
@@ -139,6 +140,7 @@ class Detection:
     probabilities: of each verdict, by a prior at which none is far ahead.
     stretches: the spans between changes within the picture, in order.
     cuts_s: times of the first frames after cuts.
+    clocks: what the clocks in the scene say, of those that speak.
     damage: what of the file could not be read, or None.
     info: what the file is, for who asks it more; None of frames in memory.
     declared: what the file declares of its capture, where it was asked and
@@ -158,6 +160,7 @@ class Detection:
   probabilities: dict[Verdict, float] = dataclasses.field(default_factory=dict)
   stretches: tuple[Stretch, ...] = ()
   cuts_s: tuple[float, ...] = ()
+  clocks: tuple[ClockReading, ...] = ()
   damage: str | None = None
   info: media.VideoInfo | None = None
   declared: Declaration | None = None
@@ -202,4 +205,5 @@ class Detection:
       "why": self.why,
       "declared": self.declared.to_json() if self.declared else None,
       "findings": list(self.findings),
+      "clocks": [clock.to_json() for clock in self.clocks],
     }

@@ -12,6 +12,8 @@ from concurrent import futures
 from typing import NamedTuple, Protocol
 
 from speedflow import media
+from speedflow.clocks import reading as clock_lib
+from speedflow.clocks import witnesses
 from speedflow.detect import answer as detect_lib
 from speedflow.detect import change_detector as change_detector_lib
 from speedflow.detect import verdict as verdict_lib
@@ -68,11 +70,13 @@ class _OfSound(NamedTuple):
     changes: of its speed.
     sound: as a whole.
     stretched: probability that it was stretched at its old pitch, or None.
+    clocks: what is heard of clocks.
   """
 
   changes: tuple[sound_changes.SoundChange, ...]
   sound: detect_lib.Sound
   stretched: float | None
+  clocks: tuple[clock_lib.Reading, ...] = ()
 
 
 class Detector:
@@ -142,6 +146,7 @@ class Detector:
       of_picture = self._change_detector.detect(
         video, on_progress=lambda done: advance(_DETECTING * done)
       )
+      seen_clocks = witnesses.of_picture(video.frames())
       of_sound = pending.result()
       pairs = join_changes(
         of_picture.changes, within_shots(of_sound.changes, of_picture.cuts_s)
@@ -177,6 +182,7 @@ class Detector:
       tuple(stretches),
       audible=sound.status == "ok",
       stretched=of_sound.stretched,
+      clocks=(*seen_clocks, *of_sound.clocks),
     )
     return evidence, detect_lib.Detection(
       os.fspath(path),
@@ -186,6 +192,7 @@ class Detector:
       sound=sound,
       stretches=tuple(stretches),
       cuts_s=of_picture.cuts_s,
+      clocks=evidence.clocks,
       damage=video.damage,
       info=video.info,
     )
@@ -198,7 +205,9 @@ class Detector:
     stretched = None
     if found.status == "ok":
       stretched = stretch.stretched_probability(media.audio_blocks(path))
-    return _OfSound(found.changes, self._sound(path, found.status), stretched)
+    sound = self._sound(path, found.status)
+    clocks = witnesses.of_sound(path)
+    return _OfSound(found.changes, sound, stretched, clocks)
 
   def _sound(
     self,

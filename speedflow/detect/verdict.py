@@ -20,6 +20,7 @@ from typing import Protocol, get_args
 
 import numpy as np
 
+from speedflow.clocks import reading as clock_lib
 from speedflow.detect.answer import Modality, Reading, Stretch, Verdict
 
 # Log2 speeds that a path may take.
@@ -74,12 +75,15 @@ class Evidence:
     audible: whether there is sound in which changes would show.
     stretched: probability, by a prior of one half, that the sound's duration
       was changed at its old pitch; None where that is not known.
+    clocks: what the clocks in the scene say, of those that speak. They are
+      read over the whole file, and bear on its speed where nothing changes.
   """
 
   changes: tuple[dict[Modality, Found], ...]
   stretches: tuple[Stretch, ...]
   audible: bool
   stretched: float | None = None
+  clocks: tuple[clock_lib.Reading, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -266,6 +270,11 @@ def _log_likelihood(
           errors[:, column],
           belief,
         )[:, None]
+    if len(evidence.stretches) == 1:
+      for clock in evidence.clocks:
+        if clock.modality in modalities:
+          seen = clock.log_likelihood(_GRID)
+          forward *= np.exp(seen - seen.max())
     # Rescaled, since the likelihood of many readings underflows.
     scale += math.log(forward.max())
     forward /= forward.max()
@@ -416,6 +425,9 @@ def _pieces(evidence: Evidence) -> Iterable[tuple[str, Evidence]]:
       _change_in_words(found, evidence.audible),
       dataclasses.replace(evidence, changes=tuple(changes)),
     )
+  for clock in evidence.clocks:
+    others = tuple(other for other in evidence.clocks if other is not clock)
+    yield clock.in_words(), dataclasses.replace(evidence, clocks=others)
   if evidence.stretched is not None:
     marks = "the marks" if evidence.stretched > 0.5 else "no marks"
     yield (

@@ -11,6 +11,8 @@ from typing import Any, Literal
 import numpy as np
 
 from speedflow import media
+from speedflow.clocks.reading import Name as ClockName
+from speedflow.clocks.reading import Reading as ClockReading
 from speedflow.declared import Declaration
 
 Status = Literal["ok", "uncertain", "error"]
@@ -96,7 +98,9 @@ class Estimate:
       second, fourth and eighth.
     declared: what the file declares of its capture, where it was asked and
       says anything.
-    picture: what the picture says, where the declared speed decides.
+    picture: what the picture says, where something else decides.
+    clocks: what the clocks in the scene say, of those that speak.
+    clock: the one by which the speed is known, where a clock decides.
     warning: why what is declared is not to be believed, as a sentence without
       its full stop, or None.
   """
@@ -120,12 +124,16 @@ class Estimate:
   declared: Declaration | None = None
   picture: "Estimate | None" = None
   warning: str | None = None
+  clocks: tuple[ClockReading, ...] = ()
+  clock: ClockName | None = None
 
   @property
-  def decided_by(self) -> Literal["picture", "declared"] | None:
+  def decided_by(self) -> Literal["picture", "declared", "clock"] | None:
     """By what the speed is known; None where it is not."""
     if self.status != "ok":
       return None
+    if self.clock is not None:
+      return "clock"
     return "declared" if self.picture is not None else "picture"
 
   @classmethod
@@ -150,6 +158,8 @@ class Estimate:
       "picture": self.picture
       and {"status": self.picture.status, **self.picture._speeds()},
       "warning": self.warning,
+      "clock": self.clock,
+      "clocks": [clock.to_json() for clock in self.clocks],
     }
 
   def _speeds(self) -> dict[str, Any]:
@@ -172,6 +182,8 @@ class Estimate:
   def in_words(self) -> str:
     """The answer as a sentence without its subject."""
     said = self._speed_in_words()
+    if self.clock is not None:
+      return f"{said}, by the {self.clock}"
     if self.declared is not None and self.picture is not None:
       return f"{said}, as the file declares ({self.declared.source})"
     return said

@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
   from speedflow import declared
   from speedflow.estimate import answer as estimate_lib
   from speedflow.estimate import estimator as estimator_lib
-  from speedflow.estimate import witness
+  from speedflow.estimate import joint, witness
 
   if args.plot and args.plot.lower().endswith(".png"):
     pictures.require_few(args.plot, len(args.files))
@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
     def answer(
       file: str, on_progress: Callable[[float], None]
     ) -> estimate_lib.Estimate:
-      found = estimator.estimate(file, on_progress=on_progress)
+      found = joint.estimate(estimator, file, on_progress)
       return witness.weigh(
         found, declared.ask(file, args.ignore_metadata, found.info)
       )
@@ -113,6 +113,7 @@ def _print_table(estimates: Sequence["estimate_lib.Estimate"]) -> None:
     elif found.status == "uncertain":
       notes.append(f"{name}: {found.in_words()}")
     notes += [f"{name}: {wording.shown(line)}" for line in _of_file(found)]
+    notes += [f"{name}: {clock.in_words()}" for clock in found.clocks]
     # Text, since a file name may look like rich's markup.
     rows.add_row(text.Text(name), *numbers, found.status)
   # A pipe has no width for the names to be folded at.

@@ -60,7 +60,8 @@ def weigh(
     curve=estimate_lib.SpeedCurve(
       ends, *(np.full(2, value) for value in (speed, low, high))
     ),
-    picture=found,
+    picture=found.picture or found,
+    clock=None,
   )
 
 

@@ -173,10 +173,13 @@ def _seek_before(
   container: InputContainer, stream: AudioStream, start_s: float
 ) -> None:
   # A second early: codecs need a run-up before their output is exact.
-  target = start_s - 1.0
+  target = int((start_s - 1.0) / float(stream.time_base or 1))
+  # To before the beginning, some formats seek to anywhere.
+  if target <= (stream.start_time or 0):
+    return
   # A format that cannot seek is read from its beginning.
   with contextlib.suppress(av.FFmpegError):
-    container.seek(int(target / float(stream.time_base or 1)), stream=stream)
+    container.seek(target, stream=stream)
 
 
 def _decoded(

@@ -65,6 +65,11 @@ def open_container(path: str | os.PathLike[str]) -> InputContainer:
     )
   if name == "image2" or name.endswith("_pipe"):
     container.close()
+    if _is_animated_webp(file):
+      raise SpeedflowError(
+        f"{file}: an animated WebP, of which FFmpeg reads the first picture"
+        " only; convert it to MP4 or GIF with another program"
+      )
     raise SpeedflowError(
       f"{file}: a still picture, where a video was wanted; name a video file"
     )
@@ -113,6 +118,14 @@ def video_stream(container: InputContainer) -> VideoStream | None:
   return streams[0] if streams else None
 
 
+def only_a_cover(container: InputContainer) -> bool:
+  """Whether the pictures of a file are those on its cover."""
+  streams = container.streams.video
+  return bool(streams) and all(
+    stream.disposition & Disposition.attached_pic for stream in streams
+  )
+
+
 def reason(error: Exception) -> str:
   """FFmpeg's own words for an error, on one line and without the path."""
   words = getattr(error, "strerror", None) or str(error)
@@ -128,6 +141,14 @@ def _single_files() -> str:
   # FFmpeg knows a format by any one of its names.
   names = {name for all_ in av.formats_available for name in all_.split(",")}
   return ",".join(sorted(names - _LIST_FORMATS))
+
+
+def _is_animated_webp(file: pathlib.Path) -> bool:
+  """Whether the header says so (the A bit of VP8X, Google's container)."""
+  with file.open("rb") as opened:
+    head = opened.read(21)
+  extended = head[:4] == b"RIFF" and head[8:16] == b"WEBPVP8X"
+  return extended and len(head) == 21 and bool(head[20] & 2)
 
 
 def _is_list(file: pathlib.Path) -> bool:

@@ -186,6 +186,11 @@ class VideoReader:
     stream = media_container.video_stream(self._container)
     if stream is None:
       kinds = {each.type for each in self._container.streams}
+      if media_container.only_a_cover(self._container):
+        raise SpeedflowError(
+          f"{self._path}: a sound file with a picture on its cover, which does"
+          " not move; name a file with a video"
+        )
       if "video" in kinds:
         raise SpeedflowError(
           f"{self._path}: no decoder for its video codec; convert it to H.264"
@@ -258,10 +263,11 @@ class VideoReader:
 
   def _from(self, start_s: float | Fraction) -> Iterator[VideoFrame]:
     """Frames from one at or before `start_s` on."""
-    # Where the clock steps, packets are counted from the beginning.
-    if not self._steps:
-      # Some formats index decoding times, which run ahead of showing times.
-      target = (Fraction(start_s) - 1) / self.info.time_base
+    # Some formats index decoding times, which run ahead of showing times.
+    target = (Fraction(start_s) - 1) / self.info.time_base
+    # Where the clock steps, packets are counted from the beginning; to before
+    # it, some formats seek to anywhere.
+    if not self._steps and target > (self._stream.start_time or 0):
       with contextlib.suppress(av.FFmpegError):
         self._container.seek(int(target), stream=self._stream)
         self._decoder.flush_buffers()

@@ -28,6 +28,7 @@ def test_json_has_the_agreed_keys_and_round_numbers(found):
     "file": "a.mp4",
     "status": "ok",
     "error": None,
+    "damage": None,
     "changes": [
       {
         "time_s": 1.235,
@@ -49,6 +50,7 @@ def test_json_has_the_agreed_keys_and_round_numbers(found):
     "why": "Because.",
     "declared": None,
     "findings": [],
+    "clocks": [],
   }
   assert json.loads(json.dumps(found.to_json())) == found.to_json()
 

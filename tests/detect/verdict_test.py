@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from speedflow.clocks import reading as clock_lib
 from speedflow.detect import answer, verdict
 
 # Of senses without a bias, so that readings are what they seem.
@@ -223,3 +224,37 @@ def test_many_changes_are_weighed_like_few():
     _evidence(*stretches, changes=changes[:-1]), _FAIR
   )
   assert probabilities["sped_up"] > 0.9
+
+
+def _clock(speed, modality):
+  mode = clock_lib.Mode(speed, 0.001, 1.0, f"as at {speed}x")
+  name = "hum" if modality == "sound" else "flicker"
+  return clock_lib.Reading(name, modality, (mode,), 0.02, "it beats")
+
+
+@pytest.mark.parametrize(("speed", "kind"), [(2, "sped_up"), (1, "untouched")])
+def test_a_clock_decides_what_senses_leave_open(speed, kind):
+  vague = answer.Reading(1.4, 0.7, 2.8)
+  evidence = _evidence((vague, vague), stretched=0.1)
+  clocks = (_clock(speed, "picture"), _clock(speed, "sound"))
+  heard = dataclasses.replace(evidence, clocks=clocks)
+  judged = verdict.judge(heard)
+  before = verdict.posterior(evidence)
+  assert judged.verdict == kind
+  assert judged.probabilities[kind] > before[kind]
+  assert f"it beats: as at {speed}x" in judged.why
+
+
+def test_hum_bears_on_the_sound_alone():
+  evidence = _evidence((_TWICE, None), stretched=0.5)
+  heard = dataclasses.replace(evidence, clocks=(_clock(1.0, "sound"),))
+  more = verdict.posterior(heard)["conflict"]
+  assert more > verdict.posterior(evidence)["conflict"]
+
+
+def test_a_clock_says_nothing_of_a_file_that_changes():
+  evidence = _evidence(
+    (_REAL, _HEARD_REAL), (_TWICE, _HEARD_TWICE), changes=[_both(2.0)]
+  )
+  heard = dataclasses.replace(evidence, clocks=(_clock(1.0, "picture"),))
+  assert verdict.posterior(heard) == pytest.approx(verdict.posterior(evidence))

@@ -14,6 +14,9 @@ _KEYS = [
   "error",
   "duration_s",
   "fps",
+  "fps_nominal",
+  "variable_rate",
+  "damage",
   "speed",
   "speed_low",
   "speed_high",
@@ -22,6 +25,8 @@ _KEYS = [
   "declared",
   "picture",
   "warning",
+  "clock",
+  "clocks",
 ]
 
 
@@ -59,7 +64,7 @@ def test_json_of_a_failure_has_the_same_keys_and_no_numbers():
   assert list(found) == _KEYS
   assert found["error"] == "a.mp4: is empty"
   assert found["segments"] == []
-  assert all(found[key] is None for key in _KEYS[3:8])
+  assert all(found[key] is None for key in _KEYS[3:11])
 
 
 def test_json_holds_plain_finite_numbers():

@@ -10,6 +10,8 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
+from av.stream import Disposition
+from PIL import Image
 
 from bench import timing_files
 from bench.timing_files import Sound, Video, even
@@ -416,4 +418,31 @@ def test_a_clock_beyond_all_reason_is_refused(tmp_path):
       container.mux(stream.encode(picture))
     container.mux(stream.encode(None))
   with pytest.raises(SpeedflowError, match="years"):
+    media.probe(path)
+
+
+def test_a_cover_is_no_moving_picture(tmp_path):
+  path = tmp_path / "song.mp3"
+  with av.open(str(path), "w") as container:
+    sound = container.add_stream("mp3", rate=44_100, layout="mono")
+    cover = container.add_stream("png", rate=1)
+    cover.width, cover.height, cover.pix_fmt = 16, 16, "rgb24"
+    cover.disposition = Disposition.attached_pic
+    picture = np.zeros((16, 16, 3), np.uint8)
+    packets = cover.encode(av.VideoFrame.from_ndarray(picture, "rgb24"))
+    container.mux(packets + cover.encode(None))
+    frame = av.AudioFrame.from_ndarray(
+      np.zeros((1, 1152 * 9), np.float32), "fltp", "mono"
+    )
+    frame.sample_rate, frame.pts = 44_100, 0
+    container.mux(sound.encode(frame) + sound.encode(None))
+  with pytest.raises(SpeedflowError, match="cover"):
+    media.probe(path)
+
+
+def test_an_animated_webp_is_called_that(tmp_path):
+  path = tmp_path / "a.webp"
+  pages = [Image.new("RGB", (16, 16), (90 * n, 0, 0)) for n in range(3)]
+  pages[0].save(path, save_all=True, append_images=pages[1:])
+  with pytest.raises(SpeedflowError, match="animated WebP"):
     media.probe(path)

@@ -1,0 +1,1 @@
+"""Do clocks in the scene tell the speed?"""

@@ -1,0 +1,73 @@
+"""All clocks of a file: what its picture shows, and what its sound."""
+
+import itertools
+import os
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from speedflow import media
+from speedflow.clocks import cadence, flicker, hum, reading
+from speedflow.data import shots
+from speedflow.errors import SpeedflowError
+
+# Relative: frames that are less evenly spaced have no aliases.
+_EVEN = 0.1
+
+
+class PictureClocks:
+  """Watches frames go by, and keeps little of the longest shot.
+
+  At most `flicker.LONGEST` frames of a shot, 9 kB each, are kept.
+  """
+
+  def __init__(self) -> None:
+    self._shot: int | None = None
+    self._now: list[tuple[float, np.ndarray, np.ndarray]] = []
+    self._longest: list[tuple[float, np.ndarray, np.ndarray]] = []
+
+  def watch(self, frames: Iterable[shots.Numbered]) -> Iterator[shots.Numbered]:
+    """Yields the frames as they are, grey, uint8 [96, 128], in order."""
+    for numbered in frames:
+      if numbered.shot != self._shot:
+        self._shot, self._now = numbered.shot, []
+      if len(self._now) < flicker.LONGEST:
+        image, time = numbered.frame.image, float(numbered.frame.time)
+        self._now.append((time, flicker.profile(image), cadence.cells(image)))
+        if len(self._now) > len(self._longest):
+          self._longest = self._now
+      yield numbered
+
+  def readings(self) -> tuple[reading.Reading, ...]:
+    """What the longest shot of those that went by says."""
+    if len(self._longest) < 2:
+      return ()
+    times, profiles, cells = zip(*self._longest, strict=True)
+    intervals = np.diff(times)
+    usual_s = float(np.median(intervals))
+    if not np.all(np.abs(intervals - usual_s) < _EVEN * usual_s):
+      return ()
+    fps = len(intervals) / (times[-1] - times[0])
+    found = flicker.read(profiles, fps), cadence.read(cells, fps)
+    return tuple(each for each in found if each)
+
+
+def of_sound(path: str | os.PathLike[str]) -> tuple[reading.Reading, ...]:
+  """What the sound of a file says; nothing where there is none."""
+  try:
+    blocks = media.audio_blocks(path)
+    found = hum.read(itertools.islice(blocks, hum.BLOCKS))
+  except SpeedflowError:
+    # A track of which nothing can be decoded; the verb says so.
+    return ()
+  return (found,) if found else ()
+
+
+def of_picture(
+  frames: Iterable[shots.Numbered],
+) -> tuple[reading.Reading, ...]:
+  """What the longest shot of some frames says; see `PictureClocks`."""
+  clocks = PictureClocks()
+  for _ in clocks.watch(frames):
+    pass
+  return clocks.readings()
