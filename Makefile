@@ -68,6 +68,7 @@ bench: clips  ## Measures the input pipeline, and what each command costs.
 	  --out build/bench/input_pipeline.json
 	$(PY) -m bench.estimate --out build/bench/estimate.json
 	$(PY) -m bench.detect --out build/bench/detect.json
+	$(PY) -m bench.beside_ffmpeg --out build/bench/beside_ffmpeg.json
 	$(PY) -m bench.superres --out build/bench/superres.json
 	$(PY) -m bench.generator --out build/bench/generator.json
 

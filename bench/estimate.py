@@ -29,12 +29,14 @@ TARGET_SPEED = 25.0  # Times real time.
 TARGET_MEMORY = 1.5 * 2**30  # Bytes, for a file of one hour.
 
 
-def make_video(path: pathlib.Path, seconds: float) -> None:
+def make_video(
+  path: pathlib.Path, seconds: float, size: tuple[int, int] = _SIZE
+) -> None:
   """Writes so much footage of the demonstration, again and again."""
   once = path.with_name("once.mp4")
-  with media.VideoWriter(once, _FPS, _SIZE, crf=23) as writer:
+  with media.VideoWriter(once, _FPS, size, crf=23) as writer:
     for source in clips.package_clips():
-      with media.VideoReader(source.path, size=_SIZE) as reader:
+      with media.VideoReader(source.path, size=size) as reader:
         for frame in reader:
           writer.write(np.ascontiguousarray(frame.image))
   with av.open(str(once)) as given, av.open(str(path), "w") as made:

@@ -87,7 +87,7 @@ def estimate(
   from speedflow.estimate import joint, witness
 
   found = joint.estimate(_estimator(weights), os.fspath(video), on_progress)
-  return witness.weigh(found, declared.ask(video, ignore_metadata))
+  return witness.weigh(found, declared.ask(video, ignore_metadata, found.info))
 
 
 def detect(
@@ -116,7 +116,7 @@ def detect(
   from speedflow.detect import witness
 
   found = _detector().detect(os.fspath(video), on_progress=on_progress)
-  return witness.add(found, declared.ask(video, ignore_metadata))
+  return witness.add(found, declared.ask(video, ignore_metadata, found.info))
 
 
 def superres(

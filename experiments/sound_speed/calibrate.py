@@ -18,7 +18,7 @@ import numpy as np
 
 from experiments.sound_speed import protocol
 from speedflow import media
-from speedflow.estimate import sound_speed, weights
+from speedflow.estimate import sound_network, sound_speed, weights
 from speedflow.evaluation import report
 from speedflow.timewarp import audio as audio_speed
 from speedflow.training import run_record
@@ -36,7 +36,9 @@ def main(argv: Sequence[str] | None = None) -> int:
   args = parser.parse_args(argv)
   model, _ = weights.SOUND.load(args.weights)
   extra: dict[str, Any] = {
-    "width": width(sound_speed.SoundModel(model, width=1.0))
+    "width": width(
+      sound_speed.SoundModel(sound_network.of_model(model), width=1.0)
+    )
   }
   if args.run:
     extra["run"] = run_record.in_short(args.run)

@@ -21,7 +21,7 @@ import numpy as np
 from experiments.speed_change import baselines, protocol, untouched
 from speedflow.data.records import RecordSource, split_shards
 from speedflow.data.schema import ShotRecord
-from speedflow.detect import change_detector, weights
+from speedflow.detect import change_detector, network, weights
 from speedflow.evaluation import report
 from speedflow.models import change_net
 from speedflow.training import run_record
@@ -68,7 +68,8 @@ def calibrate(
   miss = np.abs(answers.log2_ratio - windows.log2_ratio) / spread
   scale, shift = baselines.platt(answers.score, changes)
   detector = change_detector.ChangeDetector(
-    model, change_detector.Calibration(scale, shift, alarm=0.5)
+    network.of_model(model),
+    change_detector.Calibration(scale, shift, alarm=0.5),
   )
   watched = [
     w

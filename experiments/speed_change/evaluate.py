@@ -21,7 +21,7 @@ import numpy as np
 from experiments.speed_change import baselines, protocol, untouched
 from speedflow.data.records import RecordSource, split_shards
 from speedflow.data.schema import ShotRecord
-from speedflow.detect import change_detector
+from speedflow.detect import change_detector, network
 from speedflow.detect import weights as change_weights
 from speedflow.evaluation import report
 from speedflow.training import run_record
@@ -77,7 +77,9 @@ def evaluate(
   answers[_OURS] = protocol.predict(model, windows).calibrated(
     calibration.scale, calibration.shift
   )
-  detector = change_detector.ChangeDetector(model, calibration)
+  detector = change_detector.ChangeDetector(
+    network.of_model(model), calibration
+  )
   return {
     **run_record.circumstances(),
     "split": split,

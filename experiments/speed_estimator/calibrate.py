@@ -22,7 +22,7 @@ from experiments.speed_estimator.dataset import ANCHORS
 from speedflow.data.records import split_shards
 from speedflow.data.schema import ShotRecord
 from speedflow.estimate import estimator as estimator_lib
-from speedflow.estimate import weights
+from speedflow.estimate import network, weights
 from speedflow.estimate.answer import Estimate, SpeedCurve
 from speedflow.evaluation import report
 from speedflow.models import motion_net
@@ -83,7 +83,7 @@ def calibrate(
   )
   of_windows, of_clips, groups = [], [], []
   for shot, stride, answer in evaluate.estimates(
-    estimator_lib.SpeedEstimator(model, window, bare), shots
+    estimator_lib.SpeedEstimator(network.of_model(model, window), bare), shots
   ):
     if not shot.speed or shot.label not in ANCHORS or answer.status != "ok":
       continue

@@ -24,7 +24,7 @@ from speedflow.data.motion import CHANNELS, MotionRecord
 from speedflow.data.records import RecordSource, split_shards
 from speedflow.data.schema import ShotRecord
 from speedflow.estimate import estimator as estimator_lib
-from speedflow.estimate import weights
+from speedflow.estimate import network, weights
 from speedflow.estimate.answer import Estimate
 from speedflow.evaluation import report, speed
 from speedflow.models import motion_net
@@ -104,7 +104,9 @@ def evaluate(
         for name, answer in answers.items()
       },
     }
-  estimator = estimator_lib.SpeedEstimator(model, extra["window"], calibration)
+  estimator = estimator_lib.SpeedEstimator(
+    network.of_model(model, extra["window"]), calibration
+  )
   shots = read_shots(split_shards(clips, split))
   answers_of_clips = whole_clips(estimator, shots)
   return {

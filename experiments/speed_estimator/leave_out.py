@@ -36,8 +36,8 @@ from experiments.speed_estimator import (
 from speedflow.data.motion import MotionRecord
 from speedflow.data.records import split_shards
 from speedflow.estimate import estimator as estimator_lib
+from speedflow.estimate import network, weights
 from speedflow.estimate import strides as strides_lib
-from speedflow.estimate import weights
 from speedflow.evaluation import report, speed
 from speedflow.output.atomic import atomic_path
 from speedflow.training import config as config_lib
@@ -228,8 +228,7 @@ def _whole_clips(
     )
     fold = np.load(_answers(workdir, number, len(parts)))
     estimator = estimator_lib.SpeedEstimator(
-      model,
-      extra["window"],
+      network.of_model(model, extra["window"]),
       estimator_lib.Calibration(label_frequency=tuple(fold["label_frequency"])),
     )
     shots = (

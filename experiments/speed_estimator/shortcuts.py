@@ -27,7 +27,7 @@ from speedflow.data import motion
 from speedflow.data.records import RecordSource, split_shards
 from speedflow.data.schema import ShotRecord, encode_jpeg
 from speedflow.estimate import estimator as estimator_lib
-from speedflow.estimate import weights
+from speedflow.estimate import network, weights
 from speedflow.evaluation import report
 from speedflow.models import motion_net
 from speedflow.timewarp.augment import Appearance, Codec, augment
@@ -123,7 +123,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     "frames": FRAMES,
     "changes": {} if args.no_changes else battery(model, calibration, shots),
     "no_speed": no_speed(
-      estimator_lib.SpeedEstimator(model, extra["window"], calibration), shots
+      estimator_lib.SpeedEstimator(
+        network.of_model(model, extra["window"]), calibration
+      ),
+      shots,
     ),
   }
   run_record.write_results(args.out, results, tables(results))

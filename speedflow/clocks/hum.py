@@ -20,7 +20,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
-from scipy import ndimage, signal
+from scipy import ndimage
 
 from speedflow import media
 from speedflow.clocks import reading, usual
@@ -164,6 +164,9 @@ def lines(sound: np.ndarray, rate: float) -> list[Line]:
   """
   if len(sound) < SHORTEST_S * rate or not np.any(sound):
     return []
+  # It takes most of a second to import: files without sound need not wait.
+  from scipy import signal
+
   hz, power = spectrum(sound, rate)
   decibels = 10 * np.log10(power)
   width = max(3, int(_AROUND_HZ / hz[1] / 4) | 1)
@@ -199,6 +202,8 @@ def _beginning(
   sound = np.nan_to_num(np.concatenate(parts).astype(np.float64))
   factor = rate // _RATE
   if factor > 1 and len(sound) > 20 * factor:
+    from scipy import signal
+
     sound = signal.decimate(sound, factor, ftype="fir", zero_phase=True)
   else:
     factor = 1

@@ -84,13 +84,16 @@ def read(
 
 
 def ask(
-  path: str | os.PathLike[str], ignore_metadata: bool
+  path: str | os.PathLike[str],
+  ignore_metadata: bool,
+  info: media.VideoInfo | None = None,
 ) -> Declaration | None:
   """Asks a file as a witness beside its picture.
 
   Args:
     path: a video file whose picture has been read.
     ignore_metadata: whether not to ask it.
+    info: what the file is, where that is known already.
 
   Returns:
     What it declares; None where it is not asked, or cannot answer, which is no
@@ -99,7 +102,7 @@ def ask(
   if ignore_metadata:
     return None
   try:
-    return read(path)
+    return read(path, info)
   except (SpeedflowError, OSError):
     return None
 

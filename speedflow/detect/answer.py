@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from speedflow import media
 from speedflow.clocks.reading import Reading as ClockReading
 from speedflow.declared import Declaration
 from speedflow.estimate import answer as estimate_lib
@@ -141,6 +142,7 @@ class Detection:
     cuts_s: times of the first frames after cuts.
     clocks: what the clocks in the scene say, of those that speak.
     damage: what of the file could not be read, or None.
+    info: what the file is, for who asks it more; None of frames in memory.
     declared: what the file declares of its capture, where it was asked and
       says anything.
     findings: what is declared and cannot be so, or does not come from a
@@ -160,6 +162,7 @@ class Detection:
   cuts_s: tuple[float, ...] = ()
   clocks: tuple[ClockReading, ...] = ()
   damage: str | None = None
+  info: media.VideoInfo | None = None
   declared: Declaration | None = None
   findings: tuple[str, ...] = ()
 

@@ -12,17 +12,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
-import jax
 import numpy as np
-import scipy.ndimage
-import scipy.signal
-from flax import nnx
 
 from speedflow import media
 from speedflow.data import motion, shots
-from speedflow.detect import weights
+from speedflow.detect import network, weights
+from speedflow.detect.peaks import peaks
 from speedflow.evaluation.speed import Z80
-from speedflow.models import change_net
 from speedflow.pictures import ahead, memory_frames, motion_maps
 from speedflow.pictures import shots as picture
 from speedflow.timewarp import labels
@@ -34,8 +30,6 @@ NEAR = 2
 _AROUND = 18
 # Frames that are looked at together; a longer shot goes in pieces.
 _PIECE = 512
-# Lengths, in maps, to which pieces are padded: each is compiled once.
-_PADDED = (128, _PIECE)
 # Frames are left out of a denser video, down to this many a second: from
 # frame to frame little would move.
 _POINTS_PER_S = 30.0
@@ -125,23 +119,17 @@ class ChangeDetector:
   """Finds where the speed of videos changes."""
 
   def __init__(
-    self, model: change_net.ChangeNet, calibration: Calibration | None = None
+    self, judge: network.Judge, calibration: Calibration | None = None
   ):
     """Wraps a trained network.
 
     Args:
-      model: the network, in evaluation mode.
+      judge: the network: `network.of_model` or `network.of_weights`.
       calibration: of its answers.
     """
     self._calibration = calibration or Calibration()
-    self._reach = model.config.reach + _AROUND
-    graph, state = nnx.split(model)
-
-    @jax.jit
-    def predict(state, maps, log2_interval, length):
-      return nnx.merge(graph, state)(maps, log2_interval, length)
-
-    self._predict = functools.partial(predict, state)
+    self._reach = judge.reach + _AROUND
+    self._program = judge.program
 
   def detect(
     self,
@@ -152,6 +140,7 @@ class ChangeDetector:
     | Sequence[np.ndarray],
     fps: float | Fraction | None = None,
     on_progress: Callable[[float], None] | None = None,
+    maps: motion_maps.MotionMaps | None = None,
   ) -> PictureChanges:
     """Finds the changes of one video, reading it once.
 
@@ -161,6 +150,7 @@ class ChangeDetector:
       fps: frames per second at which frames are played; 30 if not given. A
         file says it by itself.
       on_progress: called now and then with the share that is done, 0..1.
+      maps: between these frames in memory, where others look at them as well.
 
     Returns:
       The answer; without changes when nothing moves, or each shot is short.
@@ -178,7 +168,10 @@ class ChangeDetector:
     else:
       frames = memory_frames.as_frames(source, fps, motion.to_flow_size)
       found = self._detect(
-        picture.small_frames(frames), motion_maps.MotionMaps(), 0.0, advance
+        picture.small_frames(frames),
+        maps or motion_maps.MotionMaps(),
+        0.0,
+        advance,
       )
     advance(1.0)
     return found
@@ -203,17 +196,18 @@ class ChangeDetector:
       ends_shot: whether it ends with the last one.
     """
     intervals = np.log2(np.diff(times_s))
-    padded = next(size for size in _PADDED if size >= len(maps))
+    padded = next(size for size in network.LENGTHS if size >= len(maps))
     padding = padded - len(maps)
     log2_interval = np.pad(intervals - np.median(intervals), (0, padding))
-    found = self._predict(
+    found = self._program(padded)(
       np.pad(maps, [(0, padding)] + [(0, 0)] * 3)[None],
       log2_interval[None].astype(np.float32),
       np.array([len(maps)], np.int32),
     )
     # Row i is about the frame that begins map i; the last frame begins none.
     logit, log2_ratio, spread = (
-      np.append(x[0, : len(maps)], 0.0).astype(np.float64) for x in found
+      np.append(np.asarray(x)[0, : len(maps)], 0.0).astype(np.float64)
+      for x in found
     )
     logit[~_moving(maps)] = logit[-1] = _NEVER
     if begins_shot:
@@ -291,13 +285,13 @@ class ChangeDetector:
     """The peaks of the probability."""
     probability = _probability(found.log_odds)
     usual_s = max(float(np.median(np.diff(times_s, append=np.inf))), 1e-3)
-    peaks, _ = scipy.signal.find_peaks(
+    tops = peaks(
       # Plateaus of certainty have their middle, where the odds are highest.
       np.pad(found.log_odds, 1, constant_values=_NEVER),
-      height=np.log(self._calibration.alarm / (1 - self._calibration.alarm)),
-      distance=max(1, round(_APART_S / usual_s)),
+      least=np.log(self._calibration.alarm / (1 - self._calibration.alarm)),
+      apart=max(1, round(_APART_S / usual_s)),
     )
-    for peak in peaks - 1:
+    for peak in tops - 1:
       near = np.abs(times_s - times_s[peak]) <= _APART_S / 3
       weight = probability * near
       log2_ratio = float((weight * found.log2_ratio).sum() / weight.sum())
@@ -341,8 +335,9 @@ def load_change_detector(name: str = "tiny") -> ChangeDetector:
   Raises:
     SpeedflowError: there are no such weights.
   """
-  model, extra = weights.CHANGE.load(name)
-  return ChangeDetector(model, Calibration(**extra.get("calibration", {})))
+  extra = weights.CHANGE.header(name)["extra"]
+  calibration = Calibration(**extra.get("calibration", {}))
+  return ChangeDetector(network.of_weights(name), calibration)
 
 
 def _probability(log_odds: np.ndarray) -> np.ndarray:
@@ -355,7 +350,8 @@ def _moving(maps: np.ndarray) -> np.ndarray:
   cells = np.sort(change.reshape(len(maps), -1).astype(np.float32), axis=1)
   fastest = cells[:, -4:].mean(1)
   # On one side it may be all but still: there the video was slowed.
-  about = scipy.ndimage.uniform_filter1d(fastest, 2 * _EDGE, mode="nearest")
+  around = np.pad(fastest, (_EDGE, _EDGE - 1), mode="edge")
+  about = np.convolve(around, np.ones(2 * _EDGE) / (2 * _EDGE), "valid")
   return np.append(about, about[-1]) > _STILL
 
 

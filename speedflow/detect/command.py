@@ -65,7 +65,9 @@ def run(args: argparse.Namespace) -> int:
       file: str, on_progress: Callable[[float], None]
     ) -> detect_lib.Detection:
       found = detector.detect(file, on_progress=on_progress)
-      return witness.add(found, declared.ask(file, args.ignore_metadata))
+      return witness.add(
+        found, declared.ask(file, args.ignore_metadata, found.info)
+      )
 
     detections, interrupted = batch.ask(
       args, answer, detect_lib.Detection.failed

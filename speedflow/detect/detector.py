@@ -194,6 +194,7 @@ class Detector:
       cuts_s=of_picture.cuts_s,
       clocks=evidence.clocks,
       damage=video.damage,
+      info=video.info,
     )
 
   def _of_sound(self, path: str | os.PathLike[str]) -> _OfSound:

@@ -1,12 +1,17 @@
 """Trained weights of speed-change detectors."""
 
-from speedflow.models import change_net
+from typing import TYPE_CHECKING
+
 from speedflow.weights.kind import Kind
 
-CHANGE = Kind(
+if TYPE_CHECKING:
+  from speedflow.models import change_net
+
+CHANGE: "Kind[change_net.ChangeNet]" = Kind(
   "change",
   "a speed-change detector",
-  change_net.ChangeNetConfig,
-  change_net.ChangeNet,
+  "speedflow.models.change_net",
+  "ChangeNetConfig",
+  "ChangeNet",
   not_kept=("dtype", "dropout"),
 )

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from speedflow import media
 from speedflow.clocks.reading import Name as ClockName
 from speedflow.clocks.reading import Reading as ClockReading
 from speedflow.declared import Declaration
@@ -87,6 +88,7 @@ class Estimate:
     fps_nominal: frames per second as the file's header states it, or None.
     variable_rate: whether the intervals between frames differ, or None.
     damage: what of the file could not be read, or None.
+    info: what the file is, for who asks it more; None of frames in memory.
     speed: the one number for the whole video, or None.
     speed_low: lower end of its 80 % interval, or None.
     speed_high: upper end of its 80 % interval, or None.
@@ -112,6 +114,7 @@ class Estimate:
   fps_nominal: float | None = None
   variable_rate: bool | None = None
   damage: str | None = None
+  info: media.VideoInfo | None = None
   speed: float | None = None
   speed_low: float | None = None
   speed_high: float | None = None

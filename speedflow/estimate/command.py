@@ -71,7 +71,9 @@ def run(args: argparse.Namespace) -> int:
       file: str, on_progress: Callable[[float], None]
     ) -> estimate_lib.Estimate:
       found = joint.estimate(estimator, file, on_progress)
-      return witness.weigh(found, declared.ask(file, args.ignore_metadata))
+      return witness.weigh(
+        found, declared.ask(file, args.ignore_metadata, found.info)
+      )
 
     estimates, interrupted = batch.ask(
       args, answer, estimate_lib.Estimate.failed

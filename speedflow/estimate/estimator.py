@@ -25,7 +25,6 @@ from speedflow.estimate import (
 )
 from speedflow.estimate.answer import Estimate
 from speedflow.evaluation.speed import Z80
-from speedflow.models import motion_net
 from speedflow.pictures import ahead, memory_frames, motion_maps
 from speedflow.pictures import shots as picture
 from speedflow.timewarp import labels
@@ -78,21 +77,17 @@ class SpeedEstimator:
   """
 
   def __init__(
-    self,
-    model: motion_net.MotionNet,
-    window: int,
-    calibration: Calibration | None = None,
+    self, reader: network.Reader, calibration: Calibration | None = None
   ):
     """Wraps a trained network.
 
     Args:
-      model: the network, in evaluation mode.
-      window: motion maps in a window, as in training.
+      reader: the network: `network.of_model` or `network.of_weights`.
       calibration: of its intervals.
     """
     calibration = calibration or Calibration()
     self.network = network.WindowNetwork(
-      model, window, calibration.frequency(len(model.config.centres))
+      reader, calibration.frequency(len(reader.centres))
     )
     self._widths = segments.Widths(calibration.window, calibration.file)
 
@@ -106,6 +101,7 @@ class SpeedEstimator:
     fps: float | Fraction | None = None,
     on_progress: Callable[[float], None] | None = None,
     changes_s: Sequence[float] | None = None,
+    maps: motion_maps.MotionMaps | None = None,
   ) -> Estimate:
     """Estimates one video.
 
@@ -119,6 +115,7 @@ class SpeedEstimator:
         presentation times of frames, seconds on the file's clock (of frames in
         memory: after the first). Segments lie between them, and nothing is
         looked at across them. By default they are found from the estimates.
+      maps: between these frames in memory, where others look at them as well.
 
     Returns:
       The answer. Its status is "uncertain" when the picture does not tell.
@@ -136,7 +133,7 @@ class SpeedEstimator:
       frames += memory_frames.as_frames(source, fps, motion.to_flow_size)
     timed = pieces.TimedFrames(picture.small_frames(frames))
     found = self._windows(
-      timed, motion_maps.MotionMaps(), True, changes_s or ()
+      timed, maps or motion_maps.MotionMaps(), True, changes_s or ()
     )
     duration_s = len(frames) / float(rate)
     return segments.summarise(
@@ -180,7 +177,11 @@ class SpeedEstimator:
     return answers
 
   def respeeded(
-    self, images: Sequence[np.ndarray], fps: float
+    self,
+    images: Sequence[np.ndarray],
+    fps: float,
+    maps: motion_maps.MotionMaps | None = None,
+    first: int = 0,
   ) -> Respeeded | None:
     """What a shot says of its speed, seen at several speeds.
 
@@ -190,16 +191,23 @@ class SpeedEstimator:
     Args:
       images: consecutive frames without a cut, uint8 [96, 128] each.
       fps: frames per second at which they are played.
+      maps: between the frames of a stretch, where others look at them as well.
+      first: number of the first image in that stretch.
 
     Returns:
       The answer; None where nothing tells.
     """
-    mapper = motion.MotionMapper()
+    maps = maps or motion_maps.MotionMaps()
+    rate = memory_frames.frame_rate(fps)
+    frames = [
+      media.Frame(image, number / rate)
+      for number, image in enumerate(images, first)
+    ]
     readings = strides.read(
       self.network,
       images,
       np.arange(len(images)) / fps,
-      lambda chosen: mapper.along([images[i] for i in chosen]),
+      lambda chosen: maps.along([frames[i] for i in chosen]),
     )
     if not readings:
       return None
@@ -242,6 +250,7 @@ class SpeedEstimator:
       fps_nominal=float(video.info.fps_nominal),
       variable_rate=not timeline.even,
       damage=video.damage,
+      info=video.info,
     )
 
   def _windows(
@@ -279,6 +288,6 @@ def load_estimator(name: str = "tiny") -> SpeedEstimator:
   Raises:
     SpeedflowError: there are no such weights.
   """
-  model, extra = weights.SPEED.load(name)
+  extra = weights.SPEED.header(name)["extra"]
   calibration = Calibration(**extra.get("calibration", {}))
-  return SpeedEstimator(model, extra["window"], calibration)
+  return SpeedEstimator(network.of_weights(name), calibration)

@@ -1,20 +1,101 @@
 """The trained network of the estimator, from motion maps to likelihoods."""
 
 import functools
-from collections.abc import Sequence
+import pathlib
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
-import jax
 import numpy as np
-from flax import nnx
 
-from speedflow.estimate import belief
-from speedflow.models import motion_net
+from speedflow.data import motion
+from speedflow.estimate import belief, weights
+from speedflow.weights import programs
 
-# Windows through the network at a time; one shape, compiled once.
-_BATCH = 8
+if TYPE_CHECKING:
+  from speedflow.models import motion_net
+
+# Windows through the network at a time; one shape, compiled once. Larger ones
+# take no less time a window, and more of them stays empty.
+_BATCH = 4
 # How much of the frequency of labels is taken out of the answers of the
 # network; by the errors on repositories that training has not seen.
 _FREQUENCY_POWER = 0.5
+
+
+class Reader(NamedTuple):
+  """A trained network, ready to run.
+
+  Attributes:
+    window: maps in a window, as it was trained; a shorter one is padded.
+    centres: log2 step at the network's bins, float64 [bins], increasing.
+    program: gives it: a function of motion maps, float16
+      [4, `window`, 12, 16, 8], and of how many of them are there, int32 [4],
+      that returns the probabilities of the bins, float32 [4, bins], in a tuple.
+  """
+
+  window: int
+  centres: np.ndarray
+  program: Callable[[], programs.Program]
+
+
+def of_model(model: "motion_net.MotionNet", window: int) -> Reader:
+  """Makes a network ready that was just built.
+
+  Args:
+    model: the network, in evaluation mode.
+    window: maps in a window, as it was trained.
+  """
+
+  def program() -> programs.Program:
+    import jax
+
+    return jax.jit(_function(model))
+
+  centres = np.asarray(model.config.centres, np.float64)
+  return Reader(window, centres, functools.cache(program))
+
+
+def of_weights(name: str | pathlib.Path) -> Reader:
+  """Makes a network ready whose weights are in a file.
+
+  JAX is imported meanwhile, and Flax if the network has to be compiled.
+
+  Args:
+    name: as for `Kind.find`.
+
+  Raises:
+    SpeedflowError: there are no such weights.
+  """
+  header = weights.SPEED.header(name)
+  window = int(header["extra"]["window"])
+  sha256 = weights.SPEED.digest(name)
+  shape = (_BATCH, window, *motion.MAP_SIZE, len(motion.CHANNELS))
+
+  def program() -> programs.Program:
+    return programs.kept(
+      sha256,
+      lambda: _function(weights.SPEED.load(name)[0]),
+      [(shape, np.float16), ((_BATCH,), np.int32)],
+      outputs=1,
+    )
+
+  config = header["config"]
+  centres = np.linspace(
+    config["low"], config["high"], config["bins"], dtype=np.float32
+  )
+  return Reader(window, centres.astype(np.float64), programs.begun(program))
+
+
+def _function(model: "motion_net.MotionNet") -> programs.Program:
+  import jax
+  from flax import nnx
+
+  graph, state = nnx.split(model)
+
+  def predict(maps: jax.Array, length: jax.Array) -> tuple[jax.Array]:
+    return (jax.nn.softmax(nnx.merge(graph, state)(maps, length)),)
+
+  return predict
 
 
 class WindowNetwork:
@@ -25,29 +106,17 @@ class WindowNetwork:
     window: maps in a window; a shorter one is padded.
   """
 
-  def __init__(
-    self,
-    model: motion_net.MotionNet,
-    window: int,
-    label_frequency: np.ndarray,
-  ):
-    """Compiles a network.
+  def __init__(self, reader: Reader, label_frequency: np.ndarray):
+    """Wraps a network.
 
     Args:
-      model: the network, in evaluation mode.
-      window: maps in a window, as it was trained.
+      reader: the network.
       label_frequency: of each bin in training, float64 [bins].
     """
-    self.window = window
-    self.centres = np.asarray(model.config.centres, np.float64)
+    self.window = reader.window
+    self.centres = reader.centres
     self._label_frequency = label_frequency
-    graph, state = nnx.split(model)
-
-    @jax.jit
-    def predict(state, maps, length):
-      return jax.nn.softmax(nnx.merge(graph, state)(maps, length))
-
-    self._predict = functools.partial(predict, state)
+    self._program = reader.program
 
   def likelihood(self, windows: Sequence[np.ndarray]) -> np.ndarray:
     """Likelihood of the step from frame to frame, of each window by itself.
@@ -72,5 +141,6 @@ class WindowNetwork:
       for row, window in enumerate(part):
         maps[row, : len(window)] = window
         length[row] = len(window)
-      found.append(np.asarray(self._predict(maps, length))[: len(part)])
+      (probability,) = self._program()(maps, length)
+      found.append(np.asarray(probability)[: len(part)])
     return np.concatenate(found)

@@ -1,21 +1,15 @@
 """From sound to the speed at which it is played."""
 
 import dataclasses
-import functools
 from collections.abc import Iterable
 
-import jax
 import numpy as np
-from flax import nnx
 
 from speedflow import media
-from speedflow.estimate import weights
+from speedflow.estimate import sound_network, weights
 from speedflow.evaluation.speed import Z80
-from speedflow.models import sound_net
 from speedflow.sound import evidence, music, spectra
 
-# Windows through the network at a time; one shape, compiled once.
-_BATCH = 16
 # Windows say much the same: more than so many add nothing.
 _INDEPENDENT = 4.0
 # Octaves: an interval wider than this says nothing.
@@ -40,23 +34,17 @@ class SoundSpeed:
 class SoundModel:
   """Estimates how fast sound is played."""
 
-  def __init__(self, model: sound_net.SoundNet, width: float = Z80):
+  def __init__(self, listener: sound_network.Listener, width: float = Z80):
     """Wraps a trained network.
 
     Args:
-      model: the network, in evaluation mode.
+      listener: the network: `sound_network.of_model` or `of_weights`.
       width: half width of an 80 % interval, in predicted standard deviations.
     """
     self._width = width
-    self._columns = model.config.columns
-    self._centres = np.asarray(model.config.centres, np.float64)
-    graph, state = nnx.split(model)
-
-    @jax.jit
-    def predict(state, decibels):
-      return jax.nn.log_softmax(nnx.merge(graph, state)(decibels))
-
-    self._predict = functools.partial(predict, state)
+    self._columns = listener.columns
+    self._centres = listener.centres
+    self._program = listener.program
 
   def estimate(
     self,
@@ -130,11 +118,12 @@ class SoundModel:
   def _log_probability(self, windows: np.ndarray) -> np.ndarray:
     """Of the bins, for windows [n, columns, BANDS]: float64 [n, bins]."""
     found = []
-    for first in range(0, len(windows), _BATCH):
-      part = windows[first : first + _BATCH]
-      padded = np.zeros((_BATCH, *part.shape[1:]), np.float32)
+    for first in range(0, len(windows), sound_network.BATCH):
+      part = windows[first : first + sound_network.BATCH]
+      padded = np.zeros((sound_network.BATCH, *part.shape[1:]), np.float32)
       padded[: len(part)] = part
-      found.append(np.asarray(self._predict(padded))[: len(part)])
+      (probability,) = self._program()(padded)
+      found.append(np.asarray(probability)[: len(part)])
     return np.concatenate(found).astype(np.float64)
 
 
@@ -147,5 +136,5 @@ def load_sound_model(name: str = "tiny") -> SoundModel:
   Raises:
     SpeedflowError: there are no such weights.
   """
-  model, extra = weights.SOUND.load(name)
-  return SoundModel(model, extra.get("width", Z80))
+  extra = weights.SOUND.header(name)["extra"]
+  return SoundModel(sound_network.of_weights(name), extra.get("width", Z80))

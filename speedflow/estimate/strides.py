@@ -34,6 +34,14 @@ class Reading(NamedTuple):
   likelihood: np.ndarray
 
 
+class _Look(NamedTuple):
+  """The windows of a stride that tell; times as those of `Reading`."""
+
+  start_s: np.ndarray
+  end_s: np.ndarray
+  windows: list[np.ndarray]
+
+
 @dataclasses.dataclass(frozen=True)
 class WindowEstimate:
   """The estimate of one window.
@@ -89,7 +97,7 @@ def read(
   if telling.drawn(images):
     return []
   kept = labels.true_frames(images, times_s)
-  readings = []
+  looks: list[tuple[int, _Look]] = []
   for stride in STRIDES:
     chosen = kept.indices[::stride]
     if len(chosen) <= motion.MIN_MAPS:
@@ -100,22 +108,28 @@ def read(
       for start in window_starts(len(maps), net.window)
     }
     starts = [s for s, w in windows.items() if telling.tells_speed(w)]
-    if not starts:
-      if any(map(telling.moves, windows.values())):
-        # A drifting pattern, aliased, would tell something at last.
-        break
-      continue
-    seen = net.likelihood([windows[start] for start in starts])
-    to_speed = labels.step_to_speed(-np.log2(stride), kept.fps)
-    ends = np.minimum(np.array(starts) + net.window, len(maps))
-    readings.append(
-      Reading(
-        start_s=times_s[chosen][starts],
-        end_s=times_s[chosen][ends],
-        likelihood=belief.on_grid(seen, net.centres + to_speed),
-      )
+    if starts:
+      told = [windows[start] for start in starts]
+      ends = np.minimum(np.array(starts) + net.window, len(maps))
+      look = _Look(times_s[chosen][starts], times_s[chosen][ends], told)
+      looks.append((stride, look))
+    elif any(map(telling.moves, windows.values())):
+      # A drifting pattern, aliased, would tell something at last.
+      break
+  # All at once, so that no batch of the network stays half empty.
+  seen = net.likelihood([w for _, look in looks for w in look.windows])
+  rows = np.split(seen, np.cumsum([len(look.windows) for _, look in looks]))
+  return [
+    Reading(
+      look.start_s,
+      look.end_s,
+      belief.on_grid(
+        likelihood,
+        net.centres + labels.step_to_speed(-np.log2(stride), kept.fps),
+      ),
     )
-  return readings
+    for (stride, look), likelihood in zip(looks, rows, strict=False)
+  ]
 
 
 def fuse(readings: Sequence[Reading]) -> list[WindowEstimate]:

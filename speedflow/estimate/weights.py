@@ -1,22 +1,28 @@
 """Trained weights of what estimates speed, from pictures and from sound."""
 
-from speedflow.models import motion_net, sound_net
+from typing import TYPE_CHECKING
+
 from speedflow.weights.kind import Kind
 
-SPEED = Kind(
+if TYPE_CHECKING:
+  from speedflow.models import motion_net, sound_net
+
+SPEED: "Kind[motion_net.MotionNet]" = Kind(
   "speed",
   "a speed estimator",
-  motion_net.MotionNetConfig,
-  motion_net.MotionNet,
+  "speedflow.models.motion_net",
+  "MotionNetConfig",
+  "MotionNet",
   not_kept=("dtype", "remat", "dropout"),
   check=lambda extra: int(extra["window"]),
 )
 """Its extra "window" is the number of motion maps of a window in training."""
 
-SOUND = Kind(
+SOUND: "Kind[sound_net.SoundNet]" = Kind(
   "sound",
   "a sound speed network",
-  sound_net.SoundNetConfig,
-  sound_net.SoundNet,
+  "speedflow.models.sound_net",
+  "SoundNetConfig",
+  "SoundNet",
   not_kept=("dtype", "dropout"),
 )

@@ -4,7 +4,6 @@ import dataclasses
 from collections.abc import Callable
 
 import numpy as np
-from scipy import stats
 
 Z80 = 1.2815515655446004
 """Half width of an 80 % interval of a Gaussian, in standard deviations."""
@@ -40,6 +39,9 @@ def score(estimate: np.ndarray, truth: np.ndarray) -> SpeedScores:
     estimate: float [n].
     truth: float [n].
   """
+  # It takes a second to import, and who estimates needs the width above only.
+  from scipy import stats
+
   error = np.abs(estimate - truth)
   mae = float(error.mean())
   varied = len(truth) > 1 and np.ptp(truth) > 0 and np.ptp(estimate) > 0

@@ -7,11 +7,12 @@ from speedflow.generate.generator import Facts, SpeedGenerator
 from speedflow.models import generator
 from speedflow.weights.kind import Kind
 
-GENERATOR = Kind(
+GENERATOR: Kind[generator.Generator] = Kind(
   "generator",
   "a generator",
-  generator.GeneratorConfig,
-  generator.Generator,
+  "speedflow.models.generator",
+  "GeneratorConfig",
+  "Generator",
   not_kept=("dtype", "remat", "attention"),
   check=lambda extra: Facts(**extra["facts"]),
 )

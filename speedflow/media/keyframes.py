@@ -8,7 +8,7 @@ from typing import NamedTuple
 import av
 import numpy as np
 from av.video.frame import VideoFrame
-from av.video.reformatter import Interpolation
+from av.video.reformatter import Interpolation, VideoReformatter
 
 from speedflow.errors import SpeedflowError
 from speedflow.media import container as media_container
@@ -61,6 +61,8 @@ def sample_keyframes(
     # Threads by frame would decode ahead, beyond the sample.
     stream.thread_type = "SLICE"
     unit = stream.time_base or Fraction(1, 1000)
+    # One for all pictures: to prepare its tables takes longer than to scale.
+    reformatter = VideoReformatter()
     due: Fraction | None = None
     held: list[VideoFrame] | None = None
     packets = media_container.packets(container, stream)
@@ -91,17 +93,22 @@ def sample_keyframes(
         if p.pts is not None and p.pts >= first and not p.is_corrupt
       ]
       if len(held) >= frames:
-        yield _sample(held[:frames], unit, size)
+        yield _sample(held[:frames], unit, size, reformatter)
         held = None
     if held:
-      yield _sample(held[:frames], unit, size)
+      yield _sample(held[:frames], unit, size, reformatter)
 
 
 def _sample(
-  pictures: list[VideoFrame], unit: Fraction, size: tuple[int, int]
+  pictures: list[VideoFrame],
+  unit: Fraction,
+  size: tuple[int, int],
+  reformatter: VideoReformatter,
 ) -> Sample:
   images = [
-    p.reformat(*size, "gray", interpolation=Interpolation.AREA).to_ndarray()
+    reformatter.reformat(
+      p, *size, "gray", interpolation=Interpolation.AREA, threads=1
+    ).to_ndarray()
     for p in pictures
   ]
   return Sample(images, [(p.pts or 0) * unit for p in pictures])

@@ -120,7 +120,7 @@ class Examination:
     """
     deadline_s = time.monotonic() + 60 * self.settings.max_minutes
     info = refusal.probe(self.path)
-    declared = declared_lib.ask(self.path, self.settings.ignore_metadata)
+    declared = declared_lib.ask(self.path, self.settings.ignore_metadata, info)
     limit_s = 3600 * self.settings.max_hours
     self.seconds = min(info.duration_s, limit_s)
     if info.duration_s > limit_s:

@@ -213,8 +213,9 @@ def _networks(
   detector = change_detector.load_change_detector(changes)
   return (
     estimator.load_estimator(weights),
-    lambda images, fps: [
-      change.time_s for change in detector.detect(images, fps).changes
+    lambda images, fps, maps: [
+      change.time_s
+      for change in detector.detect(images, fps, maps=maps).changes
     ],
   )
 

@@ -20,6 +20,7 @@ from speedflow.data import motion, schema, shots
 from speedflow.estimate import belief
 from speedflow.estimate import estimator as estimator_lib
 from speedflow.mine import refusal
+from speedflow.pictures import motion_maps
 
 PERIOD_S = 4.0
 """Seconds from one sample of the sparse scan to the next, at least."""
@@ -36,9 +37,12 @@ _LARGEST_HOLE = 3
 # Samples that go through the network together.
 _TOGETHER = 8
 
-FindChanges = Callable[[Sequence[np.ndarray], float], Sequence[float]]
-"""From frames, uint8 RGB [96, 128, 3], and their rate, frames per second, to
-the times at which speed changes, seconds after the first frame."""
+FindChanges = Callable[
+  [Sequence[np.ndarray], float, motion_maps.MotionMaps], Sequence[float]
+]
+"""From frames, uint8 RGB [96, 128, 3], their rate, frames per second, and the
+maps between them to the times at which speed changes, seconds after the first
+frame."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -259,9 +263,11 @@ def _estimated(
   # Of a variable rate, the average here.
   fps = (len(shot) - 1) / float(shot[-1].time - shot[0].time)
   images = [frame.image for frame in shot]
-  changes_s = find_changes(images, fps) if find_changes else None
+  # All networks look at the same pairs of frames.
+  maps = motion_maps.MotionMaps.in_memory()
+  changes_s = find_changes(images, fps, maps) if find_changes else None
   gray = [cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in images]
-  answer = estimator.estimate(gray, fps, changes_s=changes_s)
+  answer = estimator.estimate(gray, fps, changes_s=changes_s, maps=maps)
   for segment in answer.segments:
     piece = Piece(
       start_s + segment.start_s,
@@ -274,7 +280,9 @@ def _estimated(
     )
     if piece.tells and piece.speed <= _CLOSE * max_speed:
       first, end = (round(t * fps) for t in (segment.start_s, segment.end_s))
-      piece = _weighed(piece, estimator.respeeded(gray[first:end], fps))
+      piece = _weighed(
+        piece, estimator.respeeded(gray[first:end], fps, maps, first)
+      )
     yield piece
 
 

@@ -6,15 +6,14 @@ local in time: the network is equivariant to shifts, and its receptive field is
 `reach` maps on either side.
 """
 
-import dataclasses
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
-from jax.typing import DTypeLike
 
 from speedflow.models import change_statistics
+from speedflow.models.change_config import ChangeNetConfig
 from speedflow.models.motion_net import (
   TemporalBlock,
   encode_maps,
@@ -25,33 +24,6 @@ from speedflow.models.motion_net import (
 _CHANNELS = 8
 # Octaves: smallest standard deviation of a ratio that is ever claimed.
 _SHARPEST = 0.03
-
-
-@dataclasses.dataclass(frozen=True)
-class ChangeNetConfig:
-  """Sizes of a `ChangeNet`.
-
-  Attributes:
-    width: features of a patch; the whole picture has twice as many.
-    patch: side of a patch, in cells of the motion maps.
-    patch_dilations: of the temporal blocks of the patches.
-    picture_dilations: of those of the whole picture.
-    dropout: rate, in training.
-    dtype: what the network computes in; parameters are float32.
-  """
-
-  width: int = 32
-  patch: int = 4
-  patch_dilations: tuple[int, ...] = (1, 2, 4)
-  picture_dilations: tuple[int, ...] = (1, 2, 4, 8)
-  dropout: float = 0.1
-  dtype: DTypeLike = jnp.float32
-
-  @property
-  def reach(self) -> int:
-    """Maps on either side that an answer depends on."""
-    blocks = sum(self.patch_dilations) + sum(self.picture_dilations)
-    return blocks + change_statistics.SCALES[-1]
 
 
 class Change(NamedTuple):

@@ -1,7 +1,10 @@
 """Motion maps of a video, each computed once for all networks that read it."""
 
+import io
 import itertools
 from collections.abc import Sequence
+from concurrent import futures
+from typing import Self
 
 import numpy as np
 
@@ -9,6 +12,10 @@ from speedflow import media
 from speedflow.data import motion
 from speedflow.pictures import spool
 
+# Threads that share the pairs of frames of one call, and the fewest pairs that
+# are worth one.
+_THREADS = 2
+_FEWEST = 16
 _SHAPE = (*motion.MAP_SIZE, len(motion.CHANNELS))
 
 
@@ -28,6 +35,11 @@ class MotionMaps:
     self._kept = kept
     self._places: dict[tuple[float, float], spool.Place] = {}
 
+  @classmethod
+  def in_memory(cls) -> Self:
+    """Maps that are kept in memory: for a stretch of bounded length."""
+    return cls(spool.Spool("memory", io.BytesIO()))
+
   def along(self, frames: Sequence[media.Frame]) -> np.ndarray:
     """Maps between consecutive ones of these frames.
 
@@ -40,10 +52,20 @@ class MotionMaps:
     Raises:
       SpeedflowError: there is no room to keep them.
     """
+    pairs = list(itertools.pairwise(frames))
+    share = max(_FEWEST, -(-len(pairs) // _THREADS))
+    parts = [pairs[n : n + share] for n in range(0, len(pairs), share)]
+    first, *others = parts
+    with futures.ThreadPoolExecutor(max_workers=_THREADS - 1) as pool:
+      pending = [pool.submit(self._of_pairs, part) for part in others]
+      found = self._of_pairs(first)
+      return np.stack([*found, *(x for job in pending for x in job.result())])
+
+  def _of_pairs(
+    self, pairs: Sequence[tuple[media.Frame, media.Frame]]
+  ) -> list[np.ndarray]:
     mapper = motion.MotionMapper()
-    return np.stack(
-      [self._between(mapper, *pair) for pair in itertools.pairwise(frames)]
-    )
+    return [self._between(mapper, *pair) for pair in pairs]
 
   def _between(
     self, mapper: motion.MotionMapper, before: media.Frame, after: media.Frame

@@ -45,7 +45,8 @@ class Picture:
       SpeedflowError: the file cannot be read.
     """
     self.path = path
-    self.info = media.probe(path)
+    self._reader: media.VideoReader | None = self._opened()
+    self.info = self._reader.info
     self._spool = spool.Spool(path, kept) if keep or kept else None
     self.maps = motion_maps.MotionMaps(self._spool)
     self.damage: str | None = None
@@ -57,6 +58,8 @@ class Picture:
   def __exit__(self, *unused_exception: object) -> None:
     if self._spool:
       self._spool.close()
+    if self._reader:
+      self._reader.close()
 
   def frames(self) -> Iterator[shots.Numbered]:
     """Yields all frames as `small_frames` does.
@@ -72,7 +75,9 @@ class Picture:
         yield shots.Numbered(shot, frame)
       return
     places = []
-    with media.VideoReader(self.path, size=motion.FRAME_SIZE[::-1]) as reader:
+    # The first look goes on where the file was opened.
+    reader, self._reader = self._reader or self._opened(), None
+    with reader:
       for numbered in small_frames(reader, reader.resumed):
         if self._spool:
           place = self._spool.put(numbered.frame.image.tobytes())
@@ -81,6 +86,9 @@ class Picture:
       self.damage = reader.damage
     # Only once all of them are kept.
     self._places = places
+
+  def _opened(self) -> media.VideoReader:
+    return media.VideoReader(self.path, size=motion.FRAME_SIZE[::-1])
 
 
 def small_frames(

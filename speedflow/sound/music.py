@@ -1,7 +1,6 @@
 """Is it music? Tones that are held say so; voices glide, scenes are noisy."""
 
 import numpy as np
-from scipy import ndimage
 
 from speedflow.sound import spectra
 
@@ -28,6 +27,9 @@ class HeldTones:
 
   def add(self, decibels: np.ndarray) -> None:
     """Takes in the next columns, float32 [n, BANDS]."""
+    # Files without sound need not wait for the import.
+    from scipy import ndimage
+
     part = decibels[:, _BANDS]
     around = ndimage.median_filter(part, (1, _NEIGHBOURS))
     for stands_out in part - around > _PROMINENCE_DB:

@@ -1,11 +1,16 @@
 """Trained weights of temporal super-resolution."""
 
-from speedflow.models import superres
+from typing import TYPE_CHECKING
+
 from speedflow.weights.kind import Kind
 
-SUPERRES = Kind(
+if TYPE_CHECKING:
+  from speedflow.models import superres
+
+SUPERRES: "Kind[superres.SuperResNet]" = Kind(
   "superres",
   "temporal super-resolution",
-  superres.SuperResConfig,
-  superres.SuperResNet,
+  "speedflow.models.superres",
+  "SuperResConfig",
+  "SuperResNet",
 )

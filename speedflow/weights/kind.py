@@ -4,20 +4,22 @@ Every verb declares the kinds that it uses; writing, reading and finding files
 of weights is the same for all.
 """
 
+import contextlib
 import dataclasses
 import hashlib
+import importlib
 import pathlib
-from collections.abc import Callable
-from typing import Any, Generic, Protocol, TypeVar
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from flax import nnx
 
 from speedflow import inputs, wording
 from speedflow.errors import SpeedflowError
 from speedflow.weights import parameter_file
+
+if TYPE_CHECKING:
+  import jax
 
 FOLDER = pathlib.Path(__file__).parent
 """Where the shipped weights are."""
@@ -42,8 +44,10 @@ class Kind(Generic[_Network]):
   Attributes:
     name: begins the names of shipped files, as in speed_tiny.safetensors.
     what: one of it, for the user, such as "a speed estimator".
-    config: class of its configuration, a dataclass.
-    module: class of the network.
+    module: name of the module that defines it. It is imported when a network
+      is wanted: that takes longer than to read a compiled one.
+    config: name there of the class of its configuration, a dataclass.
+    network: name there of its own class.
     not_kept: fields of the configuration that only matter in training.
     check: raises KeyError, TypeError or ValueError for `extra` (see `save`)
       that lacks what the kind needs.
@@ -51,8 +55,9 @@ class Kind(Generic[_Network]):
 
   name: str
   what: str
-  config: Callable[..., Any]
-  module: Callable[[Any, nnx.Rngs], _Network]
+  module: str
+  config: str
+  network: str
   not_kept: tuple[str, ...] = ("dtype",)
   check: Callable[[dict[str, Any]], object] = lambda extra: None
 
@@ -72,6 +77,9 @@ class Kind(Generic[_Network]):
     Raises:
       SpeedflowError: the name of the file ends otherwise.
     """
+    import jax
+    from flax import nnx
+
     fields = dataclasses.asdict(model.config)
     for field in self.not_kept:
       del fields[field]
@@ -95,17 +103,13 @@ class Kind(Generic[_Network]):
     Raises:
       SpeedflowError: no such file, or it holds something else.
     """
+    import jax
+    from flax import nnx
+
     path = self.find(name)
-    try:
-      stored, header = parameter_file.read(path, self.what)
+    stored, header = self._read(path)
+    with self._refused(path):
       model = nnx.eval_shape(lambda: self._build(header))
-    except FileNotFoundError as error:
-      raise self._missing(path) from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
-      raise SpeedflowError(
-        f"{path}: not weights of {self.what} ({wording.one_line(error)}); "
-        "write them with `speedflow eval --export`"
-      ) from error
     graph, state = nnx.split(model)
     filled = jax.tree_util.tree_map_with_path(
       lambda key, spec: _checked(path, stored, _name(key), spec.shape),
@@ -115,6 +119,17 @@ class Kind(Generic[_Network]):
     model = nnx.merge(graph, state)
     model.eval()
     return model, header["extra"]
+
+  def header(self, name: str | pathlib.Path = "tiny") -> dict[str, Any]:
+    """What is kept beside the parameters: "config" and "extra".
+
+    Args:
+      name: as for `find`.
+
+    Raises:
+      SpeedflowError: no such file, or it holds something else.
+    """
+    return self._read(self.find(name))[1]
 
   def find(self, name: str | pathlib.Path = "tiny") -> pathlib.Path:
     """Where weights are; whether there are any is not asked.
@@ -142,18 +157,44 @@ class Kind(Generic[_Network]):
     with path.open("rb") as file:
       return hashlib.file_digest(file, "sha256").hexdigest()
 
+  def _read(
+    self, path: pathlib.Path
+  ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Parameters and header of a file of this kind."""
+    with self._refused(path):
+      stored, header = parameter_file.read(path, self.what)
+      if header["kind"] != self.name:
+        raise ValueError(f"of the kind {header['kind']!r}")
+      self.check(header["extra"])
+    return stored, header
+
+  @contextlib.contextmanager
+  def _refused(self, path: pathlib.Path) -> Iterator[None]:
+    """Says in one line what is wrong with a file of weights."""
+    try:
+      yield
+    except FileNotFoundError as error:
+      raise self._missing(path) from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+      raise SpeedflowError(
+        f"{path}: not weights of {self.what} ({wording.one_line(error)}); "
+        "write them with `speedflow eval --export`"
+      ) from error
+
   def _build(self, header: dict[str, Any]) -> _Network:
     """Makes the network, with any parameters."""
-    if header["kind"] != self.name:
-      raise ValueError(f"of the kind {header['kind']!r}")
-    self.check(header["extra"])
+    from flax import nnx
+
     fields = {
       field: tuple(value) if isinstance(value, list) else value
       for field, value in header["config"].items()
     }
     if "dropout" in self.not_kept:
       fields["dropout"] = 0.0
-    return self.module(self.config(**fields), nnx.Rngs(0))
+    module = importlib.import_module(self.module)
+    config = getattr(module, self.config)(**fields)
+    network: _Network = getattr(module, self.network)(config, nnx.Rngs(0))
+    return network
 
   def _missing(self, path: pathlib.Path) -> SpeedflowError:
     return SpeedflowError(
@@ -177,6 +218,8 @@ def is_path(name: str | pathlib.Path) -> bool:
 
 
 def _name(key: tuple[Any, ...]) -> str:
+  import jax
+
   return jax.tree_util.keystr(key, simple=True, separator="/")
 
 
@@ -185,7 +228,9 @@ def _checked(
   stored: dict[str, np.ndarray],
   name: str,
   shape: tuple[int, ...],
-) -> jax.Array:
+) -> "jax.Array":
+  import jax.numpy as jnp
+
   if name not in stored or stored[name].shape != shape:
     raise SpeedflowError(
       f"{path}: {name} should have the shape {shape}; these weights belong "

@@ -10,7 +10,7 @@ from speedflow import load_estimator, media
 from speedflow.demo import clips
 from speedflow.errors import SpeedflowError
 from speedflow.estimate import estimator as estimator_lib
-from speedflow.estimate import strides, weights
+from speedflow.estimate import network, strides, weights
 from speedflow.models import motion_net
 
 _WINDOW = 47
@@ -22,7 +22,9 @@ _CONFIG = motion_net.MotionNetConfig(
 @pytest.fixture(scope="module")
 def toy(random_net):
   """An estimator with random parameters: it has opinions, but no sense."""
-  return estimator_lib.SpeedEstimator(random_net(_CONFIG), _WINDOW)
+  return estimator_lib.SpeedEstimator(
+    network.of_model(random_net(_CONFIG), _WINDOW)
+  )
 
 
 @pytest.fixture(scope="module")
@@ -202,7 +204,8 @@ def test_intervals_are_as_wide_as_their_calibration(random_net):
   model = random_net(_CONFIG)
   narrow, wide = (
     estimator_lib.SpeedEstimator(
-      model, _WINDOW, estimator_lib.Calibration(file=half_width)
+      network.of_model(model, _WINDOW),
+      estimator_lib.Calibration(file=half_width),
     ).estimate(frames)
     for half_width in (1.0, 2.0)
   )

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from speedflow import media
+from speedflow.data import motion
 from speedflow.demo import clips
+from speedflow.detect import change_detector
 from speedflow.estimate import estimator
 from speedflow.mine import scan
 
@@ -75,7 +77,9 @@ def test_pieces_cover_a_span_in_order(tiny, clip):
 
 def test_pieces_end_at_changes_that_are_given(tiny, clip):
   (span,) = scan.worth_a_look([], 0.5, 1.0)
-  found = scan.pieces(clip, span, tiny, 0.5, lambda images, fps: [10 / fps])
+  found = scan.pieces(
+    clip, span, tiny, 0.5, lambda images, fps, maps: [10 / fps]
+  )
   first = next(iter(found))
   assert first.seconds == pytest.approx(10 / first.fps)
 
@@ -101,3 +105,28 @@ def test_glance_knows_a_clip_about_as_the_estimate_does(tiny, clip):
   told = [g.log2_speed for g in found if not math.isnan(g.log2_speed)]
   whole = tiny.estimate(clip)
   assert np.median(told) == pytest.approx(np.log2(whole.speed), abs=1.5)
+
+
+def test_no_pair_of_frames_is_mapped_twice(tiny, clip, monkeypatch):
+  between = motion.MotionMapper.between
+  pairs = []
+
+  def counted(mapper, before, after):
+    pairs.append((before.tobytes(), after.tobytes()))
+    return between(mapper, before, after)
+
+  monkeypatch.setattr(motion.MotionMapper, "between", counted)
+  detector = change_detector.load_change_detector()
+  span = scan.Span(-math.inf, math.inf)
+  list(
+    scan.pieces(
+      clip,
+      span,
+      tiny,
+      8.0,
+      lambda images, fps, maps: [
+        c.time_s for c in detector.detect(images, fps, maps=maps).changes
+      ],
+    )
+  )
+  assert len(pairs) == len(set(pairs))
