@@ -25,7 +25,6 @@ from typing import Any
 from bench import estimate
 from speedflow import media
 from speedflow.output import atomic
-from speedflow.training import run_record
 
 _FFMPEG = """
 import sys, av
@@ -80,7 +79,8 @@ def measure(command: Sequence[str], root: pathlib.Path) -> dict[str, float]:
   start = time.perf_counter()
   child = os.posix_spawn(
     sys.executable,
-    [sys.executable, *command],
+    # Not from the folder that this runs in.
+    [sys.executable, "-P", *command],
     {**os.environ, "PYTHONPATH": str(root)},
     # The answer itself is not wanted.
     file_actions=[(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)],
@@ -147,6 +147,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
           ),
           flush=True,
         )
+  # JAX comes with it: until now, it would count as every child's memory.
+  from speedflow.training import run_record
+
   result = {
     **run_record.circumstances(),
     "cores": len(os.sched_getaffinity(0)),
