@@ -105,13 +105,22 @@ def audio_blocks(
   Raises:
     SpeedflowError: as in `read_audio`.
   """
-  with media_container.open_container(path) as container:
-    stream = container.streams.best("audio")
-    if not isinstance(stream, AudioStream) or stream.codec_context is None:
+  with contextlib.ExitStack() as stack:
+    container = stack.enter_context(media_container.open_container(path))
+    stream = _best(container)
+    if stream is None:
       return
     steps = clock_steps.find(container, path).get(stream.index)
-    if start_s is not None and steps is None:
-      _seek_before(container, stream, start_s)
+    if (
+      start_s is not None
+      and steps is None
+      and not _seek_before(container, stream, start_s)
+    ):
+      # Where it is now is anywhere: it is read from its beginning.
+      stack.close()
+      container = stack.enter_context(media_container.open_container(path))
+      stream = _best(container)
+      assert stream is not None  # As a moment ago.
     spans = _seamless(
       _decoded(
         container,
@@ -169,17 +178,27 @@ def decode_flac(data: bytes) -> Audio:
   return Audio(samples, rate)
 
 
+def _best(container: InputContainer) -> AudioStream | None:
+  """The main sound of a file, if there is a decoder for it."""
+  stream = container.streams.best("audio")
+  if isinstance(stream, AudioStream) and stream.codec_context is not None:
+    return stream
+  return None
+
+
 def _seek_before(
   container: InputContainer, stream: AudioStream, start_s: float
-) -> None:
+) -> bool:
+  """Goes to somewhat before a time; says whether the format could."""
   # A second early: codecs need a run-up before their output is exact.
   target = int((start_s - 1.0) / float(stream.time_base or 1))
   # To before the beginning, some formats seek to anywhere.
-  if target <= (stream.start_time or 0):
-    return
-  # A format that cannot seek is read from its beginning.
-  with contextlib.suppress(av.FFmpegError):
-    container.seek(target, stream=stream)
+  if target > (stream.start_time or 0):
+    try:
+      container.seek(target, stream=stream)
+    except av.FFmpegError:
+      return False
+  return True
 
 
 def _decoded(

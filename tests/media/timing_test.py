@@ -446,3 +446,23 @@ def test_an_animated_webp_is_called_that(tmp_path):
   pages[0].save(path, save_all=True, append_images=pages[1:])
   with pytest.raises(SpeedflowError, match="animated WebP"):
     media.probe(path)
+
+
+@pytest.mark.parametrize("suffix", [".flv", ".ts", ".mkv", ".mp4"])
+@pytest.mark.parametrize("start_s", [0.1, 0.5, 2.5])
+def test_a_span_of_sound_is_where_it_is_in_the_whole(tmp_path, suffix, start_s):
+  path = _write(
+    tmp_path / f"a{suffix}", Video(even(30, 120), _MS, rate=Fraction(30)), 4
+  )
+  whole = media.read_audio(path)
+  start_s += whole.start_s
+  part = media.read_audio(path, start_s=start_s, end_s=start_s + 1.2)
+  assert part.start_s == pytest.approx(start_s, abs=1e-4)
+  assert timing_files.beep_times(part) == pytest.approx(
+    [
+      time
+      for time in timing_files.beep_times(whole)
+      if start_s <= time < start_s + 1.2
+    ],
+    abs=2e-3,
+  )
