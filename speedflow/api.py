@@ -83,11 +83,11 @@ def estimate(
   Raises:
     SpeedflowError: the file cannot be read, or there are no such weights.
   """
-  from speedflow import declared
-  from speedflow.estimate import joint, witness
+  from speedflow.estimate import witness
 
-  found = joint.estimate(_estimator(weights), os.fspath(video), on_progress)
-  return witness.weigh(found, declared.ask(video, ignore_metadata, found.info))
+  return witness.estimate(
+    _estimator(weights), os.fspath(video), ignore_metadata, on_progress
+  )
 
 
 def detect(
@@ -112,11 +112,11 @@ def detect(
   Raises:
     SpeedflowError: the file cannot be read.
   """
-  from speedflow import declared
   from speedflow.detect import witness
 
-  found = _detector().detect(os.fspath(video), on_progress=on_progress)
-  return witness.add(found, declared.ask(video, ignore_metadata, found.info))
+  return witness.detect(
+    _detector(), os.fspath(video), ignore_metadata, on_progress
+  )
 
 
 def superres(

@@ -200,10 +200,7 @@ def _write_influences(
 ) -> None:
   columns = ("rank", "id", "influence", "votes_for", "votes_against")
   more = ("gradient_norm", "moments", "motion")
-  with (
-    atomic.atomic_path(out / "influences.csv") as temporary,
-    temporary.open("w", newline="", encoding="utf-8") as file,
-  ):
+  with atomic.atomic_table(out / "influences.csv") as file:
     rows = csv.writer(file)
     rows.writerow([*columns, *more])
     for place, index in enumerate(ranking.order.tolist(), 1):
@@ -225,10 +222,7 @@ def _write_influences(
 def _write_selection(
   path: pathlib.Path, table: Table, chosen: np.ndarray
 ) -> None:
-  with (
-    atomic.atomic_path(path) as temporary,
-    temporary.open("w", newline="", encoding="utf-8") as file,
-  ):
+  with atomic.atomic_table(path) as file:
     rows = csv.writer(file)
     rows.writerow(["id", "weight", "decision"])
     for name, keep in zip(table.ids, chosen.tolist(), strict=True):

@@ -1,8 +1,9 @@
 """`speedflow detect`: where was the speed changed, and how?"""
 
 import argparse
+import functools
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from speedflow import arguments, batch, wording
@@ -50,7 +51,6 @@ def run(args: argparse.Namespace) -> int:
   Raises:
     SpeedflowError: an output cannot be written.
   """
-  from speedflow import declared
   from speedflow.detect import answer as detect_lib
   from speedflow.detect import detector as detector_lib
   from speedflow.detect import witness
@@ -60,15 +60,9 @@ def run(args: argparse.Namespace) -> int:
   wanted = dict.fromkeys((args.plot, args.report), marks.is_marked)
   with batch.claimed(args, "detect", wanted):
     detector = detector_lib.load_detector()
-
-    def answer(
-      file: str, on_progress: Callable[[float], None]
-    ) -> detect_lib.Detection:
-      found = detector.detect(file, on_progress=on_progress)
-      return witness.add(
-        found, declared.ask(file, args.ignore_metadata, found.info)
-      )
-
+    answer = functools.partial(
+      witness.detect, detector, ignore_metadata=args.ignore_metadata
+    )
     detections, interrupted = batch.ask(
       args, answer, detect_lib.Detection.failed
     )

@@ -6,10 +6,35 @@ picture contradicts is worth knowing all the same.
 """
 
 import dataclasses
+import os
+from collections.abc import Callable
 
+from speedflow import declared as declared_lib
 from speedflow.declared import Declaration
 from speedflow.detect import answer as detect_lib
+from speedflow.detect import detector as detector_lib
 from speedflow.estimate import witness as estimate_witness
+
+
+def detect(
+  detector: detector_lib.Detector,
+  path: str | os.PathLike[str],
+  ignore_metadata: bool = False,
+  on_progress: Callable[[float], None] | None = None,
+) -> detect_lib.Detection:
+  """Examines picture and sound of a file, and adds what it declares.
+
+  Args:
+    detector: of changes and of their kind.
+    path: a video file.
+    ignore_metadata: whether not to ask what it declares.
+    on_progress: called now and then with the share that is done, 0..1.
+
+  Raises:
+    SpeedflowError: the picture cannot be read.
+  """
+  found = detector.detect(path, on_progress=on_progress)
+  return add(found, declared_lib.ask(path, ignore_metadata, found.info))
 
 
 def add(

@@ -2,8 +2,9 @@
 
 import argparse
 import csv
+import functools
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from speedflow import arguments, batch, wording
@@ -56,25 +57,18 @@ def run(args: argparse.Namespace) -> int:
   Raises:
     SpeedflowError: an output cannot be written.
   """
-  from speedflow import declared
   from speedflow.estimate import answer as estimate_lib
   from speedflow.estimate import estimator as estimator_lib
-  from speedflow.estimate import joint, witness
+  from speedflow.estimate import witness
 
   if args.plot and args.plot.lower().endswith(".png"):
     pictures.require_few(args.plot, len(args.files))
   wanted = {args.csv: marks.is_table(_COLUMNS), args.plot: marks.is_marked}
   with batch.claimed(args, "estimate", wanted):
     estimator = estimator_lib.load_estimator()
-
-    def answer(
-      file: str, on_progress: Callable[[float], None]
-    ) -> estimate_lib.Estimate:
-      found = joint.estimate(estimator, file, on_progress)
-      return witness.weigh(
-        found, declared.ask(file, args.ignore_metadata, found.info)
-      )
-
+    answer = functools.partial(
+      witness.estimate, estimator, ignore_metadata=args.ignore_metadata
+    )
     estimates, interrupted = batch.ask(
       args, answer, estimate_lib.Estimate.failed
     )
@@ -145,10 +139,7 @@ def _spans(segments: Sequence["estimate_lib.Segment"]) -> str:
 
 
 def _write_csv(estimates: Sequence["estimate_lib.Estimate"], path: str) -> None:
-  with (
-    atomic.atomic_path(path) as temporary,
-    temporary.open("w", newline="", errors="surrogateescape") as out,
-  ):
+  with atomic.atomic_table(path) as out:
     rows = csv.writer(out)
     rows.writerow(_COLUMNS)
     for found in estimates:

@@ -18,6 +18,7 @@ from speedflow.data import shots as data_shots
 from speedflow.estimate import answer as estimate_lib
 from speedflow.estimate import belief
 from speedflow.estimate import estimator as estimator_lib
+from speedflow.evaluation.speed import Z80
 from speedflow.pictures import shots
 
 DECIDES = 0.7
@@ -34,7 +35,6 @@ _FACTORS = {factor: weight**0.5 for factor, weight in usual.FACTORS.items()}
 _EXACT = 0.006
 # Relative: how near to a usual factor counts as it; weight of any other.
 _NEAR, _ANY_FACTOR = 0.01, 0.02
-_HALF_80 = 1.2816
 
 
 class _Watched(shots.Picture):
@@ -93,7 +93,7 @@ def weigh(
   middle, spread = 0.0, 10.0
   if found.speed_low and found.speed_high and found.speed:
     middle = math.log2(found.speed)
-    spread = math.log2(found.speed_high / found.speed_low) / (2 * _HALF_80)
+    spread = math.log2(found.speed_high / found.speed_low) / (2 * Z80)
   at = np.array([math.log2(mode.speed) for mode in clock.modes])
   log_odds = np.log(
     [
@@ -119,7 +119,7 @@ def weigh(
   if math.exp(log_odds[best] - total) < DECIDES:
     return found
   mode = clock.modes[best]
-  half = _HALF_80 * max(mode.spread, _EXACT)
+  half = Z80 * max(mode.spread, _EXACT)
   return dataclasses.replace(
     found,
     status="ok",

@@ -8,11 +8,16 @@ wrong, and the answer says so.
 
 import dataclasses
 import math
+import os
+from collections.abc import Callable
 
 import numpy as np
 
+from speedflow import declared as declared_lib
 from speedflow.declared import Declaration
 from speedflow.estimate import answer as estimate_lib
+from speedflow.estimate import estimator as estimator_lib
+from speedflow.estimate import joint
 
 GROSS = 2.0
 """Octaves beyond the picture's interval; slow motion below 1/2 is read as two
@@ -20,6 +25,27 @@ to four times too fast."""
 
 EXACT = 0.01
 """How far a declared speed may be off: rates are rounded to 239.76 or 240."""
+
+
+def estimate(
+  estimator: estimator_lib.SpeedEstimator,
+  path: str | os.PathLike[str],
+  ignore_metadata: bool = False,
+  on_progress: Callable[[float], None] | None = None,
+) -> estimate_lib.Estimate:
+  """The speed of a file by its picture, its clocks, and what it declares.
+
+  Args:
+    estimator: of the picture's speed.
+    path: a video file.
+    ignore_metadata: whether not to ask what it declares.
+    on_progress: called now and then with the share that is done, 0..1.
+
+  Raises:
+    SpeedflowError: the picture cannot be read.
+  """
+  found = joint.estimate(estimator, path, on_progress)
+  return weigh(found, declared_lib.ask(path, ignore_metadata, found.info))
 
 
 def weigh(

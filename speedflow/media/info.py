@@ -4,6 +4,7 @@ import collections
 import contextlib
 import dataclasses
 import functools
+import os
 from collections.abc import Sequence
 from fractions import Fraction
 
@@ -87,14 +88,18 @@ class VideoInfo:
   def timeline(self) -> media_timeline.Timeline:
     """When every picture is shown.
 
-    Reads every packet of the file once, without decoding, when first asked;
-    a damaged file is judged by what can be read.
+    Reads every packet of the file, without decoding, when it is first asked
+    about; a damaged file is judged by what can be read.
 
     Raises:
       SpeedflowError: the file can no longer be opened.
     """
-    with media_container.open_container(self.path) as container:
-      return _timeline(self, container)
+    try:
+      found = os.stat(self.path)
+    except OSError:
+      # Opening it says what is wrong.
+      return _timeline(self, 0, 0)
+    return _timeline(self, found.st_size, found.st_mtime_ns)
 
   @property
   def fps(self) -> Fraction:
@@ -165,10 +170,20 @@ def nominal_fps(
   return 1 / ((end - start) * Fraction(first[0].time_base or 1))
 
 
+# Whoever looks at a file span by span opens it for each. An hour at 30 frames
+# per second takes 20 MB.
+@functools.lru_cache(maxsize=2)
 def _timeline(
+  info: VideoInfo, unused_size: int, unused_changed: int
+) -> media_timeline.Timeline:
+  """The time line of a file, see `VideoInfo.timeline`."""
+  with media_container.open_container(info.path) as container:
+    return _read_timeline(info, container)
+
+
+def _read_timeline(
   info: VideoInfo, container: InputContainer
 ) -> media_timeline.Timeline:
-  """The time line of an open file, see `VideoInfo.timeline`."""
   stream = media_container.video_stream(container)
   assert stream is not None  # It had one when it was probed.
   steps = clock_steps.find(container, info.path).get(
@@ -204,7 +219,7 @@ def _timeline(
     count = max(len(stamps), 1)
     times = tuple(number / info.fps_nominal for number in range(count))
     return media_timeline.Timeline(times, unit, (info.fps_nominal,))
-  times = media_timeline.rising(stamp * unit for stamp in known)
+  times = tuple(stamp * unit for stamp in sorted(set(known)))
   if info.interlaced:
     times = _whole_frames(times, info.fps_nominal)
   return media_timeline.Timeline(

@@ -7,7 +7,6 @@ project, or an average that a pause has spoilt: the stamps decide.
 import dataclasses
 import functools
 import math
-from collections.abc import Iterable
 from fractions import Fraction
 
 import numpy as np
@@ -111,8 +110,3 @@ class Timeline:
       return self.times
     step = 1 / self.rate
     return tuple(self.times[0] + n * step for n in range(len(self.times)))
-
-
-def rising(times: Iterable[Fraction]) -> tuple[Fraction, ...]:
-  """Sorts times, and leaves out those that are there twice."""
-  return tuple(sorted(set(times)))

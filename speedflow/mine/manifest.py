@@ -134,10 +134,7 @@ def _columns(rows: Sequence[dict[str, Any]]) -> list[str]:
 
 
 def _write_csv(rows: Sequence[dict[str, Any]], path: pathlib.Path) -> None:
-  with (
-    atomic.atomic_path(path) as temporary,
-    temporary.open("w", newline="", errors="surrogateescape") as file,
-  ):
+  with atomic.atomic_table(path) as file:
     table = csv.DictWriter(file, _columns(rows))
     table.writeheader()
     table.writerows(

@@ -5,6 +5,7 @@ import os
 import pathlib
 import secrets
 from collections.abc import Iterator
+from typing import TextIO
 
 from speedflow.errors import writing
 from speedflow.output import claims
@@ -46,3 +47,15 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
       claims.replace(temporary, final)
     finally:
       temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def atomic_table(path: str | os.PathLike[str]) -> Iterator[TextIO]:
+  """Opens a file for `csv`, see `atomic_path`; any file name fits into it."""
+  with (
+    atomic_path(path) as temporary,
+    temporary.open(
+      "w", newline="", encoding="utf-8", errors="surrogateescape"
+    ) as file,
+  ):
+    yield file

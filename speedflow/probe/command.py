@@ -70,10 +70,7 @@ def _print(found: Sequence["probe_lib.Probe"]) -> None:
 
 
 def _write_csv(found: Sequence["probe_lib.Probe"], path: str) -> None:
-  with (
-    atomic.atomic_path(path) as temporary,
-    temporary.open("w", newline="", errors="surrogateescape") as out,
-  ):
+  with atomic.atomic_table(path) as out:
     rows = csv.DictWriter(out, _COLUMNS, extrasaction="ignore")
     rows.writeheader()
     for each in found:

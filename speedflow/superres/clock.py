@@ -130,11 +130,7 @@ def _divided(found: Survey, factor: int) -> Iterator[Fraction]:
 
   A last frame that is shown for longer is then held, as it was.
   """
-  usual = found.end
-  if len(found.times) > 1:
-    span = found.times[-1] - found.times[0]
-    usual = found.times[-1] + span / (len(found.times) - 1)
-  ends = itertools.chain(found.times[1:], [min(usual, found.end)])
+  ends = itertools.chain(found.times[1:], [found.times[-1] + found.interval])
   for start, end in zip(found.times, ends, strict=True):
     for part in range(factor):
       yield start + (end - start) * Fraction(part, factor)

@@ -64,10 +64,14 @@ class Survey:
   @property
   def end(self) -> Fraction:
     """When the last frame has been shown, at least as long as others are."""
-    usual = 1 / self.fps
-    if len(self.times) > 1:
-      usual = (self.times[-1] - self.times[0]) / (len(self.times) - 1)
-    return self.times[-1] + max(usual, self.last_s)
+    return self.times[-1] + max(self.interval, self.last_s)
+
+  @property
+  def interval(self) -> Fraction:
+    """Mean time from frame to frame, seconds."""
+    if len(self.times) < 2:
+      return 1 / self.fps
+    return (self.times[-1] - self.times[0]) / (len(self.times) - 1)
 
 
 def survey(
