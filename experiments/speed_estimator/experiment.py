@@ -112,7 +112,13 @@ class Experiment:
     self, model: motion_net.MotionNet, log: Callable[[str], None]
   ) -> dict[str, float]:
     """The 1x / 2x / 4x task on real-time clips of `config.eval_split`."""
-    records = list(protocol.read_records(self._paths(self._config.eval_split)))
+    left_out = self._config.data.leave_out
+    records = [
+      record
+      for record in protocol.read_records(self._paths(self._config.eval_split))
+      # They must not choose a checkpoint either.
+      if record.source not in left_out
+    ]
     centres = np.asarray(self._net.centres)
     frequency = self.label_frequency
     metrics: dict[str, float] = {}

@@ -349,7 +349,7 @@ def compare(folder: pathlib.Path, name: str) -> dict[str, Any]:
   estimator = estimator_lib.load_estimator(name)
   paths = [p for split in _SPLITS for p in split_shards(folder, split)]
   records = protocol.read_records(paths)
-  known = list(cases(records, estimator, estimator.network.centres))
+  known = list(cases(records, estimator, estimator.network.log2_speed(0.0)))
   of_readings = learnt(known)
   logs = {name: [way(case) for case in known] for name, way in WAYS.items()}
   logs["readings, as others err"] = [of_readings[id(case)] for case in known]

@@ -34,18 +34,34 @@ from speedflow.timewarp import labels
 class Calibration:
   """What was measured of a network once it was trained.
 
-  The widths make 80 % intervals of spreads, and come from validation clips.
+  All but the frequency of labels comes from repositories that were left out
+  of training.
 
   Attributes:
-    window: half width of a window's interval, in predicted standard
-      deviations.
-    file: the same for the summary of a file.
+    window: as of `segments.Widths`.
+    file: as of `segments.Widths`.
+    source: as of `segments.Widths`.
+    slope: as of `network.Scale`.
+    offset: as of `network.Scale`.
     label_frequency: of each bin of log2 step in training; empty: all alike.
   """
 
   window: float = Z80
   file: float = Z80
+  source: float = 0.0
+  slope: float = 1.0
+  offset: float = 0.0
   label_frequency: tuple[float, ...] = ()
+
+  @property
+  def widths(self) -> segments.Widths:
+    """Of the intervals."""
+    return segments.Widths(self.window, self.file, self.source)
+
+  @property
+  def scale(self) -> network.Scale:
+    """Of the network's readings."""
+    return network.Scale(self.slope, self.offset)
 
   def frequency(self, bins: int) -> np.ndarray:
     """`label_frequency` for so many bins, float64 [bins]."""
@@ -87,9 +103,11 @@ class SpeedEstimator:
     """
     calibration = calibration or Calibration()
     self.network = network.WindowNetwork(
-      reader, calibration.frequency(len(reader.centres))
+      reader,
+      calibration.frequency(len(reader.centres)),
+      calibration.scale,
     )
-    self._widths = segments.Widths(calibration.window, calibration.file)
+    self._widths = calibration.widths
 
   def estimate(
     self,
@@ -171,7 +189,7 @@ class SpeedEstimator:
     answers: list[tuple[float, float] | None] = [None] * len(clips)
     likelihood = self.network.likelihood(maps)
     for number, shift, seen in zip(numbers, to_speed, likelihood, strict=True):
-      values = self.network.centres + shift
+      values = self.network.log2_speed(shift)
       mean, spread = belief.moments(seen, values, belief.everyday(values))
       answers[number] = float(mean), float(spread)
     return answers
@@ -203,18 +221,19 @@ class SpeedEstimator:
       media.Frame(image, number / rate)
       for number, image in enumerate(images, first)
     ]
-    readings = strides.read(
-      self.network,
+    looks = strides.look(
+      self.network.window,
       images,
       np.arange(len(images)) / fps,
       lambda chosen: maps.along([frames[i] for i in chosen]),
     )
+    readings = strides.read(self.network, looks)
     if not readings:
       return None
     seen = belief.together([reading.likelihood for reading in readings])
     prior = belief.everyday(belief.GRID)
     mean, spread = belief.moments(np.exp(seen), belief.GRID, prior)
-    half = self._widths.file * spread
+    half = self._widths.half(self._widths.file, spread)
     speeds = (2.0 ** float(x) for x in (mean, mean - half, mean + half))
     return Respeeded(seen, *speeds)
 
@@ -263,19 +282,36 @@ class SpeedEstimator:
     """All windows in order, times after the first frame."""
 
     def estimate(piece: Sequence[media.Frame]) -> list[strides.WindowEstimate]:
-      readings = strides.read(
-        self.network,
-        [frame.image for frame in piece],
-        np.array([float(frame.time - timed.first) for frame in piece]),
-        lambda chosen: maps.along([piece[i] for i in chosen]),
-      )
-      return strides.fuse(readings)
+      looks = look(piece, timed.first, maps, self.network.window)
+      return strides.fuse(strides.read(self.network, looks))
 
     found: list[strides.WindowEstimate] = []
     cut = pieces.cut(timed, dense, changes_s)
     for _, windows in ahead.results(estimate, cut):
       found += windows
     return found
+
+
+def look(
+  piece: Sequence[media.Frame],
+  first: Fraction,
+  maps: motion_maps.MotionMaps,
+  window: int,
+) -> list[strides.Look]:
+  """What the network is shown of a piece of a video.
+
+  Args:
+    piece: as of `pieces.cut`.
+    first: time of the video's first frame, seconds on the file's clock.
+    maps: of the video.
+    window: maps in a window.
+  """
+  return strides.look(
+    window,
+    [frame.image for frame in piece],
+    np.array([float(frame.time - first) for frame in piece]),
+    lambda chosen: maps.along([piece[i] for i in chosen]),
+  )
 
 
 def load_estimator(name: str = "tiny") -> SpeedEstimator:

@@ -98,25 +98,58 @@ def _function(model: "motion_net.MotionNet") -> programs.Program:
   return predict
 
 
+class Scale(NamedTuple):
+  """From the log2 step that a network reads to that of new places.
+
+  A network that is unsure of a new place draws near to what it has seen most
+  of; measured on repositories that were left out, this is undone.
+
+  Attributes:
+    slope: octaves of the truth for each octave of the reading.
+    offset: log2 step where the network reads 0.
+  """
+
+  slope: float = 1.0
+  offset: float = 0.0
+
+  def true_step(self, log2_step: np.ndarray) -> np.ndarray:
+    """What log2 steps that were read stand for, float64 [n]."""
+    return self.offset + self.slope * log2_step
+
+
 class WindowNetwork:
   """Reads the step between frames off windows of motion maps.
 
   Attributes:
-    centres: log2 step at the network's bins, float64 [bins], increasing.
     window: maps in a window; a shorter one is padded.
   """
 
-  def __init__(self, reader: Reader, label_frequency: np.ndarray):
+  def __init__(
+    self,
+    reader: Reader,
+    label_frequency: np.ndarray,
+    scale: Scale | None = None,
+  ):
     """Wraps a network.
 
     Args:
       reader: the network.
       label_frequency: of each bin in training, float64 [bins].
+      scale: of its readings.
     """
     self.window = reader.window
-    self.centres = reader.centres
+    self._centres = reader.centres
     self._label_frequency = label_frequency
+    self._scale = scale or Scale()
     self._program = reader.program
+
+  def log2_speed(self, to_speed: float) -> np.ndarray:
+    """What the bins stand for, float64 [bins], increasing.
+
+    Args:
+      to_speed: log2 speed of a log2 step of 0.
+    """
+    return self._scale.true_step(self._centres) + to_speed
 
   def likelihood(self, windows: Sequence[np.ndarray]) -> np.ndarray:
     """Likelihood of the step from frame to frame, of each window by itself.
@@ -125,7 +158,7 @@ class WindowNetwork:
       windows: motion maps, float16 [t <= `window`, 12, 16, 8] each.
 
     Returns:
-      At `centres`, float64 [n, bins], up to a factor for each row.
+      At the bins, float64 [n, bins], up to a factor for each row.
     """
     return belief.likelihood(
       self._probability(windows), self._label_frequency, _FREQUENCY_POWER
@@ -133,7 +166,7 @@ class WindowNetwork:
 
   def _probability(self, windows: Sequence[np.ndarray]) -> np.ndarray:
     """Distributions over log2 step, float [n, bins]."""
-    found = [np.zeros((0, len(self.centres)))]
+    found = [np.zeros((0, len(self._centres)))]
     for first in range(0, len(windows), _BATCH):
       part = windows[first : first + _BATCH]
       maps = np.zeros((_BATCH, self.window, *part[0].shape[1:]), np.float16)

@@ -15,15 +15,23 @@ _CHANGE_PENALTY = 1.0
 
 
 class Widths(NamedTuple):
-  """Half widths of 80 % intervals, in predicted standard deviations.
+  """How wide 80 % intervals are.
 
   Attributes:
-    window: of the estimate of a window.
+    window: half width for the estimate of a window, in standard deviations.
     file: of a segment, and of a file.
+    source: standard deviation, octaves, by which all estimates of a place are
+      off together, which the network cannot predict; it joins the predicted
+      one.
   """
 
   window: float
   file: float
+  source: float = 0.0
+
+  def half(self, width: float, spread: np.ndarray) -> np.ndarray:
+    """Half an interval, octaves, of predicted standard deviations."""
+    return width * np.hypot(spread, self.source)
 
 
 class _Speed(NamedTuple):
@@ -68,9 +76,9 @@ def summarise(
   else:
     bounds = [0, *np.searchsorted(middles, changes_s), len(windows)]
     edges = list(changes_s)
-  whole = _pool(values, spreads, widths.file)
+  whole = _pool(values, spreads, widths)
   wide = np.log2(whole.speed_high / whole.speed_low) > WIDEST
-  half = widths.window * spreads
+  half = widths.half(widths.window, spreads)
   return Estimate(
     file,
     "uncertain" if wide else "ok",
@@ -83,7 +91,7 @@ def summarise(
         float(start_s),
         float(end_s),
         *(
-          _pool(values[first:end], spreads[first:end], widths.file)
+          _pool(values[first:end], spreads[first:end], widths)
           if first < end
           else _UNKNOWN
         ),
@@ -135,7 +143,7 @@ def _rounds(windows: Sequence[WindowEstimate]) -> tuple[float, ...]:
   return tuple(rounds)
 
 
-def _pool(values: np.ndarray, spreads: np.ndarray, width: float) -> _Speed:
+def _pool(values: np.ndarray, spreads: np.ndarray, widths: Widths) -> _Speed:
   """Speed and interval of windows that go together.
 
   Windows of one scene err alike, so the interval does not shrink with their
@@ -143,8 +151,8 @@ def _pool(values: np.ndarray, spreads: np.ndarray, width: float) -> _Speed:
   """
   share = 1 / spreads**2
   middle = float((values * share).sum() / share.sum())
-  spread = float(np.sqrt(np.mean(spreads**2)))
-  half = width * spread
+  spread = np.sqrt(np.mean(spreads**2))
+  half = float(widths.half(widths.file, spread))
   return _Speed(2.0**middle, 2.0 ** (middle - half), 2.0 ** (middle + half))
 
 

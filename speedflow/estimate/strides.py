@@ -34,9 +34,18 @@ class Reading(NamedTuple):
   likelihood: np.ndarray
 
 
-class _Look(NamedTuple):
-  """The windows of a stride that tell; times as those of `Reading`."""
+class Look(NamedTuple):
+  """What a network is shown of a shot at one stride.
 
+  Attributes:
+    to_speed: log2 speed of a log2 step of 0 at this stride.
+    start_s: as of `Reading`.
+    end_s: as of `Reading`.
+    windows: motion maps of those windows that tell, float16
+      [t, 12, 16, 8] each.
+  """
+
+  to_speed: float
   start_s: np.ndarray
   end_s: np.ndarray
   windows: list[np.ndarray]
@@ -76,59 +85,89 @@ def window_starts(maps: int, window: int) -> list[int]:
   return starts
 
 
-def read(
-  net: network.WindowNetwork,
+def look(
+  window: int,
   images: Sequence[np.ndarray],
   times_s: np.ndarray,
   maps_of: Callable[[np.ndarray], np.ndarray],
-) -> list[Reading]:
-  """Reads consecutive frames without a cut at each stride that tells.
+) -> list[Look]:
+  """Prepares consecutive frames without a cut at each stride that tells.
 
   Args:
-    net: the trained network.
+    window: maps in a window.
     images: uint8 [96, 128] each.
     times_s: when they are shown, float64 [n].
     maps_of: motion maps between those of the frames whose numbers it is given,
       float16 [n - 1, 12, 16, 8].
 
   Returns:
-    The readings, finest stride first; none where nothing tells.
+    The looks, finest stride first; none where nothing tells.
   """
   if telling.drawn(images):
     return []
   kept = labels.true_frames(images, times_s)
-  looks: list[tuple[int, _Look]] = []
+  looks = []
   for stride in STRIDES:
     chosen = kept.indices[::stride]
     if len(chosen) <= motion.MIN_MAPS:
       break
     maps = maps_of(chosen)
     windows = {
-      start: maps[start : start + net.window]
-      for start in window_starts(len(maps), net.window)
+      start: maps[start : start + window]
+      for start in window_starts(len(maps), window)
     }
     starts = [s for s, w in windows.items() if telling.tells_speed(w)]
     if starts:
       told = [windows[start] for start in starts]
-      ends = np.minimum(np.array(starts) + net.window, len(maps))
-      look = _Look(times_s[chosen][starts], times_s[chosen][ends], told)
-      looks.append((stride, look))
+      ends = np.minimum(np.array(starts) + window, len(maps))
+      to_speed = float(labels.step_to_speed(-np.log2(stride), kept.fps))
+      looks.append(
+        Look(to_speed, times_s[chosen][starts], times_s[chosen][ends], told)
+      )
     elif any(map(telling.moves, windows.values())):
       # A drifting pattern, aliased, would tell something at last.
       break
+  return looks
+
+
+def read(net: network.WindowNetwork, looks: Sequence[Look]) -> list[Reading]:
+  """Reads a shot at all of its strides.
+
+  Args:
+    net: the trained network.
+    looks: of the shot.
+
+  Returns:
+    One reading of each.
+  """
   # All at once, so that no batch of the network stays half empty.
-  seen = net.likelihood([w for _, look in looks for w in look.windows])
-  rows = np.split(seen, np.cumsum([len(look.windows) for _, look in looks]))
+  seen = net.likelihood([w for look in looks for w in look.windows])
+  return readings(looks, seen, net.log2_speed)
+
+
+def readings(
+  looks: Sequence[Look],
+  likelihood: np.ndarray,
+  log2_speed: Callable[[float], np.ndarray],
+) -> list[Reading]:
+  """What was seen of all windows, as readings of speed.
+
+  Args:
+    looks: of a shot.
+    likelihood: of their windows, one look after the other, float64 [n, bins].
+    log2_speed: as `network.WindowNetwork.log2_speed`.
+
+  Returns:
+    One reading of each look.
+  """
+  rows = np.split(likelihood, np.cumsum([len(look.start_s) for look in looks]))
   return [
     Reading(
       look.start_s,
       look.end_s,
-      belief.on_grid(
-        likelihood,
-        net.centres + labels.step_to_speed(-np.log2(stride), kept.fps),
-      ),
+      belief.on_grid(row, log2_speed(look.to_speed)),
     )
-    for (stride, look), likelihood in zip(looks, rows, strict=False)
+    for look, row in zip(looks, rows, strict=False)
   ]
 
 

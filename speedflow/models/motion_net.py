@@ -204,6 +204,22 @@ class MotionNet(nnx.Module):
     Returns:
       float32 [b, bins]: logits over `config.centres`.
     """
+    x, known = self.features(maps, length)
+    return self.head(x, known, rng)
+
+  def features(
+    self, maps: jax.Array, length: jax.Array
+  ) -> tuple[jax.Array, jax.Array]:
+    """What the head is told of clips.
+
+    Args:
+      maps: as for `__call__`.
+      length: as for `__call__`.
+
+    Returns:
+      float32 [b, 6 width], pooled over places and time, normalised; float32
+      [b, `motion_statistics.COUNT`], or [b, 0] without statistics.
+    """
     frames = jnp.arange(maps.shape[1])
     mask = (frames[None] < length[:, None]).astype(jnp.float32)
     x = to_patches(encode_maps(maps, mask), self.config.patch)
@@ -219,8 +235,15 @@ class MotionNet(nnx.Module):
     for block in self.picture_blocks:
       x = self._run(block, x, mask)
     x = self.pool_norm(_pool(x[:, :, 0].astype(jnp.float32), mask))
+    if not self.config.statistics:
+      return x, jnp.zeros((len(x), 0))
+    return x, motion_statistics.motion_statistics(maps, mask)
+
+  def head(
+    self, x: jax.Array, known: jax.Array, rng: jax.Array | None = None
+  ) -> jax.Array:
+    """From what `features` returns to logits, float32 [b, bins]."""
     if self.config.statistics:
-      known = motion_statistics.motion_statistics(maps, mask)
       x = jnp.concatenate([x, nnx.relu(self.statistics(known))], -1)
     keys = (None, None) if rng is None else jax.random.split(rng)
     x = self._drop(x, keys[0])
