@@ -9,11 +9,12 @@ them to records/motion.
 |---|---|---|---|
 | smoke | 0.02 M | anything | seconds |
 | quick | 0.1 M | 2 CPU cores | minutes |
-| trial | 0.2 M | 2 CPU cores | minutes; for trying ideas by `leave_out.py` |
+| trial | 0.2 M | 2 CPU cores | minutes; for trying ideas by `folds.py` |
 | tiny | 0.4 M | 1 CPU core | 25 minutes |
 | tiny-finish | the same | goes on from `tiny` | 10 minutes more |
 | tiny-robust | the same | goes on from `tiny-finish` | 10 minutes more |
 | tiny-looks | the same | goes on from `tiny-robust` | 10 minutes more |
+| tiny-more | the same | goes on from weights in a file | 10 minutes |
 | base | 7 M | one GPU, or a TPU v5e-4 | not trained yet |
 | large | 107 M | TPU v5e-4 and up, or 8 GPUs | not trained yet |
 """
@@ -31,6 +32,7 @@ _VARIANTS = {
   "tiny-finish": (64, (1, 2, 4), 128, 16, 7_000, 2e-3),
   "tiny-robust": (64, (1, 2, 4), 128, 16, 9_000, 2e-3),
   "tiny-looks": (64, (1, 2, 4), 128, 16, 11_000, 2e-3),
+  "tiny-more": (64, (1, 2, 4), 128, 16, 600, 1e-3),
   "base": (256, (1, 2, 4, 8), 512, 256, 20_000, 1e-3),
   "large": (1024, (1, 2, 4, 8), 2048, 2048, 50_000, 5e-4),
 }
@@ -79,6 +81,9 @@ def get_config(variant: str = "tiny") -> ml_collections.ConfigDict:
   config.model.dropout = 0.2
   config.model.remat = variant == "large"
 
+  # Name or file of weights that training goes on from; "": from none.
+  config.start_from = ""
+
   config.loss = ml_collections.ConfigDict()
   # Standard deviation of the target distribution, octaves.
   config.loss.label_width = 0.35
@@ -95,7 +100,7 @@ def get_config(variant: str = "tiny") -> ml_collections.ConfigDict:
   # Maps (frames - 1) of the longest window.
   config.data.maps = 47
   config.data.balance = 0.5
-  # Repositories that training does not see; see `leave_out.py`.
+  # Repositories that training does not see; see `folds.py`.
   config.data.leave_out = ()
   config.data.flow_scale = 0.5
   config.data.intensity_scale = 0.4
@@ -127,6 +132,14 @@ def get_config(variant: str = "tiny") -> ml_collections.ConfigDict:
     config.data.cut = 0.5
     config.data.flow_scale = 0.3
     config.data.intensity_scale = 0.25
+
+  if variant == "tiny-more":
+    # Goes on with new sources, from the weights named by `start_from`; small
+    # repositories count for more.
+    config.data.balance = 0.25
+    config.data.disturb = 0.5
+    config.data.other_look = 0.5
+    config.eval_every = config.checkpoint_every = 300
 
   # Window lengths, in frames, of the evaluation while training.
   config.eval_frames = (16,) if variant == "smoke" else (16, 32, 48)

@@ -39,8 +39,12 @@ class Experiment:
     )
 
   def init_model(self, rngs: nnx.Rngs) -> motion_net.MotionNet:
-    """Builds the network."""
-    return motion_net.MotionNet(self._net, rngs)
+    """Builds the network, or goes on with weights that there are."""
+    model = motion_net.MotionNet(self._net, rngs)
+    if self._config.start_from:
+      known, _ = weights.SPEED.load(self._config.start_from)
+      nnx.update(model, nnx.state(known, nnx.Param))
+    return model
 
   def loss(
     self,

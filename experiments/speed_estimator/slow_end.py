@@ -291,7 +291,7 @@ def figures(
     "recall": of slow cases, where no, one and three scenes of real time show
     more evidence of slow motion.
   """
-  prior = belief.everyday(belief.GRID)
+  prior = belief.anything(belief.GRID)
   means, _ = belief.moments(
     np.exp(logs - np.max(logs, axis=1, keepdims=True)), belief.GRID, prior
   )

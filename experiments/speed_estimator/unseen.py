@@ -12,6 +12,7 @@ calibrated (`Calibration`) is fitted to the other folds' repositories.
 import argparse
 import itertools
 import pathlib
+import sys
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -270,3 +271,7 @@ def _weights(answers: Sequence[by_repository.Answer]) -> np.ndarray:
   names = [a.file.source for a in answers]
   _, member, count = np.unique(names, return_inverse=True, return_counts=True)
   return 1 / count[member] / len(count)
+
+
+if __name__ == "__main__":
+  sys.exit(report.run(main))

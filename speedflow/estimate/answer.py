@@ -17,8 +17,11 @@ from speedflow.declared import Declaration
 
 Status = Literal["ok", "uncertain", "error"]
 
-WIDEST = 4.0
-"""Octaves: what the picture says is useless when its interval is wider."""
+WIDEST = 2.0
+"""Octaves: with a wider interval a video's speed is not told."""
+
+# Octaves: a span of a video still weighs against others.
+_WIDEST_SPAN = 4.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,7 +45,7 @@ class Segment:
   @property
   def tells(self) -> bool:
     """Whether its interval is narrow enough to be of use."""
-    return math.log2(self.speed_high / self.speed_low) <= WIDEST
+    return math.log2(self.speed_high / self.speed_low) <= _WIDEST_SPAN
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -40,7 +40,6 @@ class Calibration:
   Attributes:
     window: as of `segments.Widths`.
     file: as of `segments.Widths`.
-    source: as of `segments.Widths`.
     slope: as of `network.Scale`.
     offset: as of `network.Scale`.
     label_frequency: of each bin of log2 step in training; empty: all alike.
@@ -48,7 +47,6 @@ class Calibration:
 
   window: float = Z80
   file: float = Z80
-  source: float = 0.0
   slope: float = 1.0
   offset: float = 0.0
   label_frequency: tuple[float, ...] = ()
@@ -56,7 +54,7 @@ class Calibration:
   @property
   def widths(self) -> segments.Widths:
     """Of the intervals."""
-    return segments.Widths(self.window, self.file, self.source)
+    return segments.Widths(self.window, self.file)
 
   @property
   def scale(self) -> network.Scale:
@@ -190,7 +188,7 @@ class SpeedEstimator:
     likelihood = self.network.likelihood(maps)
     for number, shift, seen in zip(numbers, to_speed, likelihood, strict=True):
       values = self.network.log2_speed(shift)
-      mean, spread = belief.moments(seen, values, belief.everyday(values))
+      mean, spread = belief.moments(seen, values, belief.anything(values))
       answers[number] = float(mean), float(spread)
     return answers
 
@@ -231,9 +229,9 @@ class SpeedEstimator:
     if not readings:
       return None
     seen = belief.together([reading.likelihood for reading in readings])
-    prior = belief.everyday(belief.GRID)
+    prior = belief.anything(belief.GRID)
     mean, spread = belief.moments(np.exp(seen), belief.GRID, prior)
-    half = self._widths.half(self._widths.file, spread)
+    half = self._widths.file * spread
     speeds = (2.0 ** float(x) for x in (mean, mean - half, mean + half))
     return Respeeded(seen, *speeds)
 

@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 # Windows through the network at a time; one shape, compiled once. Larger ones
 # take no less time a window, and more of them stays empty.
 _BATCH = 4
-# How much of the frequency of labels is taken out of the answers of the
-# network; by the errors on repositories that training has not seen.
-_FREQUENCY_POWER = 0.5
 
 
 class Reader(NamedTuple):
@@ -160,9 +157,7 @@ class WindowNetwork:
     Returns:
       At the bins, float64 [n, bins], up to a factor for each row.
     """
-    return belief.likelihood(
-      self._probability(windows), self._label_frequency, _FREQUENCY_POWER
-    )
+    return belief.likelihood(self._probability(windows), self._label_frequency)
 
   def _probability(self, windows: Sequence[np.ndarray]) -> np.ndarray:
     """Distributions over log2 step, float [n, bins]."""

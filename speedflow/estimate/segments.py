@@ -12,26 +12,20 @@ from speedflow.estimate.strides import WindowEstimate
 
 # A stretch between speed changes is worth at least so many octaves squared.
 _CHANGE_PENALTY = 1.0
+# Seconds: a longer video would often tell.
+_SHORT_S = 2.0
 
 
 class Widths(NamedTuple):
-  """How wide 80 % intervals are.
+  """Half widths of 80 % intervals, in predicted standard deviations.
 
   Attributes:
-    window: half width for the estimate of a window, in standard deviations.
+    window: of the estimate of a window.
     file: of a segment, and of a file.
-    source: standard deviation, octaves, by which all estimates of a place are
-      off together, which the network cannot predict; it joins the predicted
-      one.
   """
 
   window: float
   file: float
-  source: float = 0.0
-
-  def half(self, width: float, spread: np.ndarray) -> np.ndarray:
-    """Half an interval, octaves, of predicted standard deviations."""
-    return width * np.hypot(spread, self.source)
 
 
 class _Speed(NamedTuple):
@@ -76,13 +70,13 @@ def summarise(
   else:
     bounds = [0, *np.searchsorted(middles, changes_s), len(windows)]
     edges = list(changes_s)
-  whole = _pool(values, spreads, widths)
+  whole = _pool(values, spreads, widths.file)
   wide = np.log2(whole.speed_high / whole.speed_low) > WIDEST
-  half = widths.half(widths.window, spreads)
+  half = widths.window * spreads
   return Estimate(
     file,
     "uncertain" if wide else "ok",
-    reason="what moves in it could be of any pace" if wide else None,
+    reason=_why_wide(whole, duration_s) if wide else None,
     duration_s=duration_s,
     fps=fps,
     **whole._asdict(),
@@ -91,7 +85,7 @@ def summarise(
         float(start_s),
         float(end_s),
         *(
-          _pool(values[first:end], spreads[first:end], widths)
+          _pool(values[first:end], spreads[first:end], widths.file)
           if first < end
           else _UNKNOWN
         ),
@@ -110,6 +104,14 @@ def summarise(
     ),
     rounds=_rounds(windows),
   )
+
+
+def _why_wide(whole: _Speed, duration_s: float) -> str:
+  """Why an interval is too wide, as of `Estimate.reason`."""
+  span = f"anything from {whole.speed_low:.2g}x to {whole.speed_high:.2g}x fits"
+  if duration_s < _SHORT_S:
+    return f"it is short, {duration_s:.2g} s, and {span} what moves in it"
+  return f"{span} what moves in it"
 
 
 def _unknown(file: str, duration_s: float, fps: float) -> Estimate:
@@ -143,7 +145,7 @@ def _rounds(windows: Sequence[WindowEstimate]) -> tuple[float, ...]:
   return tuple(rounds)
 
 
-def _pool(values: np.ndarray, spreads: np.ndarray, widths: Widths) -> _Speed:
+def _pool(values: np.ndarray, spreads: np.ndarray, width: float) -> _Speed:
   """Speed and interval of windows that go together.
 
   Windows of one scene err alike, so the interval does not shrink with their
@@ -151,8 +153,8 @@ def _pool(values: np.ndarray, spreads: np.ndarray, widths: Widths) -> _Speed:
   """
   share = 1 / spreads**2
   middle = float((values * share).sum() / share.sum())
-  spread = np.sqrt(np.mean(spreads**2))
-  half = float(widths.half(widths.file, spread))
+  spread = float(np.sqrt(np.mean(spreads**2)))
+  half = width * spread
   return _Speed(2.0**middle, 2.0 ** (middle - half), 2.0 ** (middle + half))
 
 

@@ -190,7 +190,7 @@ def fuse(readings: Sequence[Reading]) -> list[WindowEstimate]:
     ]
     for reading in readings
   ]
-  prior = belief.everyday(belief.GRID)
+  prior = belief.anything(belief.GRID)
   found = []
   for number in range(len(middles)):
     seen = [likelihood[number][None] for likelihood in nearest]

@@ -276,7 +276,7 @@ def _estimated(
       segment.speed,
       segment.speed_low,
       segment.speed_high,
-      answer.status == "ok" and segment.tells,
+      segment.tells,
     )
     if piece.tells and piece.speed <= _CLOSE * max_speed:
       first, end = (round(t * fps) for t in (segment.start_s, segment.end_s))
