@@ -1,6 +1,7 @@
 """Scores of answers about whole files; every repository counts alike."""
 
 import collections
+import itertools
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -15,6 +16,8 @@ LARGEST = 10
 
 _CHOICES = np.log2(whole_files.STRIDES)
 _RESAMPLED = 1_000
+# Seconds of playback at which short, middling and long files part.
+_LENGTHS_S = (2.0, 5.0)
 # Log2 speed: files at most so fast are slow motion.
 _SLOW = -0.99
 
@@ -78,26 +81,27 @@ def scores(answers: Sequence[Answer]) -> dict[str, Any]:
       )
       for stride in whole_files.STRIDES
     },
-    "coverage": _mean([(a.file.source, _inside(a)) for a in answers]),
-    "uncertain": _mean([(a.file.source, not a.told) for a in answers]),
+    "coverage": _mean([(a.file.source, _inside(a)) for a in real]),
+    "coverage_slow": _mean([(a.file.source, _inside(a)) for a in slow]),
+    "uncertain": _mean([(a.file.source, not a.told) for a in real]),
+    "uncertain_slow": _mean([(a.file.source, not a.told) for a in slow]),
     "slow_octaves": _mean([(a.file.source, abs(a.error)) for a in slow]),
     "slow_bias": _mean([(a.file.source, a.error) for a in slow]),
     "guessed_slow_octaves": _mean(
       [(a.file.source, abs(a.error)) for a in guessed]
     ),
   }
-  by_source = collections.Counter(a.file.source for a in answers)
+  by_source = collections.Counter(a.file.source for a in real)
   return {
     "files": len(answers),
-    "repositories": len(by_source),
+    "repositories": len({a.file.source for a in answers}),
     "realtime_files": len(real),
     "slow_files": len(slow),
     "figures": figures,
-    "median_width": float(np.median([2 * a.half for a in answers])),
+    "median_width": float(np.median([2 * a.half for a in real])),
+    "coverage_by_length": _coverage_by(real, _LENGTHS_S),
     "coverage_of_largest": {
-      name: float(
-        np.mean([_inside(a) for a in answers if a.file.source == name])
-      )
+      name: float(np.mean([_inside(a) for a in real if a.file.source == name]))
       for name, _ in by_source.most_common(LARGEST)
     },
     "mae_of": _by_source([(a.file.source, abs(a.error)) for a in real]),
@@ -128,6 +132,18 @@ def slopes(answers: Sequence[Answer]) -> list[tuple[str, float]]:
     for (source, _), points in clips.items()
     if len(points) > 1
   ]
+
+
+def _coverage_by(
+  answers: Sequence[Answer], limits: Sequence[float]
+) -> list[dict[str, float]]:
+  """Coverage of short, middling and long files."""
+  parts = []
+  for low, high in itertools.pairwise([0.0, *limits, np.inf]):
+    chosen = [a for a in answers if low <= a.file.duration_s < high]
+    covered = _mean([(a.file.source, _inside(a)) for a in chosen])
+    parts.append({"from_s": low, "files": len(chosen), "coverage": covered[0]})
+  return parts
 
 
 def _is_slow(answer: Answer) -> bool:

@@ -8,6 +8,9 @@ of a known repository are easier than the world is. All repositories of the
 training and validation splits are dealt into a few folds; each fold is one
 training run without its repositories. A fold that was trained already is not
 trained again; `--fold` trains one alone.
+
+A run that goes on from weights (`config.start_from`) may leave out only what
+those have not seen: `--parts` names it, one line a fold.
 """
 
 import argparse
@@ -58,10 +61,19 @@ def main(argv: Sequence[str] | None = None) -> int:
   parser.add_argument("--config", required=True, help="FILE.py or FILE.py:ARG")
   parser.add_argument("--workdir", type=pathlib.Path, required=True)
   parser.add_argument("--fold", type=int, help="train this one alone")
+  parser.add_argument(
+    "--parts",
+    type=pathlib.Path,
+    help="file with the names of repositories of each fold, instead of all",
+  )
   args, overrides = parser.parse_known_args(argv)
   config = config_lib.load_config(args.config, overrides)
-  wanted = range(FOLDS) if args.fold is None else [args.fold]
-  parts = deal(repositories(pathlib.Path(config.data.records)))
+  if args.parts:
+    lines = args.parts.read_text().splitlines()
+    parts = [tuple(line.split()) for line in lines]
+  else:
+    parts = deal(repositories(pathlib.Path(config.data.records)))
+  wanted = range(len(parts)) if args.fold is None else [args.fold]
   for number in wanted:
     if not (args.workdir / str(number) / _FACTS).exists():
       train(config, args.workdir / str(number), parts[number])
@@ -121,17 +133,17 @@ def train(
 
 def load(workdir: pathlib.Path) -> list[Fold]:
   """The folds that were trained in a folder, by their numbers."""
-  folds = []
-  for path in sorted(workdir.glob(f"*/{_FACTS}")):
-    facts = json.loads(path.read_text())
-    folds.append(
-      Fold(
-        tuple(facts["left_out"]),
-        path.with_name(_WEIGHTS),
-        np.array(facts["label_frequency"]),
-      )
-    )
-  return folds
+  return [load_one(path.parent) for path in sorted(workdir.glob(f"*/{_FACTS}"))]
+
+
+def load_one(folder: pathlib.Path) -> Fold:
+  """A run that `train` has left in a folder."""
+  facts = json.loads((folder / _FACTS).read_text())
+  return Fold(
+    tuple(facts["left_out"]),
+    folder / _WEIGHTS,
+    np.array(facts["label_frequency"]),
+  )
 
 
 if __name__ == "__main__":

@@ -1,93 +1,81 @@
-"""Leave-repository-out: nothing of a repository may teach its own estimator."""
+"""Scores in which every repository counts alike."""
 
 import numpy as np
 import pytest
 
-from experiments.speed_estimator import leave_out, protocol
-from speedflow.data import motion
+from experiments.speed_estimator import by_repository, folds, whole_files
 
 
-def _record(source, number, category="realtime"):
-  return motion.MotionRecord(
-    id=f"{source}-{number}/0/0",
-    appearance=0,
-    source=source,
-    category=category,
-    scene_group=f"{source}{number}",
-    split="train",
-    label="assumed_realtime",
-    speed=1.0,
-    fps=30.0,
-    maps={1: np.zeros((40, 12, 16, 8), np.float16)},
+def _answer(source, stride, log2_speed, half=0.5, clip="a", **fields):
+  file = whole_files.File(
+    **{
+      "name": f"{clip}@{stride}",
+      "clip": clip,
+      "source": source,
+      "category": "realtime",
+      "label": "assumed_realtime",
+      "stride": stride,
+      "speed": float(stride),
+      "duration_s": 4.0,
+      "fps": 30.0,
+      **fields,
+    }
   )
+  return by_repository.Answer(file, log2_speed, half, 2 * half <= 2.0)
 
 
-def _repositories(**clips):
-  return [
-    _record(name, number)
-    for name, count in clips.items()
-    for number in range(count)
-  ]
-
-
-def test_each_large_repository_is_left_out_exactly_once():
-  records = _repositories(a=9, b=8, c=7, d=6, small=5)
-  folds = leave_out.deal(records, 2)
-  assert folds == [["a", "c"], ["b", "d"]]
-
-
-def test_shots_of_one_clip_do_not_make_a_repository_large():
-  clip = _record("a", 0)
-  assert leave_out.deal([clip] * 20, 2) == []
-
-
-def test_slow_clips_do_not_make_a_repository_large():
-  records = [_record("a", i, "slowmo") for i in range(9)]
-  assert leave_out.deal(records, 2) == []
-
-
-def test_there_are_no_more_folds_than_repositories():
-  assert leave_out.deal(_repositories(a=6, b=6), 5) == [["a"], ["b"]]
-
-
-def _answers(log2_speed):
-  log2_speed = np.asarray(log2_speed, float)
-  return protocol.Answers(log2_speed, log2_speed, log2_speed)
+def _right(source, clip="a"):
+  return [_answer(source, n, np.log2(n), clip=clip) for n in (1, 2, 4)]
 
 
 def test_repositories_count_alike_whatever_their_size():
-  truth = np.zeros(12)
-  source = np.array(["large"] * 10 + ["small"] * 2)
-  figures = leave_out.scores(_answers([0.0] * 10 + [1.0] * 2), truth, source)
-  assert figures["mae"][0] == pytest.approx(0.5)
-  assert figures["mae"][1:] == pytest.approx((0.0, 1.0))
-  assert figures["accuracy_3way"][0] == pytest.approx(0.5)
-  assert figures["repositories"] == {"large": 0.0, "small": 1.0}
+  answers = [_answer("large", 1, 0.0, clip=str(n)) for n in range(10)]
+  answers += [_answer("small", 1, 1.0)]
+  found = by_repository.scores(answers)
+  assert found["figures"]["mae"] == pytest.approx((0.5, 0.0, 1.0))
+  assert found["figures"]["coverage"][0] == pytest.approx(0.5)
+  assert found["coverage_of_largest"] == {"large": 1.0, "small": 0.0}
+  assert found["mae_of"] == {"large": 0.0, "small": 1.0}
 
 
-def test_ranking_is_perfect_for_perfect_answers():
-  truth = np.array([0.0, 1.0, 2.0] * 4)
-  source = np.repeat(["a", "b"], 6)
-  figures = leave_out.scores(_answers(truth), truth, source)
-  assert figures["spearman"] == pytest.approx((1.0, 1.0, 1.0))
-  assert figures["accuracy_1x_2x"] == pytest.approx((1.0, 1.0, 1.0))
+def test_right_answers_have_no_bias_and_a_slope_of_one():
+  found = by_repository.scores(_right("a") + _right("b"))["figures"]
+  for name in ("mae", "bias_1x", "bias_2x", "bias_4x"):
+    assert found[name][0] == pytest.approx(0.0)
+  for name in ("slope", "spearman", "accuracy_3way", "accuracy_1x_2x"):
+    assert found[name][0] == pytest.approx(1.0)
 
 
-def test_a_bias_of_its_own_for_each_repository_costs_ranking():
-  truth = np.array([0.0, 1.0, 2.0] * 4)
-  source = np.repeat(["a", "b"], 6)
-  biased = truth + np.where(source == "a", 2.0, 0.0)
-  figures = leave_out.scores(_answers(biased), truth, source)
-  assert 0 < figures["spearman"][0] < 0.8
+def test_the_slope_is_within_clips_and_knows_no_offset():
+  answers = [_answer("a", n, 5.0 + np.log2(n) / 2) for n in (1, 2, 4)]
+  assert by_repository.slopes(answers) == [("a", pytest.approx(0.5))]
 
 
-def test_a_short_clip_keeps_its_answer_when_others_are_looked_at_further():
-  errors = leave_out.errors_by_look((4.0, 2.0), truth=1.0)
-  assert errors.tolist() == [2.0, 1.0, 1.0, 1.0]
+def test_an_offset_of_its_own_for_each_repository_costs_ranking():
+  off = [_answer("b", n, np.log2(n) + 2.0) for n in (1, 2, 4)]
+  found = by_repository.scores(_right("a") + off)["figures"]
+  assert 0 < found["spearman"][0] < 0.9
 
 
-def test_the_table_has_a_column_for_each_further_stride():
-  clips = {"1x": {"clips": 7, "mae": [0.9, 0.8, 0.7, 0.6]}}
-  text = leave_out.table({"frames": {}, "folds": [["a"]], "clips": clips})
-  assert "| speed | clips | 1 | 1, 2 | 1, 2, 4 | 1, 2, 4, 8 |" in text
-  assert "| 1x | 7 | 0.90 | 0.80 | 0.70 | 0.60 |" in text
+def test_slow_clips_are_scored_apart():
+  slow = _answer(
+    "b", 1, -1.0, category="highfps", label="known", speed=0.125, half=2.5
+  )
+  found = by_repository.scores([*_right("a"), slow])["figures"]
+  assert found["mae"][0] == pytest.approx(0.0)
+  assert found["slow_octaves"][0] == pytest.approx(2.0)
+  assert found["coverage_slow"][0] == 1.0
+  assert found["uncertain"][0] == 0.0
+  assert found["uncertain_slow"][0] == 1.0
+
+
+def test_every_repository_is_left_out_exactly_once():
+  shots = {str(number): number for number in range(11)}
+  parts = folds.deal(shots)
+  assert len(parts) == folds.FOLDS
+  assert sorted(sum(map(list, parts), [])) == sorted(shots)
+
+
+def test_no_fold_gets_all_the_large_repositories():
+  parts = folds.deal({"a": 9, "b": 8, "c": 7, "d": 6, "e": 1})
+  assert [part[0] for part in parts] == ["a", "b", "c", "d"]
