@@ -79,7 +79,7 @@ def evaluate(
   path = weights.SPEED.find(weights_name)
   model, extra = weights.SPEED.load(path)
   calibration = estimator_lib.Calibration(**extra.get("calibration", {}))
-  centres = np.asarray(model.config.centres)
+  centres = calibration.scale.true_step(np.asarray(model.config.centres))
   frequency = calibration.frequency(len(centres))
   paths = split_shards(records, split)
   scored = list(protocol.read_records(paths))
@@ -117,7 +117,7 @@ def evaluate(
     "data_fingerprint": RecordSource(paths).fingerprint(),
     "seconds": round(time.time() - started, 1),
     "realtime": realtime,
-    "by_motion": _by_motion(model, frequency, scored),
+    "by_motion": _by_motion(model, frequency, centres, scored),
     "all_speeds": all_speeds(answers_of_clips),
     "clips": answers_of_clips,
   }
@@ -126,6 +126,7 @@ def evaluate(
 def _by_motion(
   model: motion_net.MotionNet,
   frequency: np.ndarray,
+  centres: np.ndarray,
   records: Sequence[MotionRecord],
 ) -> list[dict[str, Any]]:
   """The 1x / 2x / 4x task for little, middling and much motion."""
@@ -133,7 +134,7 @@ def _by_motion(
   answers = protocol.answers_of_distribution(
     protocol.predict(model, data.maps),
     frequency,
-    np.asarray(model.config.centres),
+    centres,
     data,
   )
   # Motion in world time: the speed of playback must not pick the third.

@@ -66,9 +66,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     type=pathlib.Path,
     help="file with the names of repositories of each fold, instead of all",
   )
+  parser.add_argument(
+    "--nothing-left-out",
+    action="store_true",
+    help="one run that sees all: the weights that the folds tell of",
+  )
   args, overrides = parser.parse_known_args(argv)
   config = config_lib.load_config(args.config, overrides)
-  if args.parts:
+  if args.nothing_left_out:
+    parts: list[tuple[str, ...]] = [()]
+  elif args.parts:
     lines = args.parts.read_text().splitlines()
     parts = [tuple(line.split()) for line in lines]
   else:

@@ -164,7 +164,7 @@ def battery(
       for name, record in described.items():
         assert record is not None
         records[name].append(record)
-  centres = np.asarray(model.config.centres)
+  centres = calibration.scale.true_step(np.asarray(model.config.centres))
   frequency = calibration.frequency(len(centres))
   figures: dict[str, dict[str, float]] = {}
   reference: dict[str, float] = {}
