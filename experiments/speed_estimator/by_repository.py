@@ -128,7 +128,10 @@ def slopes(answers: Sequence[Answer]) -> list[tuple[str, float]]:
   for a in answers:
     clips[a.file.source, a.file.clip].append((a.truth, a.log2_speed))
   return [
-    (source, float(np.polyfit(*np.transpose(points), 1)[0]))
+    (
+      source,
+      float(np.polyfit([p[0] for p in points], [p[1] for p in points], 1)[0]),
+    )
     for (source, _), points in clips.items()
     if len(points) > 1
   ]

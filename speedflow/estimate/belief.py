@@ -43,19 +43,17 @@ def between(log2_speed: np.ndarray, low: float, high: float) -> np.ndarray:
 def likelihood(
   probability: np.ndarray,
   label_frequency: np.ndarray,
-  power: float = 1.0,
 ) -> np.ndarray:
   """What the picture alone says of each bin.
 
   Args:
     probability: as the network gives it, float [n, bins].
     label_frequency: of each bin among the labels in training, float [bins].
-    power: how much of the frequency is taken out.
 
   Returns:
     float64 [n, bins], up to a factor for each row.
   """
-  ratio = probability.astype(np.float64) / label_frequency**power
+  ratio = probability.astype(np.float64) / label_frequency
   return ratio / ratio.sum(-1, keepdims=True)
 
 
