@@ -70,9 +70,3 @@ def test_bins_come_to_the_places_of_the_grid():
   inside = np.abs(belief.GRID) <= 4
   np.testing.assert_allclose(rows[0][inside], belief.GRID[inside], atol=1e-12)
   np.testing.assert_allclose(rows[1], 2 * rows[0])
-
-
-def test_a_part_of_the_frequency_may_be_taken_out():
-  frequency = np.array([0.01, 0.99])
-  half = belief.likelihood(frequency[None], frequency, power=0.5)[0]
-  assert half[0] / half[1] == pytest.approx((0.01 / 0.99) ** 0.5)
