@@ -36,7 +36,7 @@ import cv2
 import numpy as np
 
 from bench import timing_files
-from speedflow import cli, media
+from speedflow import api, cli, media
 from speedflow.data import catalogue, shots
 from speedflow.output import atomic
 from speedflow.superres import interpolator
@@ -258,7 +258,7 @@ def check(case: Case, folder: pathlib.Path) -> Iterator[str]:
   yield from _differences("read", case, frames, info, count)
   yield from _sync("read", case, frames, media.read_audio(path))
   out = folder / f"more{random.Random(str(case)).choice(['.mp4', '.mkv'])}"
-  superres_video.superres(path, out, exposure=0.0, overwrite=True)
+  api.superres(path, out, exposure=0.0, overwrite=True)
   with media.VideoReader(out) as reader:
     more = list(reader)
   yield from _differences("superres", case, more, reader.info, 2 * count)
