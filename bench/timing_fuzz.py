@@ -39,8 +39,7 @@ from bench import timing_files
 from speedflow import api, cli, media
 from speedflow.data import catalogue, shots
 from speedflow.output import atomic
-from speedflow.superres import interpolator
-from speedflow.superres import video as superres_video
+from speedflow.superres import interpolator, production
 from speedflow.training import run_record
 from speedflow.weights import kind
 
@@ -431,7 +430,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     numbers = range(options.only, options.only + 1)
   with (
     tempfile.TemporaryDirectory() as name,
-    mock.patch.object(superres_video, "FrameInterpolator", _Blender),
+    mock.patch.object(production, "FrameInterpolator", _Blender),
     mock.patch.object(kind.Kind, "load", once),
   ):
     folder = pathlib.Path(name)

@@ -6,6 +6,7 @@
   answer = api.estimate("clip.mp4")
   found = api.detect("clip.mp4")
   made = api.superres("clip.mp4", "slow.mp4", factor=8, slow=True)
+  api.retime("clip.mp4", "fast.mp4", speed=3.0)
   api.generate("street.jpg", "out.mp4", speeds=[0.25, 1.0])
   account = api.mine(["videos"], "clips", fpr=0.02)
   ranked = api.attribute("queries", "tracks", "out")
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
   from speedflow.estimate.answer import Estimate
   from speedflow.estimate.estimator import SpeedEstimator
   from speedflow.probe.answer import Probe
+  from speedflow.retime.video import Output as Retimed
   from speedflow.superres.video import Output
 
 Path = str | os.PathLike[str]
@@ -148,6 +150,37 @@ def superres(
 
   wanted = superres_options.Options(**options)
   return video.superres(path_in, path_out, wanted, on_progress)
+
+
+def retime(
+  path_in: Path,
+  path_out: Path,
+  *,
+  on_progress: Progress = lambda done: None,
+  **options: Any,
+) -> "Retimed":
+  """Makes a video that plays at another speed, or along a curve of speeds.
+
+  See `speedflow.retime.video.retime`.
+
+  Args:
+    path_in: the video.
+    path_out: .mp4, .mov or .mkv; `<path_out>.json` says what each frame is.
+    on_progress: see `Progress`.
+    **options: of `speedflow.retime.options.Options`: one of `speed` (factor),
+      `curve` (a CSV file), `duration` (seconds) and `real_time`; `fps` (frames
+      per second), `shutter` (degrees), `audio`, `exposure` (open-shutter time /
+      frame interval), `crf`, `mark`, `weights`, `resume`, `overwrite`.
+
+  Raises:
+    SpeedflowError: the input cannot be read, the output cannot be written, or
+      these settings do not go together.
+  """
+  from speedflow.retime import options as retime_options
+  from speedflow.retime import video
+
+  wanted = retime_options.Options(**options)
+  return video.retime(path_in, path_out, wanted, on_progress)
 
 
 def generate(

@@ -9,7 +9,7 @@ import dataclasses
 import math
 from collections.abc import Callable
 from fractions import Fraction
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from speedflow import wording
 
@@ -69,6 +69,18 @@ def share(text: str) -> float:
   if not 0 <= value <= 1:
     raise argparse.ArgumentTypeError(f"{text} is not within 0..1")
   return value
+
+
+def exposure(text: str) -> float | Literal["auto"]:
+  """Reads a share of the frame interval, or "auto"."""
+  if text == "auto":
+    return "auto"
+  try:
+    return float(text)
+  except ValueError as error:
+    raise argparse.ArgumentTypeError(
+      f"{text} is neither auto nor a number"
+    ) from error
 
 
 def frame_rate(text: str) -> Fraction:

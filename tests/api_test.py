@@ -13,6 +13,7 @@ from speedflow import api, errors
 from speedflow.attribute import options as attribute
 from speedflow.generate import options as generate
 from speedflow.mine import options as mine
+from speedflow.retime import options as retime
 from speedflow.superres import options as superres
 
 
@@ -36,6 +37,7 @@ def test_estimate_is_what_the_command_says(make_video, capsys):
   ("verb", "options"),
   [
     (api.superres, superres.Options),
+    (api.retime, retime.Options),
     (api.generate, generate.Options),
     (api.mine, mine.Options),
     (api.attribute, attribute.Options),

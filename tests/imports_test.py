@@ -22,7 +22,7 @@ _FLOORS = (
   ("pictures", "pages"),
   ("clocks",),
   ("estimate", "generate", "probe", "superres"),
-  ("detect", "attribute"),
+  ("detect", "attribute", "retime"),
   ("mine",),
   ("api", "main"),
   ("cli", "demo"),

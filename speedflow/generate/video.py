@@ -1,8 +1,6 @@
 """From a picture on disk to a video on disk, or a row of clips in one."""
 
-import csv
 import os
-import pathlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,12 +8,11 @@ import cv2
 import numpy as np
 
 from speedflow import media
-from speedflow.errors import SpeedflowError
 from speedflow.generate import generator
 from speedflow.generate import weights as generator_weights
 from speedflow.generate.options import Options
 from speedflow.output import claims
-from speedflow.timewarp import labels
+from speedflow.timewarp import curve_file, labels
 
 # Pixels of the strip below a clip that tells its speed.
 _CAPTION = 24
@@ -115,8 +112,7 @@ def read_curve(
   """Reads speed over time, and finds it at each frame.
 
   Args:
-    path: a CSV file with the columns time_s (seconds of playback,
-      increasing) and speed (positive).
+    path: see `curve_file.read`; times are seconds of playback.
     frames: how many.
     fps: frames per second of playback.
 
@@ -126,28 +122,6 @@ def read_curve(
   Raises:
     SpeedflowError: the file is no such table.
   """
-  name = os.fspath(path)
-  try:
-    with pathlib.Path(path).open(newline="", encoding="utf-8") as file:
-      rows = [
-        (float(row["time_s"]), float(row["speed"]))
-        for row in csv.DictReader(file)
-      ]
-  except OSError as error:
-    raise SpeedflowError(
-      f"{name}: {error.strerror}; give a CSV file"
-    ) from error
-  except (KeyError, TypeError, ValueError, csv.Error) as error:
-    raise SpeedflowError(
-      f"{name}: not a speed curve ({error}); wanted the columns time_s and "
-      "speed, and numbers in them"
-    ) from error
-  if not rows:
-    raise SpeedflowError(f"{name}: no rows; give a time and a speed in each")
-  times, speeds = np.array(rows).T
-  if not (np.all(np.diff(times) > 0) and np.isfinite(times).all()):
-    raise SpeedflowError(f"{name}: the times must increase from row to row")
-  if not (np.all(speeds > 0) and np.isfinite(speeds).all()):
-    raise SpeedflowError(f"{name}: the speeds must be positive numbers")
+  times, speeds = curve_file.read(path)
   at = np.arange(max(frames, 0)) / fps
   return np.exp2(np.interp(at, times, np.log2(speeds)))

@@ -4,7 +4,7 @@ import argparse
 import contextlib
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from speedflow import arguments, progress, wording
 from speedflow.output import claims, marks
@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
   )
   parser.add_argument(
     "--exposure",
-    type=_exposure,
+    type=arguments.exposure,
     default=Options.exposure,
     metavar="auto|0..1",
     help="how much of each frame interval the shutter was open; 0: the input "
@@ -148,14 +148,3 @@ def _make(
   except KeyboardInterrupt:
     print("speedflow: the same command and --resume go on", file=sys.stderr)
     raise
-
-
-def _exposure(text: str) -> float | Literal["auto"]:
-  if text == "auto":
-    return "auto"
-  try:
-    return float(text)
-  except ValueError as error:
-    raise argparse.ArgumentTypeError(
-      f"{text} is neither auto nor a number"
-    ) from error

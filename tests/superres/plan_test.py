@@ -141,7 +141,7 @@ def test_of_a_variable_rate_every_time_is_a_whole_tick(
   found = _survey(info, [0] * len(times), times=times)
   found = dataclasses.replace(found, even=False)
   planned, clock = _plan(found, factor, slow=slow)
-  shown = [clock.shown(p.time) for p in planned[: -factor + 1]]
+  shown = [each.time for each in clock.shown(found)][: -factor + 1]
   assert all(time % clock.time_base == 0 for time in shown)
   assert shown[::factor] == [t * clock.slowdown for t in times]
 
@@ -154,7 +154,7 @@ def test_of_a_variable_rate_every_time_is_a_whole_tick(
 def test_any_rate_is_even_and_fills_the_length(info, fps, slow):
   found = _survey(info, [0] * 9)
   planned, clock = _plan(found, None, fps, slow)
-  shown = [clock.shown(p.time) for p in planned]
+  shown = [each.time for each in clock.shown(found)]
   assert set(np.diff(shown)) <= {1 / clock.rate}
   assert clock.rate == (25 if slow else fps)
   assert clock.end - shown[-1] == 1 / clock.rate

@@ -12,7 +12,7 @@ import pytest
 
 from speedflow import api, media
 from speedflow.errors import SpeedflowError
-from speedflow.superres import video
+from speedflow.superres import rendering
 
 
 class StopHereError(Exception):
@@ -35,7 +35,7 @@ def clip(tmp_path):
 
 @pytest.fixture(autouse=True)
 def short_pieces(monkeypatch):
-  monkeypatch.setattr(video, "_PIECE_FRAMES", (8, 8))
+  monkeypatch.setattr(rendering, "_PIECE_FRAMES", (8, 8))
 
 
 @pytest.fixture
@@ -97,8 +97,8 @@ def test_what_is_done_is_not_done_again(run, tmp_path):
 _KILLED = """
 import sys
 from speedflow import api
-from speedflow.superres import video
-video._PIECE_FRAMES = (8, 8)
+from speedflow.superres import rendering
+rendering._PIECE_FRAMES = (8, 8)
 api.superres(
   *sys.argv[1:3], weights=sys.argv[3], factor=4, exposure=0.5
 )
