@@ -22,6 +22,9 @@ _FINEST_RATE = 100_000
 _NEAR = Fraction(1, 500)
 # Moments for each interval of the input while the shutter is open, and at most.
 _DENSE, _MOST = 4, 32
+# Where the output does not pass over more than this many of the input's
+# intervals from frame to frame, these have all the blur there should be.
+_STEP = 1.02
 # Open for a smaller share of an interval, a shutter changes nothing to be seen.
 _SHORT = 0.25
 
@@ -85,9 +88,10 @@ class TimeMap:
     """All frames, in order."""
     snapped = _Snapped(found)
     for number in range(self.frames):
-      # Of the middle of the shutter's opening, the frame has its time.
-      around = np.array([number, number + self.open]) / float(self.rate)
-      first, last = self.curve.input_s(around)
+      around = np.array([number, number + self.open, number + 1])
+      first, last, after = self.curve.input_s(around / float(self.rate))
+      if after - first <= _STEP * float(found.interval):
+        last = first
       yield Shown(
         self.start + number / self.rate,
         tuple(snapped.moments(self.origin, float(first), float(last))),
