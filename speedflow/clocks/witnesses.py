@@ -13,6 +13,8 @@ from speedflow.errors import SpeedflowError
 
 # Relative: frames that are less evenly spaced have no aliases.
 _EVEN = 0.1
+# Of so many frames the longest shot tells enough.
+_ENOUGH = 2 * flicker.LONGEST
 
 
 class PictureClocks:
@@ -22,13 +24,28 @@ class PictureClocks:
   """
 
   def __init__(self) -> None:
+    self._watched = 0
     self._shot: int | None = None
     self._now: list[tuple[float, np.ndarray, np.ndarray]] = []
     self._longest: list[tuple[float, np.ndarray, np.ndarray]] = []
 
+  @property
+  def content(self) -> bool:
+    """Whether frames may be left out from now on."""
+    longest = len(self._longest)
+    return longest >= flicker.LONGEST or self._watched >= _ENOUGH
+
   def watch(self, frames: Iterable[shots.Numbered]) -> Iterator[shots.Numbered]:
-    """Yields the frames as they are, grey, uint8 [96, 128], in order."""
+    """Yields the frames as they are, grey, uint8 [96, 128], in order.
+
+    Those that were left out, empty, interrupt what is watched.
+    """
     for numbered in frames:
+      if numbered.frame.left_out:
+        self._shot = None
+        yield numbered
+        continue
+      self._watched += 1
       if numbered.shot != self._shot:
         self._shot, self._now = numbered.shot, []
       if len(self._now) < flicker.LONGEST:

@@ -48,6 +48,11 @@ class _Watched(shots.Picture):
     """As `shots.Picture.frames`."""
     return self.clocks.watch(super().frames())
 
+  def leave_out(self, until: int) -> None:
+    """As `shots.Picture.leave_out`, once clocks have seen enough."""
+    if self.clocks.content:
+      super().leave_out(until)
+
 
 def estimate(
   estimator: estimator_lib.SpeedEstimator,

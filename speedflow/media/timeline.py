@@ -33,12 +33,15 @@ class Timeline:
       stamps contradict count for nothing.
     last_s: how long the last picture is shown as the file says, seconds; 0
       where it does not.
+    keyframes: numbers of the pictures that stand by themselves, rising; none
+      where the stamps do not tell the pictures apart.
   """
 
   times: tuple[Fraction, ...]
   time_base: Fraction
   declared: tuple[Fraction, ...] = ()
   last_s: Fraction = Fraction(0)
+  keyframes: tuple[int, ...] = ()
 
   @property
   def interval(self) -> Fraction | None:
