@@ -345,6 +345,8 @@ def _thumbnail(image: np.ndarray) -> np.ndarray:
   """Averages blocks of whole pixels, which is several times faster."""
   height, width = image.shape[:2]
   block = max(1, min(height, width) // _THUMBNAIL_SHORT_SIDE)
+  if block == 1:
+    return image
   size = (width // block, height // block)
   blocks = image[: size[1] * block, : size[0] * block]
   return cv2.resize(blocks, size, interpolation=cv2.INTER_AREA)

@@ -43,6 +43,8 @@ _ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 _YEAR_S = 365 * 24 * 3600
 # No recorder's clock begins so far from 0.
 _LONGEST_S = 100 * _YEAR_S
+# Of the decoder.
+_MOST_THREADS = 4
 # Reading goes on after damage, unless nothing but damage comes.
 _MOST_ERRORS = 50
 
@@ -252,6 +254,9 @@ class VideoReader:
         " name a file with a picture"
       )
     stream.thread_type = "AUTO"
+    # Each holds frames in memory; FFmpeg would take one more than there are
+    # cores.
+    stream.thread_count = min(os.cpu_count() or 1, _MOST_THREADS)
     return stream
 
   def _require_two(self, first: list[VideoFrame]) -> None:
