@@ -4,7 +4,6 @@ import csv
 import os
 import pathlib
 from collections.abc import Callable, Sequence
-from fractions import Fraction
 from typing import Any
 
 import cv2
@@ -14,6 +13,7 @@ from speedflow import media
 from speedflow.errors import SpeedflowError
 from speedflow.generate import generator
 from speedflow.generate import weights as generator_weights
+from speedflow.generate.options import Options
 from speedflow.output import claims
 from speedflow.timewarp import labels
 
@@ -24,66 +24,54 @@ _CAPTION = 24
 def write_video(
   out: str | os.PathLike[str],
   source: generator.Picture,
-  *,
-  speeds: Sequence[float] = (1.0,),
-  curve: str | os.PathLike[str] | None = None,
-  weights: str | pathlib.Path = "tiny",
-  frames: int | None = None,
-  fps: Fraction = Fraction(30),
-  size: int = 256,
-  seed: int = 0,
-  overwrite: bool = False,
+  options: Options,
   on_progress: Callable[[float], None] = lambda done: None,
-  **options: Any,
 ) -> None:
   """Generates clips, and writes them side by side.
 
   Args:
     out: the video.
     source: the first frame, see `SpeedGenerator.generate`.
-    speeds: one clip each, from the same seed.
-    curve: a file for `read_curve`, instead of the speeds.
-    weights: see `generator_weights.load_generator`.
-    frames: length of the clips; as trained by default.
-    fps: frames per second of playback.
-    size: height and width of a clip, pixels.
-    seed: the same seed gives the same motion.
-    overwrite: whether to replace a file that speedflow did not make.
+    options: how it is set in motion.
     on_progress: called with the share that is done.
-    **options: of `SpeedGenerator.generate_batch`.
 
   Raises:
     SpeedflowError: bad input.
   """
-  if seed < 0:
-    raise SpeedflowError(f"the seed is {seed}; wanted 0 or more")
-  if not 0 < fps <= 1000:
-    raise SpeedflowError(f"--fps is {fps}; wanted more than 0, 1000 at most")
+  options.check()
   media.require_suffix(out)
   with claims.claim(
     "generate",
     files={out: media.is_ours},
-    inputs=_inputs(source, curve, weights),
-    overwrite=overwrite,
+    inputs=_inputs(source, options.curve, options.weights),
+    overwrite=options.overwrite,
   ):
-    maker = generator_weights.load_generator(weights)
-    count = maker.facts.knots + 1 if frames is None else frames
-    if curve is None:
-      curves = np.tile(np.array(speeds)[:, None], (1, max(count, 0)))
+    fps = float(options.fps)
+    maker = generator_weights.load_generator(options.weights)
+    count = options.frames
+    if count is None:
+      count = maker.facts.knots + 1
+    if options.curve is None:
+      curves = np.tile(np.array(options.speeds)[:, None], (1, max(count, 0)))
     else:
-      curves = read_curve(curve, count, float(fps))[None]
-    image = generator.first_frame(source, size)
+      curves = read_curve(options.curve, count, fps)[None]
+    image = generator.first_frame(source, options.size)
     clips = maker.generate_batch(
       np.stack([image] * len(curves)),
-      labels.speed_to_step(np.log2(curves), float(fps)),
-      seeds=[seed] * len(curves),
+      labels.speed_to_step(np.log2(curves), fps),
+      seeds=[options.seed] * len(curves),
       on_progress=on_progress,
-      **options,
+      guidance=options.guidance,
+      image_guidance=options.image_guidance,
+      steps=options.steps,
+      exposure=options.exposure,
     )
-    captions = [f"{speed:g}x" for speed in speeds] if len(clips) > 1 else []
+    captions = (
+      [f"{speed:g}x" for speed in options.speeds] if len(clips) > 1 else []
+    )
     shown = side_by_side(clips, captions)
     height, width = shown.shape[1:3]
-    with media.VideoWriter(out, fps, (width, height)) as writer:
+    with media.VideoWriter(out, options.fps, (width, height)) as writer:
       for picture in shown:
         writer.write(picture)
 

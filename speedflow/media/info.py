@@ -20,9 +20,6 @@ from speedflow.media import container as media_container
 from speedflow.media import timeline as media_timeline
 from speedflow.media.colour import Colour
 
-# FFmpeg's flag of formats without time stamps: AVFMT_NOTIMESTAMPS.
-_NO_STAMPS = 0x0080
-
 
 @dataclasses.dataclass(frozen=True)
 class VideoInfo:
@@ -146,16 +143,15 @@ def nominal_fps(
   """
   path = stream.container.name.removeprefix("file:")
   start, end = (picture.pts for picture in first)
-  raw = int(stream.container.format.flags) & _NO_STAMPS
-  if raw and "framerate" not in stream.container.options:
-    # FFmpeg makes a rate up where the stream has none, and none was given.
-    rate = stream.codec_context.framerate and stream.guessed_rate
-    if not rate:
+  if media_container.is_raw(stream.container):
+    stated = media_container.rate_in_raw(stream)
+    if not stated:
       raise SpeedflowError(
-        f"{path}: no frame rate and no time stamps in it; put it into MP4 with"
-        " its true frame rate"
+        f"{path}: no frame rate and no time stamps in it; give its true frame"
+        " rate (estimate, detect, superres, probe: --raw-fps 25), or put it"
+        " into MP4 with that"
       )
-    return Fraction(rate)
+    return stated
   # Of a clock of fine ticks (DV), a tick may pass for an interval.
   rate = stream.average_rate or stream.guessed_rate
   if rate and rate * time_base < 1:

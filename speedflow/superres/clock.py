@@ -10,10 +10,8 @@ from typing import Self
 from speedflow import media
 from speedflow.errors import SpeedflowError
 from speedflow.superres import slow_audio
+from speedflow.superres.options import MOST_FACTOR, Options
 from speedflow.superres.survey import Survey
-
-MOST_FACTOR = 64
-"""No more frames than this are made of one."""
 
 # Rates are rational numbers with denominators up to this.
 _FINEST_RATE = 100_000
@@ -47,25 +45,21 @@ class Clock:
   def of(
     cls,
     found: Survey,
-    factor: int | None,
-    fps: Fraction | float | None,
-    slow: bool,
+    options: Options,
   ) -> Self:
     """Sets the clock.
 
     Args:
       found: the input.
-      factor: frames for each input frame; 2 if neither this nor `fps` is given.
-      fps: frames per second (of the scene) instead.
-      slow: whether to play at the input's rate, so much slower.
+      options: their `factor`, `fps` and `slow`.
 
     Raises:
       SpeedflowError: more than `MOST_FACTOR` times as many frames are wanted.
     """
     info = found.info
-    ratio = Fraction(factor or 2)
-    if fps is not None:
-      wanted = Fraction(fps).limit_denominator(_FINEST_RATE)
+    ratio = Fraction(options.factor or 2)
+    if options.fps is not None:
+      wanted = Fraction(options.fps).limit_denominator(_FINEST_RATE)
       ratio = wanted / found.fps
       if ratio > MOST_FACTOR:
         raise SpeedflowError(
@@ -73,9 +67,9 @@ class Clock:
           f" {float(ratio):.4g} times its own; at most {MOST_FACTOR} times are"
           " made"
         )
-    slowdown = ratio if slow else Fraction(1)
+    slowdown = ratio if options.slow else Fraction(1)
     rate = found.fps * ratio / slowdown
-    if fps is None and not found.even:
+    if options.fps is None and not found.even:
       time_base = info.time_base * slowdown / ratio
     else:
       time_base = media.fine_time_base(rate)
@@ -84,12 +78,12 @@ class Clock:
     # On whole ticks, so that no time is rounded.
     start = round(start / time_base) * time_base
     length = (found.end - origin) * slowdown
-    if fps is not None:
+    if options.fps is not None:
       # The last frame, too, is shown for a whole interval.
       length = -(-length * rate // 1) / rate
     return cls(
       factor=ratio,
-      divides=fps is None,
+      divides=options.fps is None,
       slowdown=slowdown,
       rate=rate,
       time_base=time_base,

@@ -12,11 +12,11 @@ import itertools
 import os
 from collections.abc import Callable, Iterator
 from fractions import Fraction
-from typing import Any, Literal
+from typing import Any
 
 import speedflow
 from speedflow import media
-from speedflow.errors import SpeedflowError, writing
+from speedflow.errors import writing
 from speedflow.output import claims, room
 from speedflow.superres import exposure as superres_exposure
 from speedflow.superres import frames as superres_frames
@@ -24,8 +24,9 @@ from speedflow.superres import marker, plan, slow_audio
 from speedflow.superres import provenance as superres_provenance
 from speedflow.superres import survey as survey_lib
 from speedflow.superres import weights as superres_weights
-from speedflow.superres.clock import MOST_FACTOR, Clock
+from speedflow.superres.clock import Clock
 from speedflow.superres.interpolator import FrameInterpolator
+from speedflow.superres.options import Options
 from speedflow.superres.pieces import Pieces
 from speedflow.superres.plan import Planned
 from speedflow.superres.transparent import TransparentInterpolator
@@ -70,17 +71,7 @@ class Output:
 def superres(
   path_in: str | os.PathLike[str],
   path_out: str | os.PathLike[str],
-  *,
-  factor: int | None = None,
-  fps: Fraction | float | None = None,
-  slow: bool = False,
-  exposure: float | Literal["auto"] = "auto",
-  audio: Literal["keep", "stretch", "drop"] | None = None,
-  crf: int = 14,
-  mark: bool = False,
-  weights: str = "tiny",
-  resume: bool = False,
-  overwrite: bool = False,
+  options: Options,
   on_progress: Callable[[float], None] = lambda done: None,
 ) -> Output:
   """Makes a video of more frames a second, or one that plays slower.
@@ -89,7 +80,7 @@ def superres(
   last frame of a shot is held. Frames that only repeat the one before are
   replaced. Bit depth, colours, transparency and the shape of the picture stay
   as they are; time begins with the first picture or sound. Beside the video,
-  `<path_out>.json` says of every frame what it is, see `superres_plan.Kind`.
+  `<path_out>.json` says of every frame what it is, see `plan.Kind`.
 
   Until all is done, pieces are kept in `<path_out>.parts`, also when this ends
   with an error. A run that was continued writes the same as one that was not.
@@ -97,20 +88,7 @@ def superres(
   Args:
     path_in: the video.
     path_out: .mp4, .mov or .mkv.
-    factor: frames for each input frame, 2 to `MOST_FACTOR`; 2 if neither this
-      nor `fps` is given.
-    fps: frames per second (of the scene) instead.
-    slow: play at the input's rate, so much slower, instead of at a higher
-      rate for as long as the input.
-    exposure: open-shutter time / frame interval of the input, 0 (sharp) to 1;
-      "auto": judged from the picture, shot by shot.
-    audio: "keep" as it is; "stretch" to the new length, at its old pitch; or
-      "drop". By default it is kept, or stretched if `slow`.
-    crf: quality of the picture, 0 (lossless) to 51 (worst).
-    mark: whether to write on every frame that was not observed what it is.
-    weights: shipped weights, or a file of exported ones.
-    resume: whether to go on from the pieces of a run that was killed.
-    overwrite: whether to replace files that speedflow did not make.
+    options: how it is slowed.
     on_progress: called now and then with the share that is done, 0..1.
 
   Returns:
@@ -120,7 +98,8 @@ def superres(
     SpeedflowError: the input cannot be read, the output cannot be written, or
       these settings do not go together.
   """
-  _check(path_out, factor, fps, exposure, audio, crf)
+  media.require_suffix(path_out)
+  options.check()
   sidecar = superres_provenance.path_of(path_out)
   pieces = Pieces(path_out)
   with claims.claim(
@@ -129,57 +108,59 @@ def superres(
       path_out: superres_provenance.is_ours,
       sidecar: superres_provenance.is_provenance,
     },
-    inputs=[path_in, weights],
-    overwrite=overwrite,
+    inputs=[path_in, options.weights],
+    overwrite=options.overwrite,
   ):
-    pieces.check(inputs=[path_in, weights])
-    if audio != "drop":
+    pieces.check(inputs=[path_in, options.weights])
+    if options.audio != "drop":
       slow_audio.require_encoder(path_in, path_out)
-    network = FrameInterpolator(superres_weights.SUPERRES.load(weights)[0])
+    network = FrameInterpolator(
+      superres_weights.SUPERRES.load(options.weights)[0]
+    )
     found = survey_lib.survey(
       path_in,
       superres_exposure.judge
-      if exposure == "auto"
-      else lambda pairs: float(exposure),
+      if options.exposure == "auto"
+      else lambda pairs: float(options.exposure),
       lambda done: on_progress(done * _SURVEY_SHARE),
     )
-    clock = Clock.of(found, factor, fps, slow)
+    clock = Clock.of(found, options)
     room.require(
       claims.real(path_out).parent,
-      _bytes(clock.frames, found.info, crf),
+      _bytes(clock.frames, found.info, options.crf),
       f"the frames of {os.path.basename(path_out)}",
     )
     stored = media.pixel_format_for(
-      path_out, found.info, alpha=found.transparent, crf=crf
+      path_out, found.info, alpha=found.transparent, crf=options.crf
     )
     facts = {
       "input": os.path.basename(path_in),
       "input_sha256": superres_provenance.sha256(path_in),
       "output": os.path.basename(path_out),
-      "crf": crf,
-      "marked": mark,
+      "crf": options.crf,
+      "marked": options.mark,
       **_assumed(found, clock),
-      **_maker(weights),
+      **_maker(options.weights),
     }
     writer = functools.partial(
       media.VideoWriter,
       fps=clock.rate,
       size=(found.info.width, found.info.height),
-      crf=crf,
+      crf=options.crf,
       pixel_format=stored,
       colour=media.colour_for(found.info),
       time_base=clock.time_base,
       pixel_aspect=found.info.pixel_aspect,
     )
-    work = _Work(found, clock, network, pieces, writer, mark)
+    work = _Work(found, clock, network, pieces, writer, options.mark)
     share = 1 - _SURVEY_SHARE - _JOIN_SHARE
     parts = work.write(
-      pieces.begin(facts, resume),
+      pieces.begin(facts, options.resume),
       lambda done: on_progress(_SURVEY_SHARE + share * done),
     )
     sound = slow_audio.sound(
       path_in,
-      audio or ("stretch" if slow else "keep"),
+      options.sound,
       clock.origin,
       clock.start,
       clock.slowdown,
@@ -251,22 +232,6 @@ def _bytes(frames: int, info: media.VideoInfo, crf: int) -> float:
   """About how much space it takes, the pieces and the whole together."""
   bits = _BITS_PER_PIXEL * 2 ** ((_USUAL_CRF - crf) / 7)
   return 2 * frames * info.width * info.height * bits / 8
-
-
-def _check(path_out, factor, fps, exposure, audio, crf) -> None:
-  media.require_suffix(path_out)
-  if factor is not None and fps is not None:
-    raise SpeedflowError("give --factor or --fps, not both")
-  if factor is not None and not 2 <= factor <= MOST_FACTOR:
-    raise SpeedflowError(f"--factor is {factor}; wanted 2 to {MOST_FACTOR}")
-  if fps is not None and not 0 < fps < float("inf"):
-    raise SpeedflowError(f"--fps is {fps}; wanted frames per second above 0")
-  if exposure != "auto" and not 0 <= exposure <= 1:
-    raise SpeedflowError(f"--exposure is {exposure}; wanted auto, or 0 to 1")
-  if audio not in (None, "keep", "stretch", "drop"):
-    raise SpeedflowError(f"--audio is {audio}; wanted keep, stretch or drop")
-  if not 0 <= crf <= 51:
-    raise SpeedflowError(f"--crf is {crf}; wanted 0 (lossless) to 51")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from speedflow import media
 from speedflow.errors import SpeedflowError
 from speedflow.superres import clock as superres_clock
-from speedflow.superres import plan
+from speedflow.superres import options, plan
 from speedflow.superres import survey as survey_lib
 
 
@@ -43,7 +43,8 @@ def _survey(info, shots, repeats=(), exposure=0.0, times=None):
 
 
 def _plan(found, factor=2, fps=None, slow=False):
-  clock = superres_clock.Clock.of(found, factor, fps, slow)
+  wanted = options.Options(factor=factor, fps=fps, slow=slow)
+  clock = superres_clock.Clock.of(found, wanted)
   return list(plan.plan(found, clock.moments(found))), clock
 
 
