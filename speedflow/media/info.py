@@ -187,6 +187,7 @@ def _read_timeline(
   )
   shown: list[int | None] = []
   decoded: list[int | None] = []
+  keys: set[int | None] = set()
   last = lasts = None
   # What is damaged is judged by what stands before.
   with contextlib.suppress(av.FFmpegError):
@@ -197,6 +198,8 @@ def _read_timeline(
       if packet.is_discard or broken:
         continue
       shown.append(packet.pts)
+      if packet.is_keyframe:
+        keys.add(packet.pts)
       decoded.append(packet.dts)
       stamp = packet.dts if packet.pts is None else packet.pts
       if stamp is not None and (last is None or stamp > last):
@@ -215,11 +218,15 @@ def _read_timeline(
     count = max(len(stamps), 1)
     times = tuple(number / info.fps_nominal for number in range(count))
     return media_timeline.Timeline(times, unit, (info.fps_nominal,))
-  times = tuple(stamp * unit for stamp in sorted(set(known)))
+  rising = sorted(set(known))
+  times = tuple(stamp * unit for stamp in rising)
+  keyframes: tuple[int, ...] = ()
   if info.interlaced:
     times = _whole_frames(times, info.fps_nominal)
+  elif len(rising) == len(shown) and None not in shown:
+    keyframes = tuple(n for n, stamp in enumerate(rising) if stamp in keys)
   return media_timeline.Timeline(
-    times, unit, tuple(declared), (lasts or 0) * unit
+    times, unit, tuple(declared), (lasts or 0) * unit, keyframes
   )
 
 

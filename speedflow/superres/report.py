@@ -85,7 +85,8 @@ def write(
     ],
     uncertainty=page.data_uri("image/svg+xml", svg.encode()),
     whole=_strips(before, after, frames, times_s, _spread(len(frames))),
-    moments=[_moment(before, after, frames, times_s, n) for n in worst],
+    # Pictures are made when the page has come to them.
+    moments=(_moment(before, after, frames, times_s, n) for n in worst),
     limits=limits(facts),
   )
 
