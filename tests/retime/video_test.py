@@ -196,7 +196,7 @@ def test_a_speed_that_cannot_be_told_is_not_undone(tmp_path):
   with media.VideoWriter(path, 25, (64, 48)) as writer:
     for _ in range(60):
       writer.write(np.full((48, 64, 3), 99, np.uint8))
-  with pytest.raises(SpeedflowError, match="cannot be told .* give --speed"):
+  with pytest.raises(SpeedflowError, match=r"cannot be told .* give --speed"):
     api.retime(path, tmp_path / "out.mp4", real_time=True)
 
 

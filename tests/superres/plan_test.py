@@ -140,7 +140,7 @@ def test_of_a_variable_rate_every_time_is_a_whole_tick(
   info = dataclasses.replace(info, time_base=unit)
   found = _survey(info, [0] * len(times), times=times)
   found = dataclasses.replace(found, even=False)
-  planned, clock = _plan(found, factor, slow=slow)
+  _, clock = _plan(found, factor, slow=slow)
   shown = [each.time for each in clock.shown(found)][: -factor + 1]
   assert all(time % clock.time_base == 0 for time in shown)
   assert shown[::factor] == [t * clock.slowdown for t in times]
@@ -153,7 +153,7 @@ def test_of_a_variable_rate_every_time_is_a_whole_tick(
 )
 def test_any_rate_is_even_and_fills_the_length(info, fps, slow):
   found = _survey(info, [0] * 9)
-  planned, clock = _plan(found, None, fps, slow)
+  _, clock = _plan(found, None, fps, slow)
   shown = [each.time for each in clock.shown(found)]
   assert set(np.diff(shown)) <= {1 / clock.rate}
   assert clock.rate == (25 if slow else fps)
