@@ -46,35 +46,43 @@ def _notes(path):
   return json.loads((path.parent / f"{path.name}.json").read_text())
 
 
-@pytest.mark.parametrize("audio", ["stretch", "resample"])
+def _off(out, curve):
+  """How far each frame is from when it should be shown, seconds."""
+  notes = _notes(out)["frames"]
+  shown = np.array([float(Fraction(note["time"])) for note in notes])
+  seen = np.array([float(Fraction(note["input_time"])) for note in notes])
+  return np.abs(curve.output_s(seen) - shown).max()
+
+
+# A vocoder smears a beep over its window, a resampler does not.
+_BEEP_OFF = {"stretch": 0.03, "resample": 0.001}
+
+
+@pytest.mark.parametrize("audio", list(_BEEP_OFF))
 @pytest.mark.parametrize("speed", [0.5, 1.7])
-def test_flash_and_beep_stay_together(flashing, tmp_path, audio, speed):
-  out = tmp_path / "out.mp4"
-  made = api.retime(
-    flashing, out, speed=speed, audio=audio, shutter=0, **_SHARP
-  )
+def test_picture_and_sound_stay_together(flashing, tmp_path, audio, speed):
+  out = tmp_path / "out.mkv"
+  options = {"speed": speed, "audio": audio, "shutter": 0, **_SHARP}
+  made = api.retime(flashing, out, **options)
   assert made.duration_s == pytest.approx(6 / speed, abs=0.05)
-  # A flash is seen at the first frame that shows its moment or a later one.
-  flashes = timing_files.flash_times(_frames(out))
+  assert _off(out, SpeedCurve.constant(speed)) < 0.001
   beeps = timing_files.beep_times(media.read_audio(out))
-  seconds = np.arange(6)
-  assert len(flashes) == len(beeps) == len(seconds)
-  np.testing.assert_allclose(flashes, seconds / speed, atol=0.045)
-  np.testing.assert_allclose(beeps, seconds / speed, atol=0.03)
+  wanted = np.arange(6) / speed
+  np.testing.assert_allclose(beeps, wanted, atol=_BEEP_OFF[audio])
 
 
-@pytest.mark.parametrize("audio", ["stretch", "resample"])
+@pytest.mark.parametrize("audio", list(_BEEP_OFF))
 def test_along_a_ramp_they_stay_together(flashing, tmp_path, audio):
   ramp = tmp_path / "ramp.csv"
   ramp.write_text("time_s,speed\n0.5,1\n3,2\n5,0.5\n")
   out = tmp_path / "out.mkv"
-  api.retime(flashing, out, curve=ramp, audio=audio, shutter=0, **_SHARP)
+  options = {"curve": ramp, "audio": audio, "shutter": 0, **_SHARP}
+  api.retime(flashing, out, **options)
   curve = SpeedCurve(np.array([0.5, 3, 5]), np.array([1, 2, 0.5]))
-  wanted = curve.output_s(np.arange(6.0))
+  assert _off(out, curve) < 0.001
   beeps = timing_files.beep_times(media.read_audio(out))
-  np.testing.assert_allclose(beeps, wanted, atol=0.03)
-  flashes = timing_files.flash_times(_frames(out))
-  np.testing.assert_allclose(flashes, wanted, atol=0.045)
+  wanted = curve.output_s(np.arange(6.0))
+  np.testing.assert_allclose(beeps, wanted, atol=_BEEP_OFF[audio])
 
 
 def test_a_length_is_kept(flashing, tmp_path):
