@@ -189,6 +189,9 @@ def draw(rng: random.Random) -> Case:
   time_base = rng.choice(kind.time_bases) or 1 / fps
   if pattern != "even" and 1 / time_base < 600:
     time_base = Fraction(1, 90_000)
+  if 1 / time_base < 600:
+    start = round(start / time_base) * time_base
+    times = timing_files.even(fps, len(times), start)
   if codec in ("mpeg4", "mpeg2video"):
     # Ticks of 16 bits, and no other times than those of a rate.
     time_base = 1 / fps
@@ -242,10 +245,13 @@ def _times(
 def check(case: Case, folder: pathlib.Path) -> Iterator[str]:
   """Yields what is wrong with the time of a file, and of what it becomes."""
   path = folder / f"made{case.suffix}"
-  # Where seconds of the clock fall within a pause, nobody sees a flash.
+  # Where seconds of the clock fall within a pause, nobody sees a flash; a beep
+  # before the first picture is cut off with the sound there.
   flashes = [
     Fraction(second)
-    for second in range(1, math.ceil(case.video.times[-1]))
+    for second in range(
+      max(1, math.ceil(case.video.times[0])), math.ceil(case.video.times[-1])
+    )
     if any(0 <= time - second < case.interval for time in case.video.times)
   ]
   timing_files.write(path, case.video, case.sound, flash_s=flashes)

@@ -22,6 +22,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+  import numpy as np
+
   from speedflow.attribute import attribution
   from speedflow.detect.answer import Detection
   from speedflow.detect.detector import Detector
@@ -149,7 +151,7 @@ def superres(
 
 
 def generate(
-  first: Path,
+  first: "Path | np.ndarray",
   out: Path,
   *,
   on_progress: Progress = lambda done: None,
@@ -160,7 +162,8 @@ def generate(
   See `speedflow.generate.video.write_video`.
 
   Args:
-    first: a picture, or a video whose first frame is taken.
+    first: a picture, or a video whose first frame is taken; or pixels, uint8
+      [h, w, 3].
     out: the video to write.
     on_progress: see `Progress`.
     **options: of `speedflow.generate.options.Options`: `speeds` (factors),
@@ -175,7 +178,8 @@ def generate(
   from speedflow.generate import video
 
   wanted = generate_options.Options(**options)
-  video.write_video(out, os.fspath(first), wanted, on_progress)
+  source = os.fspath(first) if isinstance(first, str | os.PathLike) else first
+  video.write_video(out, source, wanted, on_progress)
 
 
 def mine(sources: Sequence[Path], out: Path, **options: Any) -> dict[str, Any]:
