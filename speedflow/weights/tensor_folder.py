@@ -36,8 +36,12 @@ class TensorFolder:
     dtypes: the same.
   """
 
-  def __init__(self, folder: pathlib.Path):
+  def __init__(self, folder: pathlib.Path, *, without: str = ""):
     """Opens it, and reads no more than the files' headers.
+
+    Args:
+      folder: of the files.
+      without: name of a file in it that is something else.
 
     Raises:
       SpeedflowError: it is no such folder, or a file of it is missing or
@@ -48,7 +52,7 @@ class TensorFolder:
     self.dtypes: dict[str, np.dtype] = {}
     self._files: dict[str, Any] = {}
     with contextlib.ExitStack() as stack:
-      for path in _files(folder):
+      for path in _files(folder, without):
         try:
           inputs.require_file(path, "file of weights")
           file = stack.enter_context(
@@ -93,7 +97,7 @@ def _dtype(path: pathlib.Path, name: str, said: str) -> np.dtype:
   return np.dtype(_DTYPES[said])
 
 
-def _files(folder: pathlib.Path) -> list[pathlib.Path]:
+def _files(folder: pathlib.Path, without: str) -> list[pathlib.Path]:
   if not folder.is_dir():
     raise SpeedflowError(
       f"{folder}: no such folder; name one with the weights of a network"
@@ -101,6 +105,7 @@ def _files(folder: pathlib.Path) -> list[pathlib.Path]:
   indices = sorted(folder.glob(f"*{INDEX_SUFFIX}"))
   if not indices:
     found = sorted(folder.glob("*.safetensors"))
+    found = [path for path in found if path.name != without]
     if not found:
       raise SpeedflowError(
         f"{folder}: no .safetensors in it; name the folder of a network, "
@@ -145,7 +150,7 @@ def write(
   """
   groups = list(_grouped(sizes, file_bytes))
   paths = []
-  where = {}
+  where: dict[str, str] = {}
   values = iter(tensors)
   for number, group in enumerate(groups, 1):
     name = f"{stem}.safetensors"

@@ -22,9 +22,14 @@ from jax.sharding import Sharding
 
 from speedflow import wording
 from speedflow.errors import SpeedflowError
-from speedflow.models.wan import autoencoder, image_encoder, names
+from speedflow.models.wan import (
+  autoencoder,
+  image_encoder,
+  names,
+  text_encoder,
+  transformer,
+)
 from speedflow.models.wan import config as config_lib
-from speedflow.models.wan import text_encoder, transformer
 from speedflow.output.atomic import atomic_path
 from speedflow.weights import tensor_folder
 
@@ -123,6 +128,44 @@ def load_image_encoder(
   return model
 
 
+def transformer_config(folder: pathlib.Path) -> config_lib.TransformerConfig:
+  """Reads the sizes of a transformer; see `load_transformer`."""
+  return config_lib.TransformerConfig.read(
+    _config(folder), str(folder / _CONFIG)
+  )
+
+
+def transformer_bytes(
+  config: config_lib.TransformerConfig, computed: config_lib.Computation
+) -> int:
+  """Bytes of a transformer's parameters."""
+  model = nnx.eval_shape(
+    lambda: transformer.Transformer(config, nnx.Rngs(0), computed)
+  )
+  return sum(leaf.size * leaf.dtype.itemsize for _, leaf in _parameters(model))
+
+
+def speed_of(folder: pathlib.Path) -> dict[str, Any]:
+  """How weights have learnt speed: fields of `Computation`; none if not."""
+  file = folder / EXTRAS
+  if not file.exists():
+    return {}
+  try:
+    with safetensors.safe_open(file, framework="numpy") as opened:
+      said = opened.metadata() or {}
+    return {
+      "speed": said["speed"],
+      "speed_buckets": int(said["speed_buckets"]),
+      "speed_low": float(said["speed_low"]),
+      "speed_high": float(said["speed_high"]),
+    }
+  except (safetensors.SafetensorError, KeyError, ValueError) as error:
+    raise SpeedflowError(
+      f"{file}: says nothing of speed ({wording.one_line(error)}); export it "
+      "again"
+    ) from error
+
+
 def save_transformer(
   folder: pathlib.Path,
   model: transformer.Transformer,
@@ -160,7 +203,7 @@ def save_transformer(
   }
   dtypes: dict[str, np.dtype] = {}
   if like:
-    with tensor_folder.TensorFolder(like) as tensors_before:
+    with tensor_folder.TensorFolder(like, without=EXTRAS) as tensors_before:
       dtypes = tensors_before.dtypes
   for path, stored in places.items():
     for name in stored.names:
@@ -197,6 +240,30 @@ def save_transformer(
       safetensors.numpy.save_file(added, temporary, said)
 
 
+def published(part: str, fields: dict[str, Any]) -> dict[str, tuple[int, ...]]:
+  """Names and shapes of a network's tensors, as diffusers stores them.
+
+  Args:
+    part: "transformer", "vae", "text_encoder" or "image_encoder".
+    fields: of its `config.json`.
+  """
+  kind = {
+    "transformer": _TRANSFORMERS["diffusers"],
+    "vae": _autoencoder(bool(fields.get("is_residual"))),
+    "text_encoder": _TEXT,
+    "image_encoder": _IMAGE,
+  }[part]
+  config = kind.config.read(fields, part)
+  model = nnx.eval_shape(
+    lambda: kind.make(config, nnx.Rngs(0), config_lib.Computation())
+  )
+  found = {}
+  for path, leaf in _parameters(model):
+    stored = names.stored(path, leaf.shape, kind.rules, kind.stack)
+    found |= dict.fromkeys(stored.names, stored.shape)
+  return found
+
+
 def _load(
   kind: _Network,
   folder: pathlib.Path,
@@ -209,7 +276,7 @@ def _load(
   model = nnx.eval_shape(lambda: kind.make(config, nnx.Rngs(0), computed))
   first = jax.sharding.SingleDeviceSharding(jax.devices()[0])
   place = place or (lambda path, shape: first)
-  with tensor_folder.TensorFolder(folder) as tensors:
+  with tensor_folder.TensorFolder(folder, without=EXTRAS) as tensors:
     shapes = _without_prefix(tensors.shapes, kind)
     found: dict[str, jax.Array] = {}
     wanted = dict(_parameters(model))
@@ -223,7 +290,7 @@ def _load(
       found[path] = _placed(
         leaf,
         stored,
-        lambda name, index: tensors.read(shapes[name][0], index),  # noqa: B023
+        lambda name, index: tensors.read(shapes[name][0], index),
         place(path, leaf.shape),
       )
     for name in sorted(set(shapes) - used):
@@ -392,7 +459,9 @@ def _config(folder: pathlib.Path) -> dict[str, Any]:
       " the folder that has it beside the tensors"
     ) from error
   if not isinstance(fields, dict):
-    raise SpeedflowError(f"{path}: not a JSON object; copy or download it again")
+    raise SpeedflowError(
+      f"{path}: not a JSON object; copy or download it again"
+    )
   return fields
 
 
@@ -436,7 +505,7 @@ def _without_prefix(
 
 
 def _transformer(layout: Layout) -> _Network:
-  rules = names.TRANSFORMER
+  rules: tuple[tuple[str, str], ...] = names.TRANSFORMER
   if layout == "wan":
     rules = names.TRANSFORMER_OWN
   return _Network(

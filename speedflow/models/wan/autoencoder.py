@@ -6,6 +6,8 @@ remember of those before. So memory grows with the chunk and not with the
 length. Wan2.1's (16 channels, 4x8x8) and Wan2.2's (48 channels, 4x16x16).
 """
 
+import functools
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from typing import Literal
@@ -43,7 +45,7 @@ class Memory:
     self.kept: list[jax.Array] = []
 
   def last(self, like: jax.Array, frames: int) -> jax.Array:
-    """What this layer kept, float [b, frames, ...]; zeros at the first chunk."""
+    """What this layer kept, float [b, frames, ...]; zeros at first."""
     if self.first:
       return jnp.zeros((len(like), frames, *like.shape[2:]), like.dtype)
     return next(self._before)
@@ -53,7 +55,7 @@ class Memory:
     self.kept.append(x)
 
 
-class CausalConv(nnx.Module):
+class _CausalConv(nnx.Module):
   """A convolution over time and space that sees no later frame."""
 
   def __init__(
@@ -87,7 +89,7 @@ class CausalConv(nnx.Module):
     return self.conv(x)
 
 
-class Norm(nnx.Module):
+class _Norm(nnx.Module):
   """Scales each pixel's channels to one length, times their number's root."""
 
   def __init__(self, channels: int, axes: int):
@@ -102,7 +104,7 @@ class Norm(nnx.Module):
     return unit * math.sqrt(x.shape[-1]) * gamma.astype(x.dtype)
 
 
-class Residual(nnx.Module):
+class _Residual(nnx.Module):
   """Two causal convolutions beside a shortcut."""
 
   def __init__(
@@ -110,13 +112,13 @@ class Residual(nnx.Module):
   ):
     inside, outside = channels
     cube = (3, 3, 3)
-    self.norm1 = Norm(inside, 3)
-    self.conv1 = CausalConv((inside, outside), cube, computed, rngs)
-    self.norm2 = Norm(outside, 3)
-    self.conv2 = CausalConv((outside, outside), cube, computed, rngs)
-    self.conv_shortcut = nnx.data(None)
+    self.norm1 = _Norm(inside, 3)
+    self.conv1 = _CausalConv((inside, outside), cube, computed, rngs)
+    self.norm2 = _Norm(outside, 3)
+    self.conv2 = _CausalConv((outside, outside), cube, computed, rngs)
+    self.conv_shortcut: _CausalConv | None = nnx.data(None)
     if inside != outside:
-      self.conv_shortcut = CausalConv(channels, (1, 1, 1), computed, rngs)
+      self.conv_shortcut = _CausalConv(channels, (1, 1, 1), computed, rngs)
 
   def __call__(self, x: jax.Array, memory: Memory) -> jax.Array:
     short = self.conv_shortcut(x, memory) if self.conv_shortcut else x
@@ -124,41 +126,45 @@ class Residual(nnx.Module):
     return short + self.conv2(nnx.silu(self.norm2(x)), memory)
 
 
-class FrameAttention(nnx.Module):
+class _FrameAttention(nnx.Module):
   """Attention among the pixels of a frame, one head."""
 
   def __init__(self, channels: int, computed: Computation, rngs: nnx.Rngs):
-    self.norm = Norm(channels, 2)
-    given = {
-      "dtype": computed.dtype,
-      "param_dtype": computed.param_dtype,
-      "rngs": rngs,
-    }
-    self.to_qkv = nnx.Conv(channels, 3 * channels, (1, 1), **given)
-    self.proj = nnx.Conv(channels, channels, (1, 1), **given)
+    self.norm = _Norm(channels, 2)
+    make = functools.partial(
+      nnx.Conv,
+      kernel_size=(1, 1),
+      dtype=computed.dtype,
+      param_dtype=computed.param_dtype,
+      rngs=rngs,
+    )
+    self.to_qkv = make(channels, 3 * channels)
+    self.proj = make(channels, channels)
     self.implementation = computed.attention
 
   def __call__(self, x: jax.Array) -> jax.Array:
-    parts = jnp.split(self.to_qkv(self.norm(x)), 3, -1)
-    heads = (part.reshape(*x.shape[:2], -1, 1, x.shape[-1]) for part in parts)
-    mixed = attention_lib.attention(*heads, self.implementation)
+    query, key, value = (
+      part.reshape(*x.shape[:2], -1, 1, x.shape[-1])
+      for part in jnp.split(self.to_qkv(self.norm(x)), 3, -1)
+    )
+    mixed = attention_lib.attention(query, key, value, self.implementation)
     return x + self.proj(mixed.reshape(x.shape))
 
 
-class Middle(nnx.Module):
+class _Middle(nnx.Module):
   """The coarsest level: attention between two residual blocks."""
 
   def __init__(self, channels: int, computed: Computation, rngs: nnx.Rngs):
     both = (channels, channels)
-    self.resnets = nnx.List([Residual(both, computed, rngs) for _ in range(2)])
-    self.attentions = nnx.List([FrameAttention(channels, computed, rngs)])
+    self.resnets = nnx.List([_Residual(both, computed, rngs) for _ in range(2)])
+    self.attentions = nnx.List([_FrameAttention(channels, computed, rngs)])
 
   def __call__(self, x: jax.Array, memory: Memory) -> jax.Array:
     x = self.attentions[0](self.resnets[0](x, memory))
     return self.resnets[1](x, memory)
 
 
-class Down(nnx.Module):
+class _Down(nnx.Module):
   """Halves space, and time if it is asked for."""
 
   def __init__(
@@ -174,9 +180,9 @@ class Down(nnx.Module):
       param_dtype=computed.param_dtype,
       rngs=rngs,
     )
-    self.time_conv = nnx.data(None)
+    self.time_conv: _CausalConv | None = nnx.data(None)
     if change == "space and time":
-      self.time_conv = CausalConv(
+      self.time_conv = _CausalConv(
         both, (3, 1, 1), computed, rngs, time_stride=2
       )
 
@@ -193,7 +199,7 @@ class Down(nnx.Module):
     return x
 
 
-class Up(nnx.Module):
+class _Up(nnx.Module):
   """Doubles space, and time if it is asked for."""
 
   def __init__(
@@ -212,9 +218,9 @@ class Up(nnx.Module):
       param_dtype=computed.param_dtype,
       rngs=rngs,
     )
-    self.time_conv = nnx.data(None)
+    self.time_conv: _CausalConv | None = nnx.data(None)
     if change == "space and time":
-      self.time_conv = CausalConv(
+      self.time_conv = _CausalConv(
         (inside, 2 * inside), (3, 1, 1), computed, rngs
       )
 
@@ -231,7 +237,7 @@ class Up(nnx.Module):
     return self.resample(x.repeat(2, 2).repeat(2, 3))
 
 
-class DownLevel(nnx.Module):
+class _DownLevel(nnx.Module):
   """A level of Wan2.2's encoder, which has a shortcut of its own."""
 
   def __init__(
@@ -245,16 +251,13 @@ class DownLevel(nnx.Module):
     inside, outside = channels
     widths = [inside] + [outside] * blocks
     self.resnets = nnx.List(
-      [
-        Residual(pair, computed, rngs)
-        for pair in zip(widths, widths[1:], strict=False)
-      ]
+      [_Residual(pair, computed, rngs) for pair in itertools.pairwise(widths)]
     )
     self.channels = outside
     self.factors = _FACTORS[change]
-    self.downsampler = nnx.data(None)
+    self.downsampler: _Down | None = nnx.data(None)
     if change != "none":
-      self.downsampler = Down(outside, change, computed, rngs)
+      self.downsampler = _Down(outside, change, computed, rngs)
 
   def __call__(self, x: jax.Array, memory: Memory) -> jax.Array:
     short = _averaged(x, self.channels, self.factors)
@@ -265,7 +268,7 @@ class DownLevel(nnx.Module):
     return x + short
 
 
-class UpLevel(nnx.Module):
+class _UpLevel(nnx.Module):
   """A level of a decoder."""
 
   def __init__(
@@ -282,18 +285,15 @@ class UpLevel(nnx.Module):
     inside, outside = channels
     widths = [inside] + [outside] * (blocks + 1)
     self.resnets = nnx.List(
-      [
-        Residual(pair, computed, rngs)
-        for pair in zip(widths, widths[1:], strict=False)
-      ]
+      [_Residual(pair, computed, rngs) for pair in itertools.pairwise(widths)]
     )
     self.channels = outside
     self.factors = _FACTORS[change]
     self.shortcut = shortcut and change != "none"
-    self.upsampler = nnx.data(None)
+    self.upsampler: _Up | None = nnx.data(None)
     if change != "none":
       last = outside if shortcut else outside // 2
-      self.upsampler = Up((outside, last), change, computed, rngs)
+      self.upsampler = _Up((outside, last), change, computed, rngs)
 
   def __call__(self, x: jax.Array, memory: Memory) -> jax.Array:
     given = x
@@ -314,7 +314,7 @@ class Encoder(nnx.Module):
   ):
     cube = (3, 3, 3)
     dims = [config.base_dim * n for n in (1, *config.dim_mult)]
-    self.conv_in = CausalConv(
+    self.conv_in = _CausalConv(
       (config.in_channels, dims[0]), cube, computed, rngs
     )
     changes = [*_changes(config.temperal_downsample), "none"]
@@ -322,22 +322,21 @@ class Encoder(nnx.Module):
     for inside, outside, change in zip(dims, dims[1:], changes, strict=False):
       if config.is_residual:
         layers.append(
-          DownLevel(
+          _DownLevel(
             (inside, outside), config.num_res_blocks, change, computed, rngs
           )
         )
         continue
       widths = [inside] + [outside] * config.num_res_blocks
       layers += [
-        Residual(pair, computed, rngs)
-        for pair in zip(widths, widths[1:], strict=False)
+        _Residual(pair, computed, rngs) for pair in itertools.pairwise(widths)
       ]
       if change != "none":
-        layers.append(Down(outside, change, computed, rngs))
+        layers.append(_Down(outside, change, computed, rngs))
     self.down_blocks = nnx.List(layers)
-    self.mid_block = Middle(dims[-1], computed, rngs)
-    self.norm_out = Norm(dims[-1], 3)
-    self.conv_out = CausalConv(
+    self.mid_block = _Middle(dims[-1], computed, rngs)
+    self.norm_out = _Norm(dims[-1], 3)
+    self.conv_out = _CausalConv(
       (dims[-1], 2 * config.z_dim), cube, computed, rngs
     )
 
@@ -360,8 +359,8 @@ class Decoder(nnx.Module):
     mult = config.dim_mult
     base = config.decoder_base_dim or config.base_dim
     dims = [base * n for n in (mult[-1], *mult[::-1])]
-    self.conv_in = CausalConv((config.z_dim, dims[0]), cube, computed, rngs)
-    self.mid_block = Middle(dims[0], computed, rngs)
+    self.conv_in = _CausalConv((config.z_dim, dims[0]), cube, computed, rngs)
+    self.mid_block = _Middle(dims[0], computed, rngs)
     changes = [*_changes(config.temperal_downsample[::-1]), "none"]
     levels = []
     for number, change in enumerate(changes):
@@ -369,7 +368,7 @@ class Decoder(nnx.Module):
       if number and not config.is_residual:
         inside //= 2
       levels.append(
-        UpLevel(
+        _UpLevel(
           (inside, outside),
           config.num_res_blocks,
           change,
@@ -379,8 +378,8 @@ class Decoder(nnx.Module):
         )
       )
     self.up_blocks = nnx.List(levels)
-    self.norm_out = Norm(dims[-1], 3)
-    self.conv_out = CausalConv(
+    self.norm_out = _Norm(dims[-1], 3)
+    self.conv_out = _CausalConv(
       (dims[-1], config.out_channels), cube, computed, rngs
     )
 
@@ -406,8 +405,8 @@ class Autoencoder(nnx.Module):
     self.config = config
     z, one = config.z_dim, (1, 1, 1)
     self.encoder = Encoder(config, computed, rngs)
-    self.quant_conv = CausalConv((2 * z, 2 * z), one, computed, rngs)
-    self.post_quant_conv = CausalConv((z, z), one, computed, rngs)
+    self.quant_conv = _CausalConv((2 * z, 2 * z), one, computed, rngs)
+    self.post_quant_conv = _CausalConv((z, z), one, computed, rngs)
     self.decoder = Decoder(config, computed, rngs)
 
   def frames_of(self, latent_frames: int) -> int:

@@ -164,6 +164,9 @@ class AutoencoderConfig:
 class TextConfig:
   """Sizes of the text encoder, UMT5 (arXiv 2304.09151).
 
+  Files leave out what is usual in the library transformers: the defaults here
+  are its own, not Wan's.
+
   Attributes:
     vocab_size: known tokens.
     d_model: features of a token.
@@ -176,12 +179,12 @@ class TextConfig:
     layer_norm_epsilon: of the norms.
   """
 
-  vocab_size: int = 256384
-  d_model: int = 4096
+  vocab_size: int = 250112
+  d_model: int = 512
   d_kv: int = 64
-  d_ff: int = 10240
-  num_layers: int = 24
-  num_heads: int = 64
+  d_ff: int = 1024
+  num_layers: int = 8
+  num_heads: int = 6
   relative_attention_num_buckets: int = 32
   relative_attention_max_distance: int = 128
   layer_norm_epsilon: float = 1e-6
@@ -202,6 +205,8 @@ class TextConfig:
 class ImageConfig:
   """Sizes of the image encoder, CLIP's vision transformer (arXiv 2103.00020).
 
+  Defaults are those of the library transformers, as in `TextConfig`.
+
   Attributes:
     hidden_size: features of a token.
     intermediate_size: hidden features of a block's MLP.
@@ -213,19 +218,19 @@ class ImageConfig:
     hidden_act: of the MLPs.
   """
 
-  hidden_size: int = 1280
-  intermediate_size: int = 5120
-  num_hidden_layers: int = 32
-  num_attention_heads: int = 16
+  hidden_size: int = 768
+  intermediate_size: int = 3072
+  num_hidden_layers: int = 12
+  num_attention_heads: int = 12
   image_size: int = 224
-  patch_size: int = 14
+  patch_size: int = 32
   layer_norm_eps: float = 1e-5
-  hidden_act: Literal["gelu", "quick_gelu"] = "gelu"
+  hidden_act: Literal["gelu", "quick_gelu"] = "quick_gelu"
 
   @classmethod
   def read(cls, fields: Mapping[str, Any], file: str) -> Self:
     """As `TransformerConfig.read`."""
-    kind = fields.get("hidden_act", "gelu")
+    kind = fields.get("hidden_act", "quick_gelu")
     if kind not in ("gelu", "quick_gelu"):
       raise SpeedflowError(
         f"{file}: hidden_act is {kind!r}; wanted gelu or quick_gelu, as in CLIP"

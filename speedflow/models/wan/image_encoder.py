@@ -19,7 +19,7 @@ DEVIATION = (0.26862954, 0.26130258, 0.27577711)
 """Of the same, that it is given as 1."""
 
 
-class Block(nnx.Module):
+class _Block(nnx.Module):
   """Attention and an MLP."""
 
   def __init__(
@@ -69,7 +69,6 @@ class ImageEncoder(nnx.Module):
     computed = computed or Computation()
     self.config = config
     width, side = config.hidden_size, config.patch_size
-    given = {"param_dtype": computed.param_dtype, "rngs": rngs}
     self.class_embedding = nnx.Param(jnp.zeros(width, computed.param_dtype))
     self.patch_embedding = nnx.Conv(
       3,
@@ -79,10 +78,13 @@ class ImageEncoder(nnx.Module):
       padding="VALID",
       use_bias=False,
       dtype=computed.dtype,
-      **given,
+      param_dtype=computed.param_dtype,
+      rngs=rngs,
     )
     places = (config.image_size // side) ** 2 + 1
-    self.position_embedding = nnx.Embed(places, width, **given)
+    self.position_embedding = nnx.Embed(
+      places, width, param_dtype=computed.param_dtype, rngs=rngs
+    )
     # The spelling is the file's.
     self.pre_layrnorm = layers.layer_norm(
       width, config.layer_norm_eps, rngs, learnt=True
@@ -90,8 +92,8 @@ class ImageEncoder(nnx.Module):
 
     @nnx.split_rngs(splits=config.num_hidden_layers - 1)
     @nnx.vmap(in_axes=0, out_axes=0)
-    def blocks(rngs: nnx.Rngs) -> Block:
-      return Block(config, computed, rngs)
+    def blocks(rngs: nnx.Rngs) -> _Block:
+      return _Block(config, computed, rngs)
 
     self.layers = blocks(rngs)
 
@@ -114,7 +116,7 @@ class ImageEncoder(nnx.Module):
     x = self.pre_layrnorm(x).astype(x.dtype)
 
     @nnx.scan(in_axes=(nnx.Carry, 0), out_axes=nnx.Carry)
-    def run(x: jax.Array, block: Block) -> jax.Array:
+    def run(x: jax.Array, block: _Block) -> jax.Array:
       return block(x)
 
     return run(x, self.layers)

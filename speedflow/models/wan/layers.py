@@ -68,6 +68,36 @@ def rms_norm(width: int, epsilon: float, rngs: nnx.Rngs) -> nnx.RMSNorm:
   return nnx.RMSNorm(width, epsilon=epsilon, dtype=jnp.float32, rngs=rngs)
 
 
+def through(
+  stack: Any,
+  x: jax.Array,
+  apply: Callable[[Any, jax.Array], jax.Array],
+  remat: str = "none",
+) -> jax.Array:
+  """Sends tokens through stacked blocks, one program for all of them.
+
+  Args:
+    stack: blocks whose parameters have a first axis for the layers.
+    x: what goes in, float [...].
+    apply: of a block and x, gives the next x.
+    remat: see `Computation`.
+
+  Returns:
+    What comes out, like x.
+  """
+  graph, states = nnx.split(stack)
+
+  def one(x: jax.Array, state: Any) -> tuple[jax.Array, None]:
+    return apply(nnx.merge(graph, state), x), None
+
+  if remat != "none":
+    policy = None
+    if remat == "dots":
+      policy = jax.checkpoint_policies.dots_with_no_batch_dims_saveable
+    one = jax.checkpoint(one, policy=policy, prevent_cse=False)
+  return jax.lax.scan(one, x, states)[0]
+
+
 def exact_gelu(x: jax.Array) -> jax.Array:
   """The Gaussian error linear unit, by the error function."""
   return jax.nn.gelu(x, approximate=False)

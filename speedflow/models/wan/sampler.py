@@ -20,7 +20,6 @@ TIMES = 1000
 
 # At the very noise, the logarithm of what is left of the signal is infinite.
 _NOISIEST = 1 - 1e-6
-# Shares of noise of Euler's method: as published, it goes by these.
 _ORDER = 2
 
 
@@ -50,8 +49,8 @@ def steps(count: int, shift: float, method: Method = "unipc") -> list[Step]:
     plain = np.linspace(1, 1 / TIMES, count + 1)[:-1]
   else:
     # Its last step ends where training has its least noise.
-    ends = shift / (TIMES * (1 + (shift - 1) / TIMES))
-    plain = np.linspace(1, ends, count)
+    least = shift / (TIMES * (1 + (shift - 1) / TIMES))
+    plain = np.linspace(1, least, count)
   shares = shift * plain / (1 + (shift - 1) * plain)
   if method == "unipc":
     times = np.floor(np.minimum(shares, _NOISIEST) * TIMES)
@@ -150,8 +149,11 @@ def _corrected(
 def _begun(
   step: Step, x: jax.Array, clean: jax.Array
 ) -> tuple[float, float, jax.Array]:
-  """The step's length in log signal to noise, exp(-it) - 1, and the first
-  order of it."""
+  """A step's first order.
+
+  Returns:
+    Its length in log signal over noise, exp(-length) - 1, and where it ends.
+  """
   length = _signal(step.rest) - _signal(step.noise)
   grown = float(np.expm1(-length))
   first = (step.rest / step.noise) * x - (1 - step.rest) * grown * clean

@@ -44,9 +44,7 @@ def buckets(length: int, count: int, furthest: int) -> np.ndarray:
 class Block(nnx.Module):
   """Attention and a gated MLP."""
 
-  def __init__(
-    self, config: TextConfig, computed: Computation, rngs: nnx.Rngs
-  ):
+  def __init__(self, config: TextConfig, computed: Computation, rngs: nnx.Rngs):
     self.heads = config.num_heads
     width, inside = config.d_model, config.num_heads * config.d_kv
 
@@ -144,10 +142,10 @@ class TextEncoder(nnx.Module):
     )
     masked = jnp.where(present, 0.0, -jnp.inf)
 
-    @nnx.scan(in_axes=(nnx.Carry, 0), out_axes=nnx.Carry)
-    def run(x: jax.Array, block: Block) -> jax.Array:
-      return block(x, distances, masked)
-
-    x = run(self.shared(tokens), self.block)
+    x = layers.through(
+      self.block,
+      self.shared(tokens),
+      lambda block, x: block(x, distances, masked),
+    )
     x = self.final_layer_norm(x).astype(x.dtype)
     return jnp.where(present[..., None], x, 0)

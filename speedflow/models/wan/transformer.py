@@ -23,7 +23,7 @@ _IMAGE_EPS = 1e-5
 _PERIOD = 10_000.0
 
 
-class Mlp(nnx.Module):
+class _Mlp(nnx.Module):
   """Two matrices, with a GELU between them."""
 
   def __init__(
@@ -47,7 +47,7 @@ class Mlp(nnx.Module):
     return self.contract(act(self.expand(x)))
 
 
-class TimeEmbedder(nnx.Module):
+class _TimeEmbedder(nnx.Module):
   """Sines and cosines of the time, through two matrices, in float32."""
 
   def __init__(
@@ -66,7 +66,7 @@ class TimeEmbedder(nnx.Module):
     return self.linear_2(nnx.silu(self.linear_1(waves)))
 
 
-class ImageEmbedder(nnx.Module):
+class _ImageEmbedder(nnx.Module):
   """From the image encoder's tokens to those that blocks attend to."""
 
   def __init__(
@@ -79,7 +79,7 @@ class ImageEmbedder(nnx.Module):
     if self.pairs:
       self.pos_embed = nnx.Param(jnp.zeros((1, self.pairs, given)))
     self.norm1 = layers.layer_norm(given, _IMAGE_EPS, rngs, learnt=True)
-    self.ff = Mlp((given, given, width), computed, rngs, exact=True)
+    self.ff = _Mlp((given, given, width), computed, rngs, exact=True)
     self.norm2 = layers.layer_norm(width, _IMAGE_EPS, rngs, learnt=True)
 
   def __call__(self, tokens: jax.Array) -> jax.Array:
@@ -113,7 +113,9 @@ class Attention(nnx.Module):
     self.to_out = make(width, width, rngs, name="to_out")
     self.norm_q = layers.rms_norm(width, config.eps, rngs)
     self.norm_k = layers.rms_norm(width, config.eps, rngs)
-    self.add_k_proj = self.add_v_proj = self.norm_added_k = nnx.data(None)
+    self.add_k_proj: nnx.Linear | None = nnx.data(None)
+    self.add_v_proj: nnx.Linear | None = nnx.data(None)
+    self.norm_added_k: nnx.RMSNorm | None = nnx.data(None)
     if image:
       assert config.added_kv_proj_dim is not None
       added = config.added_kv_proj_dim
@@ -147,6 +149,7 @@ class Attention(nnx.Module):
       query, key = rotary.turn(query, turns), rotary.turn(key, turns)
     mixed = self._mix(query, key, value)
     if image is not None:
+      assert self.add_k_proj and self.add_v_proj and self.norm_added_k
       key = self.norm_added_k(self.add_k_proj(image)).astype(x.dtype)
       value = self._heads(self.add_v_proj(image))
       mixed += self._mix(query, self._heads(key), value)
@@ -169,13 +172,13 @@ class Block(nnx.Module):
     width, eps = config.width, config.eps
     self.norm1 = layers.layer_norm(width, eps, rngs, learnt=False)
     self.attn1 = Attention(config, computed, rngs)
-    self.norm2 = nnx.data(None)
+    self.norm2: nnx.LayerNorm | None = nnx.data(None)
     if config.cross_attn_norm:
       self.norm2 = layers.layer_norm(width, eps, rngs, learnt=True)
     image = config.added_kv_proj_dim is not None
     self.attn2 = Attention(config, computed, rngs, image=image)
     self.norm3 = layers.layer_norm(width, eps, rngs, learnt=False)
-    self.ffn = Mlp((width, config.ffn_dim, width), computed, rngs)
+    self.ffn = _Mlp((width, config.ffn_dim, width), computed, rngs)
     self.scale_shift_table = nnx.Param(_table(rngs, 6, width))
 
   def __call__(
@@ -241,13 +244,13 @@ class Transformer(nnx.Module):
       param_dtype=computed.param_dtype,
       rngs=rngs,
     )
-    self.time_embedder = TimeEmbedder(config.freq_dim, width, computed, rngs)
+    self.time_embedder = _TimeEmbedder(config.freq_dim, width, computed, rngs)
     self.time_proj = make(width, 6 * width, rngs)
-    self.text_embedder = Mlp((config.text_dim, width, width), computed, rngs)
-    self.image_embedder = nnx.data(None)
+    self.text_embedder = _Mlp((config.text_dim, width, width), computed, rngs)
+    self.image_embedder: _ImageEmbedder | None = nnx.data(None)
     if config.image_dim is not None:
-      self.image_embedder = ImageEmbedder(config, computed, rngs)
-    self.speed = nnx.data(None)
+      self.image_embedder = _ImageEmbedder(config, computed, rngs)
+    self.speed: conditioning.SpeedEmbedder | None = nnx.data(None)
     if computed.speed != "none":
       self.speed = conditioning.SpeedEmbedder(width, computed, rngs)
 
@@ -309,19 +312,18 @@ class Transformer(nnx.Module):
       modulation = jnp.repeat(modulation, places, 1)
     words = self.text_embedder(text.astype(dtype))
     if image is not None:
+      assert self.image_embedder is not None
       image = self.image_embedder(image.astype(dtype))
     turns = jnp.asarray(
       rotary.angles(grid, self.config.attention_head_dim)  # type: ignore[arg-type]
     )
 
-    def run(x: jax.Array, block: Block) -> jax.Array:
-      return block(x, words, image, modulation, turns)
-
-    x = nnx.scan(
-      _remat(run, self.computed),
-      in_axes=(nnx.Carry, 0),
-      out_axes=nnx.Carry,
-    )(x, self.blocks)
+    x = layers.through(
+      self.blocks,
+      x,
+      lambda block, x: block(x, words, image, modulation, turns),
+      self.computed.remat,
+    )
     table = self.scale_shift_table[...] + embedded[..., None, :]
     shift, scale = table[..., 0, :], table[..., 1, :]
     x = (self.norm_out(x) * (1 + scale) + shift).astype(dtype)
@@ -333,15 +335,6 @@ class Transformer(nnx.Module):
     x = x.transpose(0, 1, 4, 2, 5, 3, 6, 7)
     whole = [n * size for n, size in zip(grid, sizes, strict=True)]
     return x.reshape(len(x), *whole, -1)
-
-
-def _remat(run, computed: Computation):
-  if computed.remat == "none":
-    return run
-  policy = None
-  if computed.remat == "dots":
-    policy = jax.checkpoint_policies.dots_with_no_batch_dims_saveable
-  return nnx.remat(run, policy=policy)
 
 
 def _table(rngs: nnx.Rngs, rows: int, width: int) -> jax.Array:
