@@ -115,8 +115,4 @@ class ImageEncoder(nnx.Module):
     x = x + self.position_embedding.embedding[...].astype(x.dtype)
     x = self.pre_layrnorm(x).astype(x.dtype)
 
-    @nnx.scan(in_axes=(nnx.Carry, 0), out_axes=nnx.Carry)
-    def run(x: jax.Array, block: _Block) -> jax.Array:
-      return block(x)
-
-    return run(x, self.layers)
+    return layers.through(self.layers, x, lambda block, x: block(x))
