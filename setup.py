@@ -47,6 +47,8 @@ _EXTRAS = {
   "data": ["apache-beam"],
   # `speedflow mine`; for object stores add gcsfs, s3fs or the like.
   "mining": ["apache-beam", "fsspec", "pyarrow"],
+  # Wan's texts, for `generate --weights FOLDER`.
+  "wan": ["tokenizers"],
   # `tfds build`, which writes through TensorFlow; that has no wheels for Python
   # 3.14 yet, and pip installs nothing for this extra there.
   "tfds": ["tensorflow-cpu; python_version < '3.14'"],

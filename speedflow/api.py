@@ -201,8 +201,8 @@ def generate(
     on_progress: see `Progress`.
     **options: of `speedflow.generate.options.Options`: `speeds` (factors),
       `curve` (a CSV file), `frames`, `fps` (frames per second), `size`
-      (pixels), `seed`, `guidance`, `image_guidance`, `steps`, `exposure`,
-      `weights`, `overwrite`.
+      (pixels), `seed`, `text`, `against`, `text_guidance`, `guidance`,
+      `image_guidance`, `steps`, `exposure`, `weights`, `overwrite`.
 
   Raises:
     SpeedflowError: bad input, or an output that cannot be written.

@@ -45,37 +45,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     metavar="RATE",
     help="frames per second of playback (default: %(default)s)",
   )
-  for flag, default, text in (
-    (
-      "--guidance",
-      Options.guidance,
-      "1 follows the speed as trained, 2 exaggerates it",
-    ),
-    (
-      "--image-guidance",
-      Options.image_guidance,
-      "the same for the first frame",
-    ),
+  for flag, text in (
+    ("--text", "what happens in the clip, which Wan wants to be told"),
+    ("--against", "what should not happen in it"),
+  ):
+    parser.add_argument(flag, default="", metavar="TEXT", help=text)
+  for flag, guidance, text in (
+    ("--text-guidance", Options.text_guidance, "more exaggerates the text"),
+    ("--guidance", Options.guidance, "more exaggerates the speed"),
+    ("--image-guidance", Options.image_guidance, "the same for the picture"),
   ):
     parser.add_argument(
       flag,
       type=float,
-      default=default,
+      default=guidance,
       metavar="G",
-      help=f"{text} (default: %(default)g)",
+      help=f"1 is as trained, {text} (default: %(default)g)",
     )
-  for flag, default, text in (
-    ("--steps", Options.steps, "of the sampler"),
-    ("--seed", Options.seed, "the same seed gives the same clip"),
-    ("--size", Options.size, "height and width of the clip, pixels"),
+  for flag, count, text in (
+    ("--steps", Options.steps, "of the sampler (default: 30; Wan: 50)"),
+    ("--seed", Options.seed, "the same seed gives the same clip (default: 0)"),
+    ("--size", Options.size, "height and width, pixels (default: 256)"),
   ):
-    parser.add_argument(
-      flag,
-      type=int,
-      default=default,
-      metavar="N",
-      help=f"{text} (default: {default})",
-    )
+    parser.add_argument(flag, type=int, default=count, metavar="N", help=text)
   parser.add_argument(
     "--exposure",
     type=float,
@@ -87,8 +79,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
   parser.add_argument(
     "--weights",
     default=Options.weights,
-    metavar="NAME|FILE",
-    help="a shipped generator, or an exported one (default: %(default)s)",
+    metavar="NAME|FILE|FOLDER",
+    help="a shipped generator, an exported one, or a folder of Wan as the "
+    "library diffusers keeps it (default: %(default)s)",
   )
   arguments.add_overwrite(parser)
   parser.add_argument("out", metavar="OUT.mp4")

@@ -11,11 +11,14 @@ from speedflow import media
 from speedflow.generate import generator
 from speedflow.generate import weights as generator_weights
 from speedflow.generate.options import Options
+from speedflow.generate.wan import pipeline as wan
 from speedflow.output import claims
 from speedflow.timewarp import curve_file, labels
 
 # Pixels of the strip below a clip that tells its speed.
 _CAPTION = 24
+# Pixels along a side, and steps of the sampler, where nobody says.
+_SIZE, _STEPS = 256, 30
 
 
 def write_video(
@@ -43,26 +46,8 @@ def write_video(
     inputs=_inputs(source, options.curve, options.weights),
     overwrite=options.overwrite,
   ):
-    fps = float(options.fps)
-    maker = generator_weights.load_generator(options.weights)
-    count = options.frames
-    if count is None:
-      count = maker.facts.knots + 1
-    if options.curve is None:
-      curves = np.tile(np.array(options.speeds)[:, None], (1, max(count, 0)))
-    else:
-      curves = read_curve(options.curve, count, fps)[None]
-    image = generator.first_frame(source, options.size)
-    clips = maker.generate_batch(
-      np.stack([image] * len(curves)),
-      labels.speed_to_step(np.log2(curves), fps),
-      seeds=[options.seed] * len(curves),
-      on_progress=on_progress,
-      guidance=options.guidance,
-      image_guidance=options.image_guidance,
-      steps=options.steps,
-      exposure=options.exposure,
-    )
+    make = _by_wan if wan.is_folder(options.weights) else _by_trajectories
+    clips = make(source, options, on_progress)
     captions = (
       [f"{speed:g}x" for speed in options.speeds] if len(clips) > 1 else []
     )
@@ -71,6 +56,71 @@ def write_video(
     with media.VideoWriter(out, options.fps, (width, height)) as writer:
       for picture in shown:
         writer.write(picture)
+
+
+def _by_trajectories(
+  source: generator.Picture,
+  options: Options,
+  on_progress: Callable[[float], None],
+) -> np.ndarray:
+  """Clips of a generator of this library, uint8 [n, t, s, s, 3]."""
+  maker = generator_weights.load_generator(options.weights)
+  count = options.frames
+  if count is None:
+    count = maker.facts.knots + 1
+  curves = _curves(options, count)
+  size = _SIZE if options.size is None else options.size
+  image = generator.first_frame(source, size)
+  return maker.generate_batch(
+    np.stack([image] * len(curves)),
+    labels.speed_to_step(np.log2(curves), float(options.fps)),
+    seeds=[options.seed] * len(curves),
+    on_progress=on_progress,
+    guidance=options.guidance,
+    image_guidance=options.image_guidance,
+    steps=_STEPS if options.steps is None else options.steps,
+    exposure=options.exposure,
+  )
+
+
+def _by_wan(
+  source: generator.Picture,
+  options: Options,
+  on_progress: Callable[[float], None],
+) -> np.ndarray:
+  """Clips of Wan, uint8 [n, t, h, w, 3]."""
+  maker = wan.WanGenerator(pathlib.Path(options.weights))
+  count = wan.USUAL_FRAMES if options.frames is None else options.frames
+  image = maker.fitted(generator.picture(source))
+  curves: list[np.ndarray | None] = [*_curves(options, count)]
+  plain = options.curve is None and tuple(options.speeds) == Options.speeds
+  if plain and not maker.knows_speed:
+    curves = [None]
+  clips = []
+  for number, curve in enumerate(curves):
+    wish = wan.Wish(
+      text=options.text,
+      against=options.against,
+      log2_speed=None if curve is None else np.log2(curve),
+      frames=count,
+      seed=options.seed,
+      steps=wan.STEPS if options.steps is None else options.steps,
+      text_guidance=options.text_guidance,
+      speed_guidance=options.guidance,
+    )
+
+    def advance(done: float, before: int = number) -> None:
+      on_progress((before + done) / len(curves))
+
+    clips.append(maker.generate(image, wish, advance))
+  return np.stack(clips)
+
+
+def _curves(options: Options, count: int) -> list[np.ndarray]:
+  """Speed at each frame of each clip, float64 [count]."""
+  if options.curve is not None:
+    return [read_curve(options.curve, count, float(options.fps))]
+  return [np.full(max(count, 0), speed) for speed in options.speeds]
 
 
 def _inputs(*given: Any) -> list[str | os.PathLike[str]]:
