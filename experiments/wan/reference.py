@@ -135,7 +135,8 @@ def main(argv: Sequence[str] | None = None) -> int:
   parser.add_argument("--out", type=pathlib.Path, default=parity.RECORDED)
   args = parser.parse_args(argv)
   torch.set_num_threads(1)
-  cases, tensors = {}, {}
+  cases: dict[str, dict[str, Any]] = {}
+  tensors: dict[str, dict[str, str]] = {}
   for name, case in parity.CASES.items():
     found, shapes = theirs(case)
     with tempfile.TemporaryDirectory() as folder:

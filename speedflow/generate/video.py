@@ -1,6 +1,7 @@
 """From a picture on disk to a video on disk, or a row of clips in one."""
 
 import os
+import pathlib
 from collections.abc import Callable, Sequence
 from typing import Any
 

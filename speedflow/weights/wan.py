@@ -257,7 +257,7 @@ def published(part: str, fields: dict[str, Any]) -> dict[str, tuple[int, ...]]:
   model = nnx.eval_shape(
     lambda: kind.make(config, nnx.Rngs(0), config_lib.Computation())
   )
-  found = {}
+  found: dict[str, tuple[int, ...]] = {}
   for path, leaf in _parameters(model):
     stored = names.stored(path, leaf.shape, kind.rules, kind.stack)
     found |= dict.fromkeys(stored.names, stored.shape)
