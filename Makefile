@@ -37,7 +37,7 @@ export VIDEO TARGET
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 .PHONY: help install demo test test-slow test-all test-isa lint bench durability \
-  timing-fuzz clips records changes train-tiny compile-tpu clean
+  timing-fuzz parity clips records changes train-tiny compile-tpu clean
 
 help:  ## Lists the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -78,6 +78,11 @@ durability: $(DEV)  ## Kills, full disks and races: is any file lost? Takes an h
 timing-fuzz: $(DEV)  ## Generated files of all kinds: is time kept? An hour.
 	$(PY) -m bench.timing_fuzz --out build/bench/timing_fuzz
 
+parity: $(DEV)  ## Wan's networks beside diffusers'; installs PyTorch.
+	$(PY) -m pip install --quiet --target $(VENV)-peers \
+	  -r requirements/peers.txt
+	PYTHONPATH=$(VENV)-peers $(PY) -m experiments.wan.reference
+
 clips: $(DEV)
 	@if test -n "$$SPEEDFLOW_DATA"; then \
 	  $(CLI) data build "$$SPEEDFLOW_DATA" "$(RECORDS)/clips"; \
@@ -105,7 +110,7 @@ compile-tpu: $(TPU)  ## Compiles every experiment for TPUs.
 	  $${TARGET:+--target="$$TARGET"} $(CONFIGS)
 
 clean:  ## Removes .venv and everything that was made, but no records or runs.
-	rm -rf $(VENV) $(VENV)-tpu build dist demo *.egg-info .pytest_cache \
+	rm -rf $(VENV) $(VENV)-tpu $(VENV)-peers build dist demo *.egg-info .pytest_cache \
 	  .mypy_cache .ruff_cache .hypothesis
 
 # $(call venv,folder,name): makes the environment and installs the packages of

@@ -33,7 +33,6 @@ _REQUIRES = [
   "pillow",
   "rich",
   "safetensors",
-  "scenedetect-headless",
   "scipy",
   "soundfile",
   "tensorboardX",
@@ -47,6 +46,8 @@ _EXTRAS = {
   "data": ["apache-beam"],
   # `speedflow mine`; for object stores add gcsfs, s3fs or the like.
   "mining": ["apache-beam", "fsspec", "pyarrow"],
+  # Wan's texts, for `generate --weights FOLDER`.
+  "wan": ["tokenizers"],
   # `tfds build`, which writes through TensorFlow; that has no wheels for Python
   # 3.14 yet, and pip installs nothing for this extra there.
   "tfds": ["tensorflow-cpu; python_version < '3.14'"],
@@ -63,6 +64,7 @@ _EXTRAS = {
     "nbformat",
     "pytest",
     "pytest-xdist",
+    "scenedetect-headless",
     "scikit-image",
   ],
   "lint": ["mypy", "ruff"],

@@ -36,11 +36,10 @@ import cv2
 import numpy as np
 
 from bench import timing_files
-from speedflow import cli, media
+from speedflow import api, cli, media
 from speedflow.data import catalogue, shots
 from speedflow.output import atomic
-from speedflow.superres import interpolator
-from speedflow.superres import video as superres_video
+from speedflow.superres import interpolator, production
 from speedflow.training import run_record
 from speedflow.weights import kind
 
@@ -189,6 +188,9 @@ def draw(rng: random.Random) -> Case:
   time_base = rng.choice(kind.time_bases) or 1 / fps
   if pattern != "even" and 1 / time_base < 600:
     time_base = Fraction(1, 90_000)
+  if 1 / time_base < 600:
+    start = round(start / time_base) * time_base
+    times = timing_files.even(fps, len(times), start)
   if codec in ("mpeg4", "mpeg2video"):
     # Ticks of 16 bits, and no other times than those of a rate.
     time_base = 1 / fps
@@ -242,10 +244,13 @@ def _times(
 def check(case: Case, folder: pathlib.Path) -> Iterator[str]:
   """Yields what is wrong with the time of a file, and of what it becomes."""
   path = folder / f"made{case.suffix}"
-  # Where seconds of the clock fall within a pause, nobody sees a flash.
+  # Where seconds of the clock fall within a pause, nobody sees a flash; a beep
+  # before the first picture is cut off with the sound there.
   flashes = [
     Fraction(second)
-    for second in range(1, math.ceil(case.video.times[-1]))
+    for second in range(
+      max(1, math.ceil(case.video.times[0])), math.ceil(case.video.times[-1])
+    )
     if any(0 <= time - second < case.interval for time in case.video.times)
   ]
   timing_files.write(path, case.video, case.sound, flash_s=flashes)
@@ -258,7 +263,7 @@ def check(case: Case, folder: pathlib.Path) -> Iterator[str]:
   yield from _differences("read", case, frames, info, count)
   yield from _sync("read", case, frames, media.read_audio(path))
   out = folder / f"more{random.Random(str(case)).choice(['.mp4', '.mkv'])}"
-  superres_video.superres(path, out, exposure=0.0, overwrite=True)
+  api.superres(path, out, exposure=0.0, overwrite=True)
   with media.VideoReader(out) as reader:
     more = list(reader)
   yield from _differences("superres", case, more, reader.info, 2 * count)
@@ -425,7 +430,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     numbers = range(options.only, options.only + 1)
   with (
     tempfile.TemporaryDirectory() as name,
-    mock.patch.object(superres_video, "FrameInterpolator", _Blender),
+    mock.patch.object(production, "FrameInterpolator", _Blender),
     mock.patch.object(kind.Kind, "load", once),
   ):
     folder = pathlib.Path(name)

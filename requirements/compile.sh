@@ -8,7 +8,7 @@ compile() {
   uv pip compile setup.py --universal --python-version 3.11 \
     --generate-hashes --no-emit-index-url --no-header --quiet "$@"
 }
-compile --extra demo --extra data --extra mining --extra tfds --extra baselines \
+compile --extra demo --extra data --extra mining --extra tfds --extra wan --extra baselines \
   --extra test --extra lint --extra bench -o requirements/dev.lock
 compile --extra demo -c requirements/dev.lock -o requirements/run.lock
 compile --extra tpu -c requirements/dev.lock -o requirements/tpu.lock

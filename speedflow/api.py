@@ -6,6 +6,7 @@
   answer = api.estimate("clip.mp4")
   found = api.detect("clip.mp4")
   made = api.superres("clip.mp4", "slow.mp4", factor=8, slow=True)
+  api.retime("clip.mp4", "fast.mp4", speed=3.0)
   api.generate("street.jpg", "out.mp4", speeds=[0.25, 1.0])
   account = api.mine(["videos"], "clips", fpr=0.02)
   ranked = api.attribute("queries", "tracks", "out")
@@ -19,16 +20,18 @@ import functools
 import os
 import pathlib
 from collections.abc import Callable, Sequence
-from fractions import Fraction
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+  import numpy as np
+
   from speedflow.attribute import attribution
   from speedflow.detect.answer import Detection
   from speedflow.detect.detector import Detector
   from speedflow.estimate.answer import Estimate
   from speedflow.estimate.estimator import SpeedEstimator
   from speedflow.probe.answer import Probe
+  from speedflow.retime.video import Output as Retimed
   from speedflow.superres.video import Output
 
 Path = str | os.PathLike[str]
@@ -123,79 +126,93 @@ def superres(
   path_in: Path,
   path_out: Path,
   *,
-  factor: int | None = None,
-  fps: Fraction | float | None = None,
-  slow: bool = False,
-  exposure: float | Literal["auto"] = "auto",
-  audio: Literal["keep", "stretch", "drop"] | None = None,
-  crf: int = 14,
-  mark: bool = False,
-  weights: str = "tiny",
-  resume: bool = False,
-  overwrite: bool = False,
   on_progress: Progress = lambda done: None,
+  **options: Any,
 ) -> "Output":
   """Makes a video of more frames a second, or one that plays slower.
 
-  See `speedflow.superres.video.superres`, which has the same arguments.
+  See `speedflow.superres.video.superres`.
 
   Args:
     path_in: the video.
     path_out: .mp4, .mov or .mkv; `<path_out>.json` says what each frame is.
-    factor: frames for each input frame, 2 to 64; 2 if `fps` is not given.
-    fps: frames per second (of the scene) instead.
-    slow: play at the input's rate, so much slower.
-    exposure: open-shutter time / frame interval of the input, 0 (sharp) to 1.
-    audio: what to do with the sound.
-    crf: quality, 0 (lossless) to 51.
-    mark: whether to write on frames that nobody filmed what they are.
-    weights: shipped weights, or a .safetensors file of exported ones.
-    resume: whether to go on from the pieces of a run that was killed.
-    overwrite: whether to replace files that speedflow did not make.
     on_progress: see `Progress`.
+    **options: of `speedflow.superres.options.Options`: `factor`, `fps` (frames
+      per second of the scene), `slow`, `exposure` (open-shutter time / frame
+      interval), `audio`, `crf`, `mark`, `weights`, `resume`, `overwrite`.
 
   Raises:
     SpeedflowError: the input cannot be read, the output cannot be written, or
       these settings do not go together.
   """
+  from speedflow.superres import options as superres_options
   from speedflow.superres import video
 
-  return video.superres(
-    path_in,
-    path_out,
-    factor=factor,
-    fps=fps,
-    slow=slow,
-    exposure=exposure,
-    audio=audio,
-    crf=crf,
-    mark=mark,
-    weights=weights,
-    resume=resume,
-    overwrite=overwrite,
-    on_progress=on_progress,
-  )
+  wanted = superres_options.Options(**options)
+  return video.superres(path_in, path_out, wanted, on_progress)
 
 
-def generate(first: Path, out: Path, **options: Any) -> None:
+def retime(
+  path_in: Path,
+  path_out: Path,
+  *,
+  on_progress: Progress = lambda done: None,
+  **options: Any,
+) -> "Retimed":
+  """Makes a video that plays at another speed, or along a curve of speeds.
+
+  See `speedflow.retime.video.retime`.
+
+  Args:
+    path_in: the video.
+    path_out: .mp4, .mov or .mkv; `<path_out>.json` says what each frame is.
+    on_progress: see `Progress`.
+    **options: of `speedflow.retime.options.Options`: one of `speed` (factor),
+      `curve` (a CSV file), `duration` (seconds) and `real_time`; `fps` (frames
+      per second), `shutter` (degrees), `audio`, `exposure` (open-shutter time /
+      frame interval), `crf`, `mark`, `weights`, `resume`, `overwrite`.
+
+  Raises:
+    SpeedflowError: the input cannot be read, the output cannot be written, or
+      these settings do not go together.
+  """
+  from speedflow.retime import options as retime_options
+  from speedflow.retime import video
+
+  wanted = retime_options.Options(**options)
+  return video.retime(path_in, path_out, wanted, on_progress)
+
+
+def generate(
+  first: "Path | np.ndarray",
+  out: Path,
+  *,
+  on_progress: Progress = lambda done: None,
+  **options: Any,
+) -> None:
   """Sets a picture in motion, at one speed, several, or along a curve.
 
   See `speedflow.generate.video.write_video`.
 
   Args:
-    first: a picture, or a video whose first frame is taken.
+    first: a picture, or a video whose first frame is taken; or pixels, uint8
+      [h, w, 3].
     out: the video to write.
-    **options: of `write_video`: `speeds` (factors), `curve` (a CSV file),
-      `frames`, `fps` (frames per second), `size` (pixels), `seed`, `guidance`,
-      `image_guidance`, `steps`, `exposure`, `weights`, `overwrite`,
-      `on_progress`.
+    on_progress: see `Progress`.
+    **options: of `speedflow.generate.options.Options`: `speeds` (factors),
+      `curve` (a CSV file), `frames`, `fps` (frames per second), `size`
+      (pixels), `seed`, `text`, `against`, `text_guidance`, `guidance`,
+      `image_guidance`, `steps`, `exposure`, `weights`, `overwrite`.
 
   Raises:
     SpeedflowError: bad input, or an output that cannot be written.
   """
+  from speedflow.generate import options as generate_options
   from speedflow.generate import video
 
-  video.write_video(out, os.fspath(first), **options)
+  wanted = generate_options.Options(**options)
+  source = os.fspath(first) if isinstance(first, str | os.PathLike) else first
+  video.write_video(out, source, wanted, on_progress)
 
 
 def mine(sources: Sequence[Path], out: Path, **options: Any) -> dict[str, Any]:
@@ -206,10 +223,10 @@ def mine(sources: Sequence[Path], out: Path, **options: Any) -> dict[str, Any]:
   Args:
     sources: files, folders, patterns, .txt lists of them, or URLs.
     out: folder for clips, records and reports.
-    **options: of `search`: `max_speed` (factor), `fpr` (false-positive rate),
-      `min_seconds` (of playback), `max_minutes` (of work on a file), `dense`,
-      `changes`, `ignore_metadata`, `weights`, `calibration`, `workers`,
-      `runner`, `beam_options`, `overwrite`.
+    **options: of `speedflow.mine.options.Options`: `max_speed` (factor), `fpr`
+      (false-positive rate), `min_seconds` (of playback), `max_minutes`
+      (of work on a file), `dense`, `changes`, `ignore_metadata`, `weights`,
+      `calibration`, `workers`, `runner`, `beam_options`, `overwrite`.
 
   Returns:
     What `mining.json` holds: counts, settings, and what may be claimed.
@@ -217,13 +234,20 @@ def mine(sources: Sequence[Path], out: Path, **options: Any) -> dict[str, Any]:
   Raises:
     SpeedflowError: bad input, or results that cannot be written.
   """
+  from speedflow.mine import options as mine_options
   from speedflow.mine import search
 
-  return search.search([os.fspath(each) for each in sources], out, **options)
+  given = [os.fspath(each) for each in sources]
+  return search.search(given, out, mine_options.Options(**options))
 
 
 def attribute(
-  queries: Path, data: Path, out: Path, **options: Any
+  queries: Path,
+  data: Path,
+  out: Path,
+  *,
+  on_progress: Progress = lambda done: None,
+  **options: Any,
 ) -> "attribution.Answer":
   """Which training clips taught the generator a motion?
 
@@ -233,16 +257,22 @@ def attribute(
     queries: folder of videos that show the motion, or of records of tracks.
     data: folder of records of tracks that the generator learnt from.
     out: folder for the results.
-    **options: of `attribute`: `top`, `drop`, `weights`, `split`,
-      `query_speed` (factor), `part`, `overwrite`, `on_progress`.
+    on_progress: see `Progress`.
+    **options: of `speedflow.attribute.options.Options`: `top`, `drop`,
+      `weights`, `split`, `query_speed` (factor), `part`, `overwrite`.
 
   Raises:
     SpeedflowError: bad input, or results that cannot be written.
   """
   from speedflow.attribute import attribution
+  from speedflow.attribute import options as attribute_options
 
   return attribution.attribute(
-    pathlib.Path(queries), pathlib.Path(data), pathlib.Path(out), **options
+    pathlib.Path(queries),
+    pathlib.Path(data),
+    pathlib.Path(out),
+    attribute_options.Options(**options),
+    on_progress,
   )
 
 

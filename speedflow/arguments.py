@@ -5,11 +5,15 @@ which the parser prints as one line beside the argument's name.
 """
 
 import argparse
+import dataclasses
 import math
 from collections.abc import Callable
 from fractions import Fraction
+from typing import Literal, TypeVar
 
 from speedflow import wording
+
+_Options = TypeVar("_Options")
 
 
 def add_overwrite(parser: argparse.ArgumentParser) -> None:
@@ -30,6 +34,27 @@ def add_ignore_metadata(parser: argparse.ArgumentParser) -> None:
   )
 
 
+def add_raw_fps(parser: argparse.ArgumentParser) -> None:
+  """Declares `--raw-fps`, for `media.raw_streams_at`."""
+  parser.add_argument(
+    "--raw-fps",
+    type=frame_rate,
+    metavar="RATE",
+    help="frames per second of raw streams (.h264, .hevc, ...) that state none",
+  )
+
+
+def chosen(kind: type[_Options], args: argparse.Namespace) -> _Options:
+  """Makes the options of a verb of what was typed.
+
+  Args:
+    kind: a dataclass. Each of its fields is the destination of an argument.
+    args: parsed.
+  """
+  fields = dataclasses.fields(kind)  # type: ignore[arg-type]
+  return kind(**{each.name: getattr(args, each.name) for each in fields})
+
+
 def positive(text: str) -> float:
   """Reads a number above 0, not infinite."""
   value = _number(text)
@@ -44,6 +69,18 @@ def share(text: str) -> float:
   if not 0 <= value <= 1:
     raise argparse.ArgumentTypeError(f"{text} is not within 0..1")
   return value
+
+
+def exposure(text: str) -> float | Literal["auto"]:
+  """Reads a share of the frame interval, or "auto"."""
+  if text == "auto":
+    return "auto"
+  try:
+    return float(text)
+  except ValueError as error:
+    raise argparse.ArgumentTypeError(
+      f"{text} is neither auto nor a number"
+    ) from error
 
 
 def frame_rate(text: str) -> Fraction:

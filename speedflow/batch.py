@@ -4,10 +4,10 @@ import argparse
 import contextlib
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
-from speedflow import errors, progress, wording
+from speedflow import arguments, errors, progress, wording
 from speedflow.output import claims
 
 
@@ -43,20 +43,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
   parser.add_argument(
     "--json", action="store_true", help="print one JSON object per file"
   )
+  arguments.add_raw_fps(parser)
 
 
+@contextlib.contextmanager
 def claimed(
   args: argparse.Namespace,
   command: str,
   wanted: Mapping[str | None, claims.Recognise],
-) -> contextlib.AbstractContextManager[None]:
-  """Claims the outputs that were asked for, against the files that are read."""
-  return claims.claim(
-    command,
-    files={path: ours for path, ours in wanted.items() if path is not None},
-    inputs=args.files,
-    overwrite=args.overwrite,
-  )
+) -> Iterator[None]:
+  """Claims the outputs that were asked for, against the files that are read.
+
+  Within it, raw streams have the rate that was given.
+  """
+  # It takes a third of a second, which `--help` is spared.
+  from speedflow import media
+
+  with (
+    claims.claim(
+      command,
+      files={path: ours for path, ours in wanted.items() if path is not None},
+      inputs=args.files,
+      overwrite=args.overwrite,
+    ),
+    media.raw_streams_at(args.raw_fps),
+  ):
+    yield
 
 
 def ask(

@@ -29,6 +29,7 @@ _VERBS = {
     "speedflow.superres.command",
     "make more frames, or slow motion, of a video",
   ),
+  "retime": ("speedflow.retime.command", "set the speed of a video"),
   "generate": (
     "speedflow.generate.command",
     "set a picture in motion at the speed you ask for",

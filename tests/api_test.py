@@ -1,5 +1,8 @@
 """All verbs as functions: what the commands do, from Python."""
 
+import argparse
+import dataclasses
+import importlib
 import inspect
 import subprocess
 import sys
@@ -7,8 +10,11 @@ import sys
 import pytest
 
 from speedflow import api, errors
-from speedflow.mine import search
-from speedflow.superres import video
+from speedflow.attribute import options as attribute
+from speedflow.generate import options as generate
+from speedflow.mine import options as mine
+from speedflow.retime import options as retime
+from speedflow.superres import options as superres
 
 
 def test_importing_loads_no_network():
@@ -27,16 +33,31 @@ def test_estimate_is_what_the_command_says(make_video, capsys):
   assert json.loads(capsys.readouterr().out)["status"] == told["status"]
 
 
-def test_superres_has_the_arguments_of_what_it_calls():
-  assert list(inspect.signature(api.superres).parameters) == list(
-    inspect.signature(video.superres).parameters
-  )
+@pytest.mark.parametrize(
+  ("verb", "options"),
+  [
+    (api.superres, superres.Options),
+    (api.retime, retime.Options),
+    (api.generate, generate.Options),
+    (api.mine, mine.Options),
+    (api.attribute, attribute.Options),
+  ],
+)
+def test_each_option_is_an_argument_of_its_command(verb, options):
+  name = verb.__name__
+  command = importlib.import_module(f"speedflow.{name}.command")
+  parser = argparse.ArgumentParser()
+  command.add_arguments(parser)
+  defaults = {action.dest: action.default for action in parser._actions}
+  for field in dataclasses.fields(options):
+    given = defaults[field.name]
+    assert (tuple(given) if isinstance(given, list) else given) == field.default
+    assert f"`{field.name}`" in inspect.getdoc(verb)
 
 
-def test_mine_takes_what_its_docstring_names():
-  options = inspect.signature(search.search).parameters
-  for name in list(options)[2:]:
-    assert f"`{name}`" in inspect.getdoc(api.mine)
+def test_an_unknown_option_is_named(tmp_path):
+  with pytest.raises(TypeError, match="colour"):
+    api.superres(tmp_path / "a.mp4", tmp_path / "b.mp4", colour="red")
 
 
 @pytest.mark.parametrize("verb", [api.estimate, api.detect])

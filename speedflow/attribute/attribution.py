@@ -18,6 +18,7 @@ import numpy as np
 from speedflow import wording
 from speedflow.attribute import page, scores
 from speedflow.attribute.features import FeatureMaker, Settings
+from speedflow.attribute.options import Options
 from speedflow.attribute.store import FeatureStore, Table
 from speedflow.data import catalogue, tracks
 from speedflow.data.records import RecordSource, split_shards
@@ -89,14 +90,7 @@ def attribute(
   queries: pathlib.Path,
   data: pathlib.Path,
   out: pathlib.Path,
-  *,
-  top: float = 0.1,
-  drop: bool = False,
-  weights: str = "tiny",
-  split: str = "train",
-  query_speed: float = 1.0,
-  part: tuple[int, int] = (0, 1),
-  overwrite: bool = False,
+  options: Options,
   on_progress: Callable[[float], None] = lambda done: None,
 ) -> Answer:
   """Ranks the clips of a data set by what they teach of some motions.
@@ -105,35 +99,27 @@ def attribute(
     queries: see `read_queries`.
     data: folder of records of tracks.
     out: folder for all results; killed, a second call goes on where it was.
-    top: share of the clips that is selected, and that a query votes for.
-    drop: whether the selection leaves the worst out, instead of keeping the
-      best.
-    weights: see `generator_weights.load_generator`.
-    split: of the records.
-    query_speed: playback speed factor of videos among the queries.
-    part: (i, n): this host makes the features of every n-th file, from number i
-      on; results are written when none are missing.
-    overwrite: whether to replace files in `out` that speedflow did not make.
+    options: how they are ranked, and which are selected.
     on_progress: called with the share that is done.
 
   Raises:
     SpeedflowError: bad input.
   """
-  if not 0 < top <= 0.5:
-    raise SpeedflowError(f"top is {top:g}; wanted more than 0, and at most 0.5")
+  options.check()
+  top = options.top
   with claims.claim(
     "attribute",
     folders=[out],
-    inputs=[queries, data, weights],
-    overwrite=overwrite,
-    part=part,
+    inputs=[queries, data, options.weights],
+    overwrite=options.overwrite,
+    part=options.part,
   ):
     claims.vet(out / name for name in OUTPUTS)
-    asked = read_queries(queries, query_speed)
-    maker = generator_weights.load_generator(weights)
+    asked = read_queries(queries, options.query_speed)
+    maker = generator_weights.load_generator(options.weights)
     shards = split_shards(
       data,
-      split,
+      options.split,
       "tracks",
       "write them with "
       f"`python -m experiments.speed_generator.tracks RECORDS {data}`",
@@ -141,7 +127,9 @@ def attribute(
     features = FeatureMaker(maker, Settings.of(maker))
     made_by = features.made_by()
     store = FeatureStore(out / "features", shards, made_by)
-    made = store.build(features, part, lambda done: on_progress(0.8 * done))
+    made = store.build(
+      features, options.part, lambda done: on_progress(0.8 * done)
+    )
     missing = len(store.missing())
     if missing:
       return Answer(clips=0, made=made, missing=missing)
@@ -152,14 +140,14 @@ def attribute(
     ranking = scores.rank(
       table.features.unit, asked_features.unit, top, table.ids
     )
-    chosen = selected(ranking, top, drop=drop)
+    chosen = selected(ranking, top, drop=options.drop)
     _write_influences(out, table, ranking)
     _write_selection(out / "selection.csv", table, chosen)
     _write_json(
       out / "influences.json",
       {
         **made_by,
-        "weights": weights,
+        "weights": options.weights,
         "records_sha256": records.fingerprint(),
         "clips": len(table.ids),
         "top": top,

@@ -4,6 +4,7 @@ import argparse
 import pathlib
 
 from speedflow import arguments, progress, wording
+from speedflow.attribute.options import Options
 
 DESCRIPTION = (
   "Ranks the clips that a generator was trained on by what they "
@@ -36,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
   parser.add_argument(
     "--top",
     type=float,
-    default=0.1,
+    default=Options.top,
     metavar="P",
     help="share of the clips to select (default: %(default)s)",
   )
@@ -47,20 +48,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
   )
   parser.add_argument(
     "--weights",
-    default="tiny",
+    default=Options.weights,
     metavar="NAME|FILE",
     help="a shipped generator, or an exported one (default: %(default)s)",
   )
   parser.add_argument(
     "--split",
-    default="train",
+    default=Options.split,
     metavar="NAME",
     help="of the records (default: %(default)s)",
   )
   parser.add_argument(
     "--query-speed",
     type=arguments.positive,
-    default=1.0,
+    default=Options.query_speed,
     metavar="X",
     help="playback speed of the videos among the queries (default: "
     "%(default)s)",
@@ -69,7 +70,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
   parser.add_argument(
     "--part",
     type=_part,
-    default=(0, 1),
+    default=Options.part,
     metavar="I/N",
     help="on the I-th of N hosts that share the folder: work on every N-th "
     "file only; the one that finds nothing missing writes the results",
@@ -95,14 +96,8 @@ def run(args: argparse.Namespace) -> int:
       pathlib.Path(args.queries),
       pathlib.Path(args.data),
       pathlib.Path(args.out),
-      top=args.top,
-      drop=args.drop,
-      weights=args.weights,
-      split=args.split,
-      query_speed=args.query_speed,
-      part=args.part,
-      overwrite=args.overwrite,
-      on_progress=begin(args.out),
+      arguments.chosen(Options, args),
+      begin(args.out),
     )
   print(f"{answer.made} new features: {wording.shown(args.out)}")
   if answer.missing:

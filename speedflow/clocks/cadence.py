@@ -16,7 +16,6 @@ from typing import Literal, NamedTuple
 
 import cv2
 import numpy as np
-from scipy import ndimage
 
 from speedflow.clocks import reading
 
@@ -158,7 +157,7 @@ def _fit(kind: Kind, signal: np.ndarray, most: float) -> Pattern | None:
     period = share.denominator
     if len(signal) < _TIMES * period:
       continue
-    moving = ndimage.maximum_filter1d(signal, 2 * period + 1) > _MOTION
+    moving = _largest_around(signal, period) > _MOTION
     for phase in range(period):
       true = np.diff((places * share.numerator + phase) // period) > 0
       # Against the true frames beside them: motion comes and goes.
@@ -169,6 +168,8 @@ def _fit(kind: Kind, signal: np.ndarray, most: float) -> Pattern | None:
       low = float(np.quantile(ratio[moving & ~true], _OBEY))
       if low > most:
         continue
+      from scipy import ndimage
+
       # Of the frames that must be true, hardly one is low beside its like.
       like = ndimage.percentile_filter(signal[true], 70, size=_LIKE)
       shown = (signal[true] / np.maximum(like, 1e-6))[moving[true]]
@@ -177,6 +178,13 @@ def _fit(kind: Kind, signal: np.ndarray, most: float) -> Pattern | None:
       if best is None or low < best.obey - 1e-9:
         best = Pattern(kind, share, low)
   return best
+
+
+def _largest_around(signal: np.ndarray, reach: int) -> np.ndarray:
+  """The largest within so many places on either side."""
+  padded = np.pad(signal, reach, mode="symmetric")
+  windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1)
+  return windows.max(1)
 
 
 def _shares() -> list[Fraction]:

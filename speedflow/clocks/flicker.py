@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy import ndimage
 
 from speedflow.clocks import reading, usual
 
@@ -130,6 +129,9 @@ def find(profiles: Sequence[np.ndarray]) -> Line | None:
   """
   if len(profiles) < SHORTEST:
     return None
+  # It takes a fifth of a second to import, and most files have no clock.
+  from scipy import ndimage
+
   levels = np.stack(profiles[:LONGEST])
   lit = levels.mean(0) > _DARK
   if lit.mean() < 0.25:
@@ -150,10 +152,10 @@ def find(profiles: Sequence[np.ndarray]) -> Line | None:
   frequency = np.fft.rfftfreq(size)
   size_of = np.abs(columns)
   around = max(3, int(0.12 * size) | 1)
-  usually = ndimage.median_filter(size_of, size=(around, 1, 1)) + 2e-5
+  usually = _running_median(size_of, around) + 2e-5
   weights = 1 / usually
   whole = np.abs((columns * weights).sum(2)) / weights.sum(2)
-  floor = ndimage.median_filter(whole, size=(around, 1)) + 2e-5
+  floor = _running_median(whole, around) + 2e-5
   strength = whole / floor
   strength[(frequency < _SLOWEST) | (frequency > 0.5 - 1 / count)] = 0
   peak, wave = np.unravel_index(int(strength.argmax()), strength.shape)
@@ -181,3 +183,12 @@ def find(profiles: Sequence[np.ndarray]) -> Line | None:
     amplitude,
     float(strength[peak, wave]),
   )
+
+
+def _running_median(values: np.ndarray, size: int) -> np.ndarray:
+  """Along the first axis; SciPy is fifty times faster with a row at a time."""
+  from scipy import ndimage
+
+  rows = np.ascontiguousarray(values.reshape(len(values), -1).T)
+  found = np.stack([ndimage.median_filter(row, size) for row in rows])
+  return found.T.reshape(values.shape)

@@ -20,7 +20,6 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
-from scipy import ndimage
 
 from speedflow import media
 from speedflow.clocks import reading, usual
@@ -165,7 +164,7 @@ def lines(sound: np.ndarray, rate: float) -> list[Line]:
   if len(sound) < SHORTEST_S * rate or not np.any(sound):
     return []
   # It takes most of a second to import: files without sound need not wait.
-  from scipy import signal
+  from scipy import ndimage, signal
 
   hz, power = spectrum(sound, rate)
   decibels = 10 * np.log10(power)

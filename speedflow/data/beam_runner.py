@@ -18,6 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
   )
   parser.add_argument(
     "--beam-option",
+    dest="beam_options",
     action="append",
     default=[],
     metavar="--NAME=VALUE",

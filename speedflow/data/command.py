@@ -134,7 +134,7 @@ def _build(args: argparse.Namespace) -> int:
       file_format=args.format,
       runner=args.runner,
       num_workers=args.workers,
-      beam_options=args.beam_option,
+      beam_options=args.beam_options,
       overwrite=args.overwrite,
       on_progress=lambda done, total: advance(done / max(total, 1)),
     )

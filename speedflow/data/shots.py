@@ -16,11 +16,9 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-from scenedetect import FrameTimecode
-from scenedetect.detectors import AdaptiveDetector
 
 from speedflow import inputs, media
-from speedflow.data import catalogue, declared_label, schema
+from speedflow.data import catalogue, cuts, declared_label, schema
 from speedflow.errors import SpeedflowError
 from speedflow.timewarp import labels
 
@@ -49,9 +47,9 @@ def number_shots(
 ) -> Iterator[Numbered]:
   """Numbers the shots of a video: a new one begins at each cut.
 
-  PySceneDetect's adaptive detector: a cut is a change of colours and
-  brightness well above those of its neighbours, so that fast camera motion is
-  none. Frames come two later than they go in.
+  A cut is a change of colours and brightness well above those of its
+  neighbours, so that fast camera motion is none, see `cuts`. Frames come two
+  later than they go in. Those that were left out belong to the shot before.
 
   Args:
     frames: in order, RGB.
@@ -62,26 +60,30 @@ def number_shots(
   Yields:
     Every frame, with the number of its shot.
   """
-  detector = AdaptiveDetector(min_scene_len=_SHORTEST_SHOT)
+  detector = cuts.CutDetector(_SHORTEST_SHOT)
   pending: collections.deque[media.Frame] = collections.deque()
-  cuts: set[int] = set()
+  begins: set[int] = set()
   shot = emitted = 0
 
   def emit() -> Numbered:
     nonlocal shot, emitted
-    if emitted in cuts:
+    if emitted in begins:
       shot += 1
     emitted += 1
     frame = pending.popleft()
     return Numbered(shot + bisect.bisect_right(resumed, frame.time), frame)
 
-  for number, frame in enumerate(frames):
+  for frame in frames:
     pending.append(frame)
-    # The detector measures lengths in frames: any constant rate will do.
-    timecode = FrameTimecode(number, fps=30.0)
-    bgr = cv2.cvtColor(_thumbnail(frame.image), cv2.COLOR_RGB2BGR)
-    cuts.update(c.frame_num for c in detector.process_frame(timecode, bgr))
-    if len(pending) > detector.event_buffer_length:
+    if frame.left_out:
+      detector.leave_out()
+      while pending:
+        yield emit()
+      continue
+    found = detector.next(_thumbnail(frame.image))
+    if found is not None:
+      begins.add(found)
+    if len(pending) > cuts.AFTER:
       yield emit()
   while pending:
     yield emit()
@@ -343,6 +345,8 @@ def _thumbnail(image: np.ndarray) -> np.ndarray:
   """Averages blocks of whole pixels, which is several times faster."""
   height, width = image.shape[:2]
   block = max(1, min(height, width) // _THUMBNAIL_SHORT_SIDE)
+  if block == 1:
+    return image
   size = (width // block, height // block)
   blocks = image[: size[1] * block, : size[0] * block]
   return cv2.resize(blocks, size, interpolation=cv2.INTER_AREA)

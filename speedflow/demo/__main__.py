@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from rich import console, progress
 
-from speedflow import errors, wording
+from speedflow import api, errors, wording
 from speedflow.demo import clips, speeds
 from speedflow.detect import command
 from speedflow.estimate import report
@@ -78,7 +78,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     from speedflow.detect import detector as detector_lib
     from speedflow.detect import report as forensic_report
     from speedflow.estimate import estimator as estimator_lib
-    from speedflow.generate import video as generate
 
     if args.video:
       sources = [clips.Source(args.video)]
@@ -114,7 +113,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     forensic_report.write(changes, detections)
     slow = slow_motion.write(sources[0].path, args.out)
     generated = args.out / "generated.mp4"
-    generate.write_video(generated, sources[0].path, speeds=_ASKED_FOR)
+    api.generate(sources[0].path, generated, speeds=_ASKED_FOR)
   except errors.SpeedflowError as error:
     print(f"speedflow: {wording.one_line(error)}", file=sys.stderr)
     return 2

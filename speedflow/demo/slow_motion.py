@@ -11,10 +11,10 @@ from av.filter import Graph
 from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
 
-from speedflow import media
+from speedflow import api, media
 from speedflow.demo import clips
 from speedflow.pages import page
-from speedflow.superres import provenance, report, video
+from speedflow.superres import provenance, report
 
 _FACTOR = 8
 # Little enough for a demonstration on one CPU core.
@@ -48,7 +48,7 @@ def write(source: pathlib.Path, folder: pathlib.Path) -> pathlib.Path:
     for name in ("filmed", "slow", "slow-minterpolate")
   )
   _write(before, images, fps)
-  video.superres(before, ours, factor=_FACTOR, slow=True)
+  api.superres(before, ours, factor=_FACTOR, slow=True)
   _write(theirs, minterpolate(images, _FACTOR), fps)
   report.write(folder / "slow-report.html", before, ours)
   path = folder / "slow.html"

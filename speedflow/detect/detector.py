@@ -138,7 +138,7 @@ class Detector:
     """
     advance = on_progress or (lambda done: None)
     with (
-      shots.Picture(path, keep=True) as video,
+      witnesses.WatchedPicture(path, keep=True) as video,
       # Sound is examined while the picture is decoded.
       futures.ThreadPoolExecutor(max_workers=1) as pool,
     ):
@@ -146,7 +146,7 @@ class Detector:
       of_picture = self._change_detector.detect(
         video, on_progress=lambda done: advance(_DETECTING * done)
       )
-      seen_clocks = witnesses.of_picture(video.frames())
+      seen_clocks = video.clocks.readings()
       of_sound = pending.result()
       pairs = join_changes(
         of_picture.changes, within_shots(of_sound.changes, of_picture.cuts_s)

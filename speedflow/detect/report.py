@@ -2,7 +2,7 @@
 
 import os
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import cv2
@@ -46,7 +46,7 @@ def write(
     "evidence.html",
     title="Was its time changed?",
     lead=_LEAD,
-    files=[_shown(found, path.parent) for found in detections],
+    files=(_shown(found, path.parent) for found in detections),
   )
 
 
@@ -85,7 +85,10 @@ def limits(found: detect_lib.Detection) -> list[str]:
 
 
 def _shown(found: detect_lib.Detection, folder: pathlib.Path) -> dict[str, Any]:
-  """What the page shows of a file, which is linked relative to `folder`."""
+  """What the page shows of a file, which is linked relative to `folder`.
+
+  Its pictures are made when the page has come to them.
+  """
   video = pathlib.Path(found.file)
   shown = {"found": found, "name": video.name}
   if found.verdict is None:
@@ -94,11 +97,6 @@ def _shown(found: detect_lib.Detection, folder: pathlib.Path) -> dict[str, Any]:
   frames = report.film_strip(
     video, end_s - first_s, _STRIP_FRAMES, _STRIP_HEIGHT
   )
-  strips = [_strip("The whole video", frames, first_s, None)]
-  for change in found.changes:
-    around = _frames_around(video, change.time_s)
-    if around:
-      strips.append(_strip(_heading(change), around, first_s, change.time_s))
   poster = frames[0][1] if frames else None
   evidence = plot.evidence_svg(found).encode()
   return shown | {
@@ -110,7 +108,7 @@ def _shown(found: detect_lib.Detection, folder: pathlib.Path) -> dict[str, Any]:
       (_VERDICTS[name], probability)
       for name, probability in verdict.likeliest_first(found.probabilities)
     ],
-    "strips": strips,
+    "strips": _strips(found, frames),
     "limits": limits(found),
   }
 
@@ -125,6 +123,18 @@ def _heading(change: detect_lib.Change) -> str:
     f"times {direction} ({ends[0]:.3g}-{ends[1]:.3g}), found by "
     f"{' and '.join(change.seen_by)} ({change.probability:.0%})"
   )
+
+
+def _strips(
+  found: detect_lib.Detection, frames: Sequence[tuple[float, np.ndarray]]
+) -> Iterator[dict[str, Any]]:
+  """The film strip of the whole video, `frames`, and those of its changes."""
+  first_s = found.stretches[0].start_s
+  yield _strip("The whole video", frames, first_s, None)
+  for change in found.changes:
+    around = _frames_around(pathlib.Path(found.file), change.time_s)
+    if around:
+      yield _strip(_heading(change), around, first_s, change.time_s)
 
 
 def _strip(

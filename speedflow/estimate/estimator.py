@@ -244,7 +244,9 @@ class SpeedEstimator:
     expected_s = video.info.duration_s
     timed = pieces.TimedFrames(video.frames(), expected_s, on_progress)
     dense = expected_s <= pieces.DENSE_S
-    found = self._windows(timed, video.maps, dense, changes_s or ())
+    found = self._windows(
+      timed, video.maps, dense, changes_s or (), video.leave_out
+    )
     if on_progress:
       on_progress(1.0)
     timeline = video.info.timeline
@@ -276,6 +278,7 @@ class SpeedEstimator:
     maps: motion_maps.MotionMaps,
     dense: bool,
     changes_s: Sequence[float],
+    leave_out: Callable[[int], None] = lambda until: None,
   ) -> list[strides.WindowEstimate]:
     """All windows in order, times after the first frame."""
 
@@ -284,7 +287,7 @@ class SpeedEstimator:
       return strides.fuse(strides.read(self.network, looks))
 
     found: list[strides.WindowEstimate] = []
-    cut = pieces.cut(timed, dense, changes_s)
+    cut = pieces.cut(timed, dense, changes_s, leave_out)
     for _, windows in ahead.results(estimate, cut):
       found += windows
     return found

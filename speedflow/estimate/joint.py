@@ -8,18 +8,16 @@ clock is read over all of a shot.
 import dataclasses
 import math
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from speedflow.clocks import reading as clock_lib
 from speedflow.clocks import usual, witnesses
-from speedflow.data import shots as data_shots
 from speedflow.estimate import answer as estimate_lib
 from speedflow.estimate import belief
 from speedflow.estimate import estimator as estimator_lib
 from speedflow.evaluation.speed import Z80
-from speedflow.pictures import shots
 
 DECIDES = 0.7
 """Probability from which on a mode of a clock is the answer."""
@@ -37,18 +35,6 @@ _EXACT = 0.006
 _NEAR, _ANY_FACTOR = 0.01, 0.02
 
 
-class _Watched(shots.Picture):
-  """A picture whose frames are watched as they go by."""
-
-  def __init__(self, path: str | os.PathLike[str]):
-    super().__init__(path)
-    self.clocks = witnesses.PictureClocks()
-
-  def frames(self) -> Iterator[data_shots.Numbered]:
-    """As `shots.Picture.frames`."""
-    return self.clocks.watch(super().frames())
-
-
 def estimate(
   estimator: estimator_lib.SpeedEstimator,
   path: str | os.PathLike[str],
@@ -64,7 +50,7 @@ def estimate(
   Raises:
     SpeedflowError: the picture cannot be read.
   """
-  video = _Watched(path)
+  video = witnesses.WatchedPicture(path)
   found = estimator.estimate(video, on_progress=on_progress)
   return weigh(found, (*video.clocks.readings(), *witnesses.of_sound(path)))
 

@@ -55,7 +55,10 @@ class TimedFrames:
 
 
 def cut(
-  frames: Iterable[shots.Numbered], dense: bool, changes_s: Sequence[float]
+  frames: Iterable[shots.Numbered],
+  dense: bool,
+  changes_s: Sequence[float],
+  leave_out: Callable[[int], None] = lambda until: None,
 ) -> Iterator[list[media.Frame]]:
   """Yields consecutive frames of one speed and shot.
 
@@ -64,11 +67,13 @@ def cut(
     dense: whether to yield all of them, or a quarter.
     changes_s: known times of changes of speed, seconds on the file's clock,
       increasing; no piece goes on across one.
+    leave_out: told the number of a frame before which none is looked at, so
+      that they may come empty, unless there is a cut.
   """
   longest = _PIECE if dense else _SAMPLED_FRAMES
   piece: list[media.Frame] = []
   place, skipped = (0, 0), 0
-  for numbered in frames:
+  for number, numbered in enumerate(frames):
     speed = bisect.bisect(changes_s, float(numbered.frame.time))
     before, place = place, (numbered.shot, speed)
     if piece and (place != before or len(piece) == longest):
@@ -76,6 +81,8 @@ def cut(
       # The rest of a sampled shot is looked at now and then.
       skipped = 0 if dense or place != before else _LEFT_OUT * len(piece)
       piece = []
+      if skipped:
+        leave_out(number + skipped)
     if skipped:
       skipped -= 1
       continue

@@ -2,9 +2,9 @@
 
 import argparse
 import math
-from fractions import Fraction
 
 from speedflow import arguments, progress
+from speedflow.generate.options import Options
 
 DESCRIPTION = (
   "Makes a clip from one picture, at any speed or along a curve "
@@ -24,12 +24,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     "--speed",
     type=_speeds,
     metavar="S[,S...]",
-    default=(1.0,),
+    dest="speeds",
+    default=Options.speeds,
     help="0.25 plays four times slowed; several speeds are shown side by side, "
     "from the same seed (default: 1)",
   )
   speed.add_argument(
     "--speed-curve",
+    dest="curve",
     metavar="CSV",
     help="speed over time, columns time_s and speed",
   )
@@ -39,41 +41,47 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
   parser.add_argument(
     "--fps",
     type=arguments.frame_rate,
-    default=Fraction(30),
+    default=Options.fps,
     metavar="RATE",
-    help="frames per second of playback (default: 30)",
+    help="frames per second of playback (default: %(default)s)",
   )
-  for flag, name, text in (
-    ("--guidance", "G", "1 follows the speed as trained, 2 exaggerates it"),
-    ("--image-guidance", "G", "the same for the first frame"),
+  for flag, text in (
+    ("--text", "what happens in the clip, which Wan wants to be told"),
+    ("--against", "what should not happen in it"),
   ):
-    parser.add_argument(
-      flag, type=float, default=1.0, metavar=name, help=f"{text} (default: 1)"
-    )
-  for flag, default, text in (
-    ("--steps", 30, "of the sampler"),
-    ("--seed", 0, "the same seed gives the same clip"),
-    ("--size", 256, "height and width of the clip, pixels"),
+    parser.add_argument(flag, default="", metavar="TEXT", help=text)
+  for flag, guidance, text in (
+    ("--text-guidance", Options.text_guidance, "more exaggerates the text"),
+    ("--guidance", Options.guidance, "more exaggerates the speed"),
+    ("--image-guidance", Options.image_guidance, "the same for the picture"),
   ):
     parser.add_argument(
       flag,
-      type=int,
-      default=default,
-      metavar="N",
-      help=f"{text} (default: {default})",
+      type=float,
+      default=guidance,
+      metavar="G",
+      help=f"1 is as trained, {text} (default: %(default)g)",
     )
+  for flag, count, text in (
+    ("--steps", Options.steps, "of the sampler (default: 30; Wan: 50)"),
+    ("--seed", Options.seed, "the same seed gives the same clip (default: 0)"),
+    ("--size", Options.size, "height and width, pixels (default: 256)"),
+  ):
+    parser.add_argument(flag, type=int, default=count, metavar="N", help=text)
   parser.add_argument(
     "--exposure",
     type=float,
-    default=0.5,
+    default=Options.exposure,
     metavar="E",
-    help="open-shutter time / frame interval, for motion blur (default: 0.5)",
+    help="open-shutter time / frame interval, for motion blur (default: "
+    "%(default)s)",
   )
   parser.add_argument(
     "--weights",
-    default="tiny",
-    metavar="NAME|FILE",
-    help="a shipped generator, or an exported one (default: tiny)",
+    default=Options.weights,
+    metavar="NAME|FILE|FOLDER",
+    help="a shipped generator, an exported one, or a folder of Wan as the "
+    "library diffusers keeps it (default: %(default)s)",
   )
   arguments.add_overwrite(parser)
   parser.add_argument("out", metavar="OUT.mp4")
@@ -97,19 +105,8 @@ def run(args: argparse.Namespace) -> int:
     video.write_video(
       args.out,
       args.image or args.video,
-      speeds=args.speed,
-      curve=args.speed_curve,
-      weights=args.weights,
-      frames=args.frames,
-      fps=args.fps,
-      size=args.size,
-      seed=args.seed,
-      guidance=args.guidance,
-      image_guidance=args.image_guidance,
-      steps=args.steps,
-      exposure=args.exposure,
-      overwrite=args.overwrite,
-      on_progress=begin(args.out),
+      arguments.chosen(Options, args),
+      begin(args.out),
     )
   return 0
 

@@ -430,6 +430,26 @@ def first_frame(source: Picture, size: int) -> np.ndarray:
     raise SpeedflowError(
       f"size is {size}; wanted {_SMALLEST} to {_LARGEST} pixels"
     )
+  image = picture(source)
+  side = min(image.shape[:2])
+  top, left = (image.shape[0] - side) // 2, (image.shape[1] - side) // 2
+  square = image[top : top + side, left : left + side]
+  method = cv2.INTER_AREA if side > size else cv2.INTER_CUBIC
+  return cv2.resize(square, (size, size), interpolation=method)
+
+
+def picture(source: Picture) -> np.ndarray:
+  """Reads a picture, or the first one of a video.
+
+  Args:
+    source: see `SpeedGenerator.generate`.
+
+  Returns:
+    uint8 [h, w, 3].
+
+  Raises:
+    SpeedflowError: it is no picture.
+  """
   if isinstance(source, np.ndarray):
     image = source[0] if source.ndim == 4 and len(source) else source
     if image.ndim != 3 or image.shape[-1] != 3 or image.dtype != np.uint8:
@@ -439,13 +459,9 @@ def first_frame(source: Picture, size: int) -> np.ndarray:
       )
   else:
     image = _read(os.fspath(source))
-  side = min(image.shape[:2])
-  if not side:
+  if not min(image.shape[:2]):
     raise SpeedflowError("the first frame is empty; give a picture")
-  top, left = (image.shape[0] - side) // 2, (image.shape[1] - side) // 2
-  square = image[top : top + side, left : left + side]
-  method = cv2.INTER_AREA if side > size else cv2.INTER_CUBIC
-  return cv2.resize(square, (size, size), interpolation=method)
+  return image
 
 
 def _read(path: str) -> np.ndarray:

@@ -1,91 +1,127 @@
 """From a picture on disk to a video on disk, or a row of clips in one."""
 
-import csv
 import os
 import pathlib
 from collections.abc import Callable, Sequence
-from fractions import Fraction
 from typing import Any
 
 import cv2
 import numpy as np
 
 from speedflow import media
-from speedflow.errors import SpeedflowError
 from speedflow.generate import generator
 from speedflow.generate import weights as generator_weights
+from speedflow.generate.options import Options
+from speedflow.generate.wan import pipeline as wan
 from speedflow.output import claims
-from speedflow.timewarp import labels
+from speedflow.timewarp import curve_file, labels
 
 # Pixels of the strip below a clip that tells its speed.
 _CAPTION = 24
+# Pixels along a side, and steps of the sampler, where nobody says.
+_SIZE, _STEPS = 256, 30
 
 
 def write_video(
   out: str | os.PathLike[str],
   source: generator.Picture,
-  *,
-  speeds: Sequence[float] = (1.0,),
-  curve: str | os.PathLike[str] | None = None,
-  weights: str | pathlib.Path = "tiny",
-  frames: int | None = None,
-  fps: Fraction = Fraction(30),
-  size: int = 256,
-  seed: int = 0,
-  overwrite: bool = False,
+  options: Options,
   on_progress: Callable[[float], None] = lambda done: None,
-  **options: Any,
 ) -> None:
   """Generates clips, and writes them side by side.
 
   Args:
     out: the video.
     source: the first frame, see `SpeedGenerator.generate`.
-    speeds: one clip each, from the same seed.
-    curve: a file for `read_curve`, instead of the speeds.
-    weights: see `generator_weights.load_generator`.
-    frames: length of the clips; as trained by default.
-    fps: frames per second of playback.
-    size: height and width of a clip, pixels.
-    seed: the same seed gives the same motion.
-    overwrite: whether to replace a file that speedflow did not make.
+    options: how it is set in motion.
     on_progress: called with the share that is done.
-    **options: of `SpeedGenerator.generate_batch`.
 
   Raises:
     SpeedflowError: bad input.
   """
-  if seed < 0:
-    raise SpeedflowError(f"the seed is {seed}; wanted 0 or more")
-  if not 0 < fps <= 1000:
-    raise SpeedflowError(f"--fps is {fps}; wanted more than 0, 1000 at most")
+  options.check()
   media.require_suffix(out)
   with claims.claim(
     "generate",
     files={out: media.is_ours},
-    inputs=_inputs(source, curve, weights),
-    overwrite=overwrite,
+    inputs=_inputs(source, options.curve, options.weights),
+    overwrite=options.overwrite,
   ):
-    maker = generator_weights.load_generator(weights)
-    count = maker.facts.knots + 1 if frames is None else frames
-    if curve is None:
-      curves = np.tile(np.array(speeds)[:, None], (1, max(count, 0)))
-    else:
-      curves = read_curve(curve, count, float(fps))[None]
-    image = generator.first_frame(source, size)
-    clips = maker.generate_batch(
-      np.stack([image] * len(curves)),
-      labels.speed_to_step(np.log2(curves), float(fps)),
-      seeds=[seed] * len(curves),
-      on_progress=on_progress,
-      **options,
+    make = _by_wan if wan.is_folder(options.weights) else _by_trajectories
+    clips = make(source, options, on_progress)
+    captions = (
+      [f"{speed:g}x" for speed in options.speeds] if len(clips) > 1 else []
     )
-    captions = [f"{speed:g}x" for speed in speeds] if len(clips) > 1 else []
     shown = side_by_side(clips, captions)
     height, width = shown.shape[1:3]
-    with media.VideoWriter(out, fps, (width, height)) as writer:
+    with media.VideoWriter(out, options.fps, (width, height)) as writer:
       for picture in shown:
         writer.write(picture)
+
+
+def _by_trajectories(
+  source: generator.Picture,
+  options: Options,
+  on_progress: Callable[[float], None],
+) -> np.ndarray:
+  """Clips of a generator of this library, uint8 [n, t, s, s, 3]."""
+  maker = generator_weights.load_generator(options.weights)
+  count = options.frames
+  if count is None:
+    count = maker.facts.knots + 1
+  curves = _curves(options, count)
+  size = _SIZE if options.size is None else options.size
+  image = generator.first_frame(source, size)
+  return maker.generate_batch(
+    np.stack([image] * len(curves)),
+    labels.speed_to_step(np.log2(curves), float(options.fps)),
+    seeds=[options.seed] * len(curves),
+    on_progress=on_progress,
+    guidance=options.guidance,
+    image_guidance=options.image_guidance,
+    steps=_STEPS if options.steps is None else options.steps,
+    exposure=options.exposure,
+  )
+
+
+def _by_wan(
+  source: generator.Picture,
+  options: Options,
+  on_progress: Callable[[float], None],
+) -> np.ndarray:
+  """Clips of Wan, uint8 [n, t, h, w, 3]."""
+  maker = wan.WanGenerator(pathlib.Path(options.weights))
+  count = wan.USUAL_FRAMES if options.frames is None else options.frames
+  image = maker.fitted(generator.picture(source))
+  curves: list[np.ndarray | None] = [*_curves(options, count)]
+  plain = options.curve is None and tuple(options.speeds) == Options.speeds
+  if plain and not maker.knows_speed:
+    curves = [None]
+  clips = []
+  for number, curve in enumerate(curves):
+    wish = wan.Wish(
+      text=options.text,
+      against=options.against,
+      log2_speed=None if curve is None else np.log2(curve),
+      frames=count,
+      seed=options.seed,
+      steps=wan.STEPS if options.steps is None else options.steps,
+      text_guidance=options.text_guidance,
+      speed_guidance=options.guidance,
+    )
+
+    def advance(done: float, before: int = number) -> None:
+      on_progress((before + done) / len(curves))
+
+    clips.append(maker.generate(image, wish, advance))
+  return np.stack(clips)
+
+
+def _curves(options: Options, count: int) -> list[np.ndarray]:
+  """Speed at each frame of each clip, float64 [count]."""
+  if options.curve is not None:
+    return [read_curve(options.curve, count, float(options.fps))]
+  return [np.full(max(count, 0), speed) for speed in options.speeds]
 
 
 def _inputs(*given: Any) -> list[str | os.PathLike[str]]:
@@ -127,8 +163,7 @@ def read_curve(
   """Reads speed over time, and finds it at each frame.
 
   Args:
-    path: a CSV file with the columns time_s (seconds of playback,
-      increasing) and speed (positive).
+    path: see `curve_file.read`; times are seconds of playback.
     frames: how many.
     fps: frames per second of playback.
 
@@ -138,28 +173,6 @@ def read_curve(
   Raises:
     SpeedflowError: the file is no such table.
   """
-  name = os.fspath(path)
-  try:
-    with pathlib.Path(path).open(newline="", encoding="utf-8") as file:
-      rows = [
-        (float(row["time_s"]), float(row["speed"]))
-        for row in csv.DictReader(file)
-      ]
-  except OSError as error:
-    raise SpeedflowError(
-      f"{name}: {error.strerror}; give a CSV file"
-    ) from error
-  except (KeyError, TypeError, ValueError, csv.Error) as error:
-    raise SpeedflowError(
-      f"{name}: not a speed curve ({error}); wanted the columns time_s and "
-      "speed, and numbers in them"
-    ) from error
-  if not rows:
-    raise SpeedflowError(f"{name}: no rows; give a time and a speed in each")
-  times, speeds = np.array(rows).T
-  if not (np.all(np.diff(times) > 0) and np.isfinite(times).all()):
-    raise SpeedflowError(f"{name}: the times must increase from row to row")
-  if not (np.all(speeds > 0) and np.isfinite(speeds).all()):
-    raise SpeedflowError(f"{name}: the speeds must be positive numbers")
+  times, speeds = curve_file.read(path)
   at = np.arange(max(frames, 0)) / fps
   return np.exp2(np.interp(at, times, np.log2(speeds)))

@@ -8,6 +8,7 @@ from speedflow.media.audio import (
   read_audio,
 )
 from speedflow.media.colour import Colour
+from speedflow.media.container import raw_streams_at
 from speedflow.media.encoding import PixelFormat, colour_for, pixel_format_for
 from speedflow.media.info import VideoInfo
 from speedflow.media.joiner import Piece, join
@@ -52,6 +53,7 @@ __all__ = [
   "layout_of",
   "pixel_format_for",
   "probe",
+  "raw_streams_at",
   "read_audio",
   "require_suffix",
   "sample_keyframes",

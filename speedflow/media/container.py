@@ -1,12 +1,14 @@
 """Opening a media file, with every refusal said in one line."""
 
+import contextlib
 import functools
 import os
 import pathlib
 from collections.abc import Iterator
+from fractions import Fraction
 
 import av
-from av.container import InputContainer
+from av.container import Container, InputContainer
 from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
@@ -19,6 +21,10 @@ _TEXT_FORMATS = frozenset({"tty", "bin", "xbin", "adf", "idf"})
 # Such files name others, anywhere on the machine or beyond it, and FFmpeg would
 # open those.
 _LIST_FORMATS = frozenset({"concat", "dash", "hls", "imf", "rtsp", "sdp"})
+# FFmpeg's flag of formats without time stamps: AVFMT_NOTIMESTAMPS.
+_NO_STAMPS = 0x0080
+# See `raw_streams_at`.
+_raw_fps: Fraction | None = None
 _LIST_HEADS = (b"ffconcat version", b"#EXTM3U", b"[playlist]")
 
 
@@ -48,6 +54,11 @@ def open_container(path: str | os.PathLike[str]) -> InputContainer:
       )
     opener = photron.open_recording if photron.is_recording(file) else None
     container = (opener or open_unchecked)(file)
+    if _raw_fps and is_raw(container):
+      stream = video_stream(container)
+      if stream is not None and not rate_in_raw(stream):
+        container.close()
+        container = open_unchecked(file, _raw_fps)
   except PermissionError as error:
     raise SpeedflowError(
       f"{file}: may not be read; give yourself read permission"
@@ -83,11 +94,45 @@ def open_container(path: str | os.PathLike[str]) -> InputContainer:
   return container
 
 
-def open_unchecked(path: str | os.PathLike[str]) -> InputContainer:
+@contextlib.contextmanager
+def raw_streams_at(fps: Fraction | None) -> Iterator[None]:
+  """Raw streams that state no rate have this one: in all threads, while it is.
+
+  Args:
+    fps: frames per second; None: such streams are refused.
+  """
+  global _raw_fps
+  before, _raw_fps = _raw_fps, fps
+  try:
+    yield
+  finally:
+    _raw_fps = before
+
+
+def is_raw(container: Container) -> bool:
+  """Whether it has no time stamps, and nobody gave it a rate."""
+  raw = int(container.format.flags) & _NO_STAMPS
+  return bool(raw) and "framerate" not in container.options
+
+
+def rate_in_raw(stream: VideoStream) -> Fraction | None:
+  """The rate that a raw stream states; FFmpeg makes one up where it does not.
+
+  Returns:
+    Frames per second; None if it states none.
+  """
+  rate = stream.codec_context.framerate and stream.guessed_rate
+  return Fraction(rate) if rate else None
+
+
+def open_unchecked(
+  path: str | os.PathLike[str], fps: Fraction | None = None
+) -> InputContainer:
   """Opens a file as FFmpeg does, but never the files that a list names.
 
   Args:
     path: of a local file.
+    fps: frames per second of a raw stream.
 
   Returns:
     An open container; the caller closes it.
@@ -101,7 +146,8 @@ def open_unchecked(path: str | os.PathLike[str]) -> InputContainer:
   return av.open(
     f"file:{path}",
     metadata_errors="replace",
-    options={"format_whitelist": _single_files()},
+    options={"format_whitelist": _single_files()}
+    | ({"framerate": str(fps)} if fps else {}),
   )
 
 

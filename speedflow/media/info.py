@@ -20,9 +20,6 @@ from speedflow.media import container as media_container
 from speedflow.media import timeline as media_timeline
 from speedflow.media.colour import Colour
 
-# FFmpeg's flag of formats without time stamps: AVFMT_NOTIMESTAMPS.
-_NO_STAMPS = 0x0080
-
 
 @dataclasses.dataclass(frozen=True)
 class VideoInfo:
@@ -146,16 +143,15 @@ def nominal_fps(
   """
   path = stream.container.name.removeprefix("file:")
   start, end = (picture.pts for picture in first)
-  raw = int(stream.container.format.flags) & _NO_STAMPS
-  if raw and "framerate" not in stream.container.options:
-    # FFmpeg makes a rate up where the stream has none, and none was given.
-    rate = stream.codec_context.framerate and stream.guessed_rate
-    if not rate:
+  if media_container.is_raw(stream.container):
+    stated = media_container.rate_in_raw(stream)
+    if not stated:
       raise SpeedflowError(
-        f"{path}: no frame rate and no time stamps in it; put it into MP4 with"
-        " its true frame rate"
+        f"{path}: no frame rate and no time stamps in it; give its true frame"
+        " rate (estimate, detect, superres, probe: --raw-fps 25), or put it"
+        " into MP4 with that"
       )
-    return Fraction(rate)
+    return stated
   # Of a clock of fine ticks (DV), a tick may pass for an interval.
   rate = stream.average_rate or stream.guessed_rate
   if rate and rate * time_base < 1:
@@ -191,6 +187,7 @@ def _read_timeline(
   )
   shown: list[int | None] = []
   decoded: list[int | None] = []
+  keys: set[int | None] = set()
   last = lasts = None
   # What is damaged is judged by what stands before.
   with contextlib.suppress(av.FFmpegError):
@@ -201,6 +198,8 @@ def _read_timeline(
       if packet.is_discard or broken:
         continue
       shown.append(packet.pts)
+      if packet.is_keyframe:
+        keys.add(packet.pts)
       decoded.append(packet.dts)
       stamp = packet.dts if packet.pts is None else packet.pts
       if stamp is not None and (last is None or stamp > last):
@@ -219,11 +218,15 @@ def _read_timeline(
     count = max(len(stamps), 1)
     times = tuple(number / info.fps_nominal for number in range(count))
     return media_timeline.Timeline(times, unit, (info.fps_nominal,))
-  times = tuple(stamp * unit for stamp in sorted(set(known)))
+  rising = sorted(set(known))
+  times = tuple(stamp * unit for stamp in rising)
+  keyframes: tuple[int, ...] = ()
   if info.interlaced:
     times = _whole_frames(times, info.fps_nominal)
+  elif len(rising) == len(shown) and None not in shown:
+    keyframes = tuple(n for n, stamp in enumerate(rising) if stamp in keys)
   return media_timeline.Timeline(
-    times, unit, tuple(declared), (lasts or 0) * unit
+    times, unit, tuple(declared), (lasts or 0) * unit, keyframes
   )
 
 

@@ -7,6 +7,7 @@ project, or an average that a pause has spoilt: the stamps decide.
 import dataclasses
 import functools
 import math
+from collections.abc import Iterator
 from fractions import Fraction
 
 import numpy as np
@@ -33,12 +34,15 @@ class Timeline:
       stamps contradict count for nothing.
     last_s: how long the last picture is shown as the file says, seconds; 0
       where it does not.
+    keyframes: numbers of the pictures that stand by themselves, rising; none
+      where the stamps do not tell the pictures apart.
   """
 
   times: tuple[Fraction, ...]
   time_base: Fraction
   declared: tuple[Fraction, ...] = ()
   last_s: Fraction = Fraction(0)
+  keyframes: tuple[int, ...] = ()
 
   @property
   def interval(self) -> Fraction | None:
@@ -47,6 +51,17 @@ class Timeline:
       return None
     return (self.times[-1] - self.times[0]) / (len(self.times) - 1)
 
+  @property
+  def _since(self) -> Iterator[tuple[int, int]]:
+    """Seconds since the first picture, as numerators and denominators.
+
+    Long files have many, and fractions are slow.
+    """
+    first, under = self.times[0].as_integer_ratio()
+    for time in self.times:
+      part, whole = time.as_integer_ratio()
+      yield part * under - first * whole, whole * under
+
   @functools.cached_property
   def tick(self) -> Fraction:
     """To what the times are rounded, seconds: whole numbers of it.
@@ -54,7 +69,8 @@ class Timeline:
     It is coarser than `time_base` in files that were copied from another
     container, such as Matroska, whose times are whole milliseconds.
     """
-    ticks = [int((t - self.times[0]) / self.time_base) for t in self.times]
+    base, below = self.time_base.as_integer_ratio()
+    ticks = [part * below // (whole * base) for part, whole in self._since]
     return self.time_base * max(1, math.gcd(*ticks))
 
   @functools.cached_property
@@ -63,7 +79,7 @@ class Timeline:
     mean = self.interval
     if mean is None:
       return True
-    seconds = np.array([float(t - self.times[0]) for t in self.times])
+    seconds = np.array([part / whole for part, whole in self._since])
     off = np.abs(seconds - np.arange(len(seconds)) * float(mean)).max()
     # Sums of floating-point numbers are off by far less.
     most = min(self.tick, mean * _ROUNDING) + mean / 10_000

@@ -1,9 +1,11 @@
 """Reading video: frames one after another, each with its exact time."""
 
+import bisect
 import contextlib
 import itertools
+import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from typing import Literal, NamedTuple, Self, cast
 
@@ -19,7 +21,7 @@ from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
 from av.video.stream import VideoStream
 
 from speedflow.errors import SpeedflowError
-from speedflow.media import clock_steps
+from speedflow.media import clock_steps, sparse
 from speedflow.media import container as media_container
 from speedflow.media.colour import Colour
 from speedflow.media.info import VideoInfo, nominal_fps, others
@@ -41,6 +43,8 @@ _ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 _YEAR_S = 365 * 24 * 3600
 # No recorder's clock begins so far from 0.
 _LONGEST_S = 100 * _YEAR_S
+# Of the decoder.
+_MOST_THREADS = 4
 # Reading goes on after damage, unless nothing but damage comes.
 _MOST_ERRORS = 50
 
@@ -50,12 +54,32 @@ class Frame(NamedTuple):
 
   Attributes:
     image: [height, width, 3] (rgb24 and rgb48le), [height, width, 4] (rgba and
-      rgba64le) or [height, width] (gray), uint8, or uint16 where 48 or 64 bits.
+      rgba64le) or [height, width] (gray), uint8, or uint16 where 48 or 64 bits;
+      empty where it was left out, see `VideoReader.leave_out`.
     time: presentation time in seconds on the file's clock, exact.
   """
 
   image: np.ndarray
   time: Fraction
+
+  @property
+  def left_out(self) -> bool:
+    """Whether nobody wanted to see it, so that it was not decoded."""
+    return not self.image.size
+
+
+class _Unseen(NamedTuple):
+  """A frame that is not decoded.
+
+  Attributes:
+    pts: its stamp, in ticks of the stream.
+  """
+
+  pts: int
+
+
+_Picture = VideoFrame | _Unseen
+_NOTHING = np.empty((0, 0), np.uint8)
 
 
 def probe(path: str | os.PathLike[str]) -> VideoInfo:
@@ -139,6 +163,9 @@ class VideoReader:
     self.damage: str | None = None
     self.resumed: list[Fraction] = []
     self._errors = 0
+    # Number and stamp of the frame that was given last.
+    self._latest: tuple[int, int] | None = None
+    self._stamps: list[int] = []
     self._lost = False
     self._path = os.fspath(path)
     self._pixel_format = pixel_format
@@ -149,8 +176,12 @@ class VideoReader:
       self._stream = self._find_stream()
       self._steps = clock_steps.find(self._container, path)
       self._decoder = _decoder(self._stream)
-      pictures: Iterator[VideoFrame] = self._progressive(self._whole_pictures())
-      first = list(itertools.islice(pictures, 2))
+      self._skipper = sparse.Skipper()
+      if self._steps or start_s is not None or skip:
+        self._skipper.stop()
+      pictures = self._progressive(self._whole_pictures())
+      # Nothing is left out before somebody asks for it.
+      first = cast(list[VideoFrame], list(itertools.islice(pictures, 2)))
       self._require_two(first)
       self._orientation = _Orientation.of(first[0])
       self.info = self._describe(first)
@@ -182,6 +213,29 @@ class VideoReader:
     self._frames = iter(())
     self._container.close()
 
+  def leave_out(self, until: int) -> None:
+    """Says that nobody looks at the next frames.
+
+    They come all the same, each with its time, but empty up to the keyframe
+    before the one that is looked at again: they are not decoded. Damage in them
+    is told only where it shows in the container. In damaged files, interlaced
+    ones, those whose clock steps, and where reading began later in the file,
+    all are decoded.
+
+    Args:
+      until: number of the first frame, from 0, that is looked at again.
+    """
+    if not self._skipper.enabled or self._latest is None:
+      return
+    number, ticks = self._latest
+    keyframes = self.info.timeline.keyframes
+    if not self._stamps:
+      self._stamps = [
+        int(time / self.info.time_base) for time in self.info.timeline.times
+      ]
+    place = bisect.bisect_left(self._stamps, ticks)
+    self._skipper.leave_out(place + until - number, self._stamps, keyframes)
+
   def _find_stream(self) -> VideoStream:
     stream = media_container.video_stream(self._container)
     if stream is None:
@@ -200,6 +254,9 @@ class VideoReader:
         " name a file with a picture"
       )
     stream.thread_type = "AUTO"
+    # Each holds frames in memory; FFmpeg would take one more than there are
+    # cores.
+    stream.thread_count = min(os.cpu_count() or 1, _MOST_THREADS)
     return stream
 
   def _require_two(self, first: list[VideoFrame]) -> None:
@@ -261,7 +318,7 @@ class VideoReader:
       return Fraction(1)
     return 1 / aspect if self._orientation.transpose else Fraction(aspect)
 
-  def _from(self, start_s: float | Fraction) -> Iterator[VideoFrame]:
+  def _from(self, start_s: float | Fraction) -> Iterator[_Picture]:
     """Frames from one at or before `start_s` on."""
     # Some formats index decoding times, which run ahead of showing times.
     target = (Fraction(start_s) - 1) / self.info.time_base
@@ -273,7 +330,7 @@ class VideoReader:
         self._decoder.flush_buffers()
         pictures = self._progressive(self._whole_pictures())
         first = next(pictures, None)
-        if first is not None:
+        if isinstance(first, VideoFrame):
           ticks = _ticks(first, self.info.time_base)
           if ticks is not None and ticks * self.info.time_base <= start_s:
             return itertools.chain([first], pictures)
@@ -290,45 +347,63 @@ class VideoReader:
   def _note_damage(self, what: str) -> None:
     self._errors += 1
     self._lost = True
+    self._skipper.stop()
     if self.damage is None:
       self.damage = f"damaged: {what}; what can be read was used"
 
-  def _packets(self) -> Iterator[av.Packet | None]:
-    """Packets, then one that empties the decoder; damage is passed over."""
+  def _packets(self) -> Iterator[sparse.Item]:
+    """Packets, what is broken between them, and None to empty the decoder."""
     steps = self._steps.get(self._stream.index, clock_steps.Steps())
     started = False
-    packets = clock_steps.corrected(self._demuxed(), steps)
+    broken: list[sparse.Damage] = []
+    packets = clock_steps.corrected(self._demuxed(broken), steps)
     for number, packet in enumerate(packets):
+      yield from broken
+      broken.clear()
       if packet.is_corrupt and not steps.at_joint(number):
         if started:
-          self._note_damage("cut or broken packet")
+          yield sparse.Damage("cut or broken packet")
         continue
       started = True
       yield packet
+    yield from broken
     yield None
 
-  def _demuxed(self) -> Iterator[av.Packet]:
-    while self._errors <= _MOST_ERRORS:
+  def _demuxed(self, broken: list[sparse.Damage]) -> Iterator[av.Packet]:
+    """Packets; errors before each are added to `broken`."""
+    while self._errors + len(broken) <= _MOST_ERRORS:
       try:
         # The last packet is empty; another one ends the decoder's work.
         packets = media_container.packets(self._container, self._stream)
         yield from (packet for packet in packets if packet.size)
         return
       except av.FFmpegError as error:
-        self._note_damage(media_container.reason(error))
+        broken.append(sparse.Damage(media_container.reason(error)))
 
-  def _whole_pictures(self) -> Iterator[VideoFrame]:
+  def _whole_pictures(self) -> Iterator[_Picture]:
     """Decoded frames, from the first whole one on, but damaged ones."""
     # A recording that joins a broadcast midway begins with broken pictures:
     # trouble before the first whole one is passed over.
     started, end = False, None
-    for packet in self._packets():
+    # Frames that are left out now, and the last stamp of those.
+    unseen: Sequence[int] = ()
+    last_unseen: float = -math.inf
+    for packet in self._skipper.passed(self._packets()):
+      if isinstance(packet, sparse.Damage):
+        self._note_damage(packet.what)
+        continue
+      unseen = packet.stamps if isinstance(packet, sparse.Gap) else ()
       try:
-        pictures = self._decoder.decode(packet)
+        if isinstance(packet, sparse.Gap):
+          pictures = self._emptied(unseen[0])
+          last_unseen = unseen[-1]
+        else:
+          self._hurry(packet, last_unseen)
+          pictures = self._decoder.decode(packet)
       except av.FFmpegError as error:
         if started:
           self._note_damage(media_container.reason(error))
-        continue
+        pictures = []
       for picture in pictures:
         if picture.is_corrupt:
           if started:
@@ -340,8 +415,25 @@ class VideoReader:
             continue
           self._resume(picture)
         started, self._lost, end = True, False, picture
-        yield picture
+        if unseen or (picture.pts or 0) > last_unseen:
+          yield picture
+      yield from map(_Unseen, unseen)
     self._check_not_cut(end)
+
+  def _hurry(self, packet: av.Packet | None, last_unseen: float) -> None:
+    """Lets the decoder pass over what nobody looks at nor leans on."""
+    unseen = packet is not None and (packet.pts or 0) <= last_unseen
+    wanted: Literal["NONREF", "DEFAULT"] = "NONREF" if unseen else "DEFAULT"
+    if self._decoder.skip_frame != wanted:
+      self._decoder.skip_frame = wanted
+
+  def _emptied(self, before: int) -> list[VideoFrame]:
+    """What the decoder still holds, up to a stamp; then it begins anew."""
+    try:
+      held = self._decoder.decode(None)
+    finally:
+      self._decoder.flush_buffers()
+    return [p for p in held if p.pts is not None and p.pts < before]
 
   def _resume(self, picture: VideoFrame) -> None:
     unit = picture.time_base or self._stream.time_base
@@ -360,14 +452,16 @@ class VideoReader:
     if missing > max(Fraction(_CUT_S), promised / 20) and not self.damage:
       self._note_damage(f"ends {float(missing):.1f} s before its header says")
 
-  def _progressive(
-    self, pictures: Iterator[VideoFrame]
-  ) -> Iterator[VideoFrame]:
+  def _progressive(self, pictures: Iterator[_Picture]) -> Iterator[_Picture]:
     """Passes frames through; from the first interlaced one, by yadif."""
     graph = None
     for picture in pictures:
+      if isinstance(picture, _Unseen):
+        yield picture
+        continue
       if graph is None and picture.interlaced_frame:
         self._interlaced = True
+        self._skipper.stop()
         graph = _deinterlacer(picture)
       if graph is None:
         yield picture
@@ -380,7 +474,7 @@ class VideoReader:
 
   def _convert(
     self,
-    pictures: Iterator[VideoFrame],
+    pictures: Iterator[_Picture],
     start_s: float | Fraction | None,
     skip: int,
   ) -> Iterator[Frame]:
@@ -393,7 +487,10 @@ class VideoReader:
         stamp = 0 if ticks is None else ticks + interval
       ticks = stamp
       time = ticks * time_base
-      if number >= skip and (start_s is None or time >= start_s):
+      self._latest = number, ticks
+      if isinstance(picture, _Unseen):
+        yield Frame(_NOTHING, time)
+      elif number >= skip and (start_s is None or time >= start_s):
         yield Frame(self._image(picture), time)
 
   def _image(self, picture: VideoFrame) -> np.ndarray:
@@ -492,9 +589,11 @@ def _promised_s(
   return None
 
 
-def _ticks(picture: VideoFrame, time_base: Fraction) -> int | None:
-  if picture.pts is None:
-    return None
+def _ticks(picture: _Picture, time_base: Fraction) -> int | None:
+  if picture.pts is None or isinstance(picture, _Unseen):
+    return picture.pts
+  if picture.time_base == time_base:
+    return picture.pts
   # A filter may have changed the unit, never the time.
   return round(
     picture.pts * Fraction(picture.time_base or time_base) / time_base

@@ -7,6 +7,7 @@ import sys
 from speedflow import arguments, wording
 from speedflow.data import beam_runner
 from speedflow.errors import SpeedflowError
+from speedflow.mine.options import Options
 
 DESCRIPTION = (
   "Finds slow motion in collections of any size: clips, training "
@@ -35,14 +36,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
   parser.add_argument(
     "--max-speed",
     type=arguments.positive,
-    default=0.5,
+    default=Options.max_speed,
     metavar="X",
     help="fastest playback speed that is wanted (default: %(default)s)",
   )
   parser.add_argument(
     "--fpr",
     type=arguments.positive,
-    default=0.01,
+    default=Options.fpr,
     metavar="P",
     help="false-positive rate to keep on real-time scenes (default: "
     "%(default)s)",
@@ -50,14 +51,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
   parser.add_argument(
     "--min-seconds",
     type=arguments.positive,
-    default=2.0,
+    default=Options.min_seconds,
     metavar="S",
     help="shortest clip, seconds of playback (default: %(default)s)",
   )
   parser.add_argument(
     "--max-minutes",
     type=arguments.positive,
-    default=120.0,
+    default=Options.max_minutes,
     metavar="M",
     help="of work on one file, which is then left out (default: %(default)s)",
   )
@@ -71,7 +72,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
   )
   parser.add_argument(
     "--weights",
-    default="tiny",
+    default=Options.weights,
     metavar="NAME|FILE",
     help="shipped weights, or a file of exported ones (default: %(default)s)",
   )
@@ -84,7 +85,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
   parser.add_argument(
     "--workers",
     type=int,
-    default=1,
+    default=Options.workers,
     metavar="N",
     help="threads, for the DirectRunner (default: %(default)s)",
   )
@@ -112,19 +113,7 @@ def run(args: argparse.Namespace) -> int:
   account = search.search(
     args.sources,
     args.out,
-    max_speed=args.max_speed,
-    fpr=args.fpr,
-    min_seconds=args.min_seconds,
-    max_minutes=args.max_minutes,
-    dense=args.dense,
-    changes=args.changes,
-    ignore_metadata=args.ignore_metadata,
-    weights=args.weights,
-    calibration=args.calibration,
-    workers=args.workers,
-    runner=args.runner,
-    beam_options=args.beam_option,
-    overwrite=args.overwrite,
+    arguments.chosen(Options, args),
   )
   for name, reason in account["unreadable"].items():
     line = f"left out: {wording.shown(name)}: {wording.shown(reason)}"

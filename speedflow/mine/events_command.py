@@ -82,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
     shards=args.shards,
     runner=args.runner,
     workers=args.workers,
-    beam_options=args.beam_option,
+    beam_options=args.beam_options,
     overwrite=args.overwrite,
   )
   counts = dataclasses.asdict(report)

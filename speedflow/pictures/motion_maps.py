@@ -2,6 +2,7 @@
 
 import io
 import itertools
+import os
 from collections.abc import Sequence
 from concurrent import futures
 from typing import Self
@@ -12,9 +13,9 @@ from speedflow import media
 from speedflow.data import motion
 from speedflow.pictures import spool
 
-# Threads that share the pairs of frames of one call, and the fewest pairs that
-# are worth one.
-_THREADS = 2
+# Threads that share the pairs of frames of one call at most, and the fewest
+# pairs that are worth one.
+_MOST_THREADS = 8
 _FEWEST = 16
 _SHAPE = (*motion.MAP_SIZE, len(motion.CHANNELS))
 
@@ -53,10 +54,11 @@ class MotionMaps:
       SpeedflowError: there is no room to keep them.
     """
     pairs = list(itertools.pairwise(frames))
-    share = max(_FEWEST, -(-len(pairs) // _THREADS))
+    threads = min(os.cpu_count() or 1, _MOST_THREADS)
+    share = max(_FEWEST, -(-len(pairs) // threads))
     parts = [pairs[n : n + share] for n in range(0, len(pairs), share)]
     first, *others = parts
-    with futures.ThreadPoolExecutor(max_workers=_THREADS - 1) as pool:
+    with futures.ThreadPoolExecutor(max_workers=threads) as pool:
       pending = [pool.submit(self._of_pairs, part) for part in others]
       found = self._of_pairs(first)
       return np.stack([*found, *(x for job in pending for x in job.result())])

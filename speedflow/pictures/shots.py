@@ -47,6 +47,7 @@ class Picture:
     self.path = path
     self._reader: media.VideoReader | None = self._opened()
     self.info = self._reader.info
+    self._read: media.VideoReader | None = None
     self._spool = spool.Spool(path, kept) if keep or kept else None
     self.maps = motion_maps.MotionMaps(self._spool)
     self.damage: str | None = None
@@ -62,7 +63,7 @@ class Picture:
       self._reader.close()
 
   def frames(self) -> Iterator[shots.Numbered]:
-    """Yields all frames as `small_frames` does.
+    """Yields all frames as `small_frames` does, empty if they were left out.
 
     Raises:
       SpeedflowError: the file cannot be decoded, or there is no room to keep
@@ -77,6 +78,7 @@ class Picture:
     places = []
     # The first look goes on where the file was opened.
     reader, self._reader = self._reader or self._opened(), None
+    self._read = reader
     with reader:
       for numbered in small_frames(reader, reader.resumed):
         if self._spool:
@@ -86,6 +88,14 @@ class Picture:
       self.damage = reader.damage
     # Only once all of them are kept.
     self._places = places
+
+  def leave_out(self, until: int) -> None:
+    """As `VideoReader.leave_out`, of the frames that come now.
+
+    Where frames are kept, none is left out: others will look at them.
+    """
+    if self._read and not self._spool:
+      self._read.leave_out(until)
 
   def _opened(self) -> media.VideoReader:
     return media.VideoReader(self.path, size=motion.FRAME_SIZE[::-1])
@@ -101,8 +111,13 @@ def small_frames(
     resumed: as of `shots.number_shots`.
 
   Yields:
-    Every frame, grey, uint8 [96, 128], with the number of its shot.
+    Every frame, grey, uint8 [96, 128], with the number of its shot; empty
+    where it was left out.
   """
-  for shot, (image, time) in shots.number_shots(frames, resumed):
-    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    yield shots.Numbered(shot, media.Frame(grey, time))
+  for numbered in shots.number_shots(frames, resumed):
+    shot, frame = numbered
+    if frame.left_out:
+      yield numbered
+      continue
+    grey = cv2.cvtColor(frame.image, cv2.COLOR_RGB2GRAY)
+    yield shots.Numbered(shot, media.Frame(grey, frame.time))

@@ -10,10 +10,9 @@ from typing import Self
 from speedflow import media
 from speedflow.errors import SpeedflowError
 from speedflow.superres import slow_audio
+from speedflow.superres.options import MOST_FACTOR, Options
+from speedflow.superres.rendering import Shown
 from speedflow.superres.survey import Survey
-
-MOST_FACTOR = 64
-"""No more frames than this are made of one."""
 
 # Rates are rational numbers with denominators up to this.
 _FINEST_RATE = 100_000
@@ -47,25 +46,21 @@ class Clock:
   def of(
     cls,
     found: Survey,
-    factor: int | None,
-    fps: Fraction | float | None,
-    slow: bool,
+    options: Options,
   ) -> Self:
     """Sets the clock.
 
     Args:
       found: the input.
-      factor: frames for each input frame; 2 if neither this nor `fps` is given.
-      fps: frames per second (of the scene) instead.
-      slow: whether to play at the input's rate, so much slower.
+      options: their `factor`, `fps` and `slow`.
 
     Raises:
       SpeedflowError: more than `MOST_FACTOR` times as many frames are wanted.
     """
     info = found.info
-    ratio = Fraction(factor or 2)
-    if fps is not None:
-      wanted = Fraction(fps).limit_denominator(_FINEST_RATE)
+    ratio = Fraction(options.factor or 2)
+    if options.fps is not None:
+      wanted = Fraction(options.fps).limit_denominator(_FINEST_RATE)
       ratio = wanted / found.fps
       if ratio > MOST_FACTOR:
         raise SpeedflowError(
@@ -73,23 +68,21 @@ class Clock:
           f" {float(ratio):.4g} times its own; at most {MOST_FACTOR} times are"
           " made"
         )
-    slowdown = ratio if slow else Fraction(1)
+    slowdown = ratio if options.slow else Fraction(1)
     rate = found.fps * ratio / slowdown
-    if fps is None and not found.even:
+    if options.fps is None and not found.even:
       time_base = info.time_base * slowdown / ratio
     else:
       time_base = media.fine_time_base(rate)
     origin = found.times[0]
-    start = origin - _beginning(info.path, origin)
-    # On whole ticks, so that no time is rounded.
-    start = round(start / time_base) * time_base
+    start = beginning(info.path, origin, time_base)
     length = (found.end - origin) * slowdown
-    if fps is not None:
+    if options.fps is not None:
       # The last frame, too, is shown for a whole interval.
       length = -(-length * rate // 1) / rate
     return cls(
       factor=ratio,
-      divides=fps is None,
+      divides=options.fps is None,
       slowdown=slowdown,
       rate=rate,
       time_base=time_base,
@@ -103,9 +96,11 @@ class Clock:
     """About how many there are."""
     return max(round((self.end - self.start) * self.rate), 1)
 
-  def shown(self, time: Fraction) -> Fraction:
-    """When that is shown in the output which is at a time of the input."""
-    return self.start + (time - self.origin) * self.slowdown
+  def shown(self, found: Survey) -> Iterator[Shown]:
+    """All frames, each of one moment; see `rendering.Timing`."""
+    for moment in self.moments(found):
+      time = self.start + (moment - self.origin) * self.slowdown
+      yield Shown(time, (moment,))
 
   def moments(self, found: Survey) -> Iterator[Fraction]:
     """Times of the input at which the output has frames, rising."""
@@ -114,15 +109,24 @@ class Clock:
     return _even(found, found.fps * self.factor)
 
 
-def _beginning(path: str | os.PathLike[str], origin: Fraction) -> Fraction:
-  """When the first picture or sound of a file is there.
+def beginning(
+  path: str | os.PathLike[str], origin: Fraction, time_base: Fraction
+) -> Fraction:
+  """When the first picture is shown, if time begins with picture or sound.
 
   What sound has before time 0 is its codec's run-up, unless pictures are there
   before it, too, as where a clock has wrapped.
+
+  Args:
+    path: the input.
+    origin: time of its first picture, seconds.
+    time_base: seconds per tick; the answer is whole ticks, so that no time is
+      rounded.
   """
   sound = slow_audio.start_s(path)
   first = origin if sound is None else min(origin, Fraction(sound))
-  return max(first, min(origin, Fraction(0)))
+  start = origin - max(first, min(origin, Fraction(0)))
+  return round(start / time_base) * time_base
 
 
 def _divided(found: Survey, factor: int) -> Iterator[Fraction]:

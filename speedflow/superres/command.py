@@ -4,10 +4,11 @@ import argparse
 import contextlib
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from speedflow import arguments, progress, wording
 from speedflow.output import claims, marks
+from speedflow.superres.options import Options
 
 if TYPE_CHECKING:
   from speedflow.superres import video
@@ -42,8 +43,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
   )
   parser.add_argument(
     "--exposure",
-    type=_exposure,
-    default="auto",
+    type=arguments.exposure,
+    default=Options.exposure,
     metavar="auto|0..1",
     help="how much of each frame interval the shutter was open; 0: the input "
     "is sharp (default: judged from the picture)",
@@ -56,9 +57,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
   parser.add_argument(
     "--crf",
     type=int,
-    default=14,
+    default=Options.crf,
     metavar="N",
-    help="quality, 0 (lossless) to 51 (default: 14)",
+    help="quality, 0 (lossless) to 51 (default: %(default)s)",
   )
   parser.add_argument(
     "--mark",
@@ -76,12 +77,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     action="store_true",
     help="go on where a run that was killed has stopped",
   )
+  arguments.add_raw_fps(parser)
   arguments.add_overwrite(parser)
   parser.add_argument(
     "--weights",
-    default="tiny",
+    default=Options.weights,
     metavar="NAME|FILE",
-    help="shipped weights, or a file of exported ones (default: tiny)",
+    help="shipped weights, or a file of exported ones (default: %(default)s)",
   )
 
 
@@ -97,10 +99,12 @@ def run(args: argparse.Namespace) -> int:
   Raises:
     SpeedflowError: bad input.
   """
+  from speedflow import media
   from speedflow.superres import provenance
 
   sidecar = provenance.path_of(args.output)
   with contextlib.ExitStack() as stack:
+    stack.enter_context(media.raw_streams_at(args.raw_fps))
     if args.report:
       claims.compare([args.report, args.output, sidecar], [])
       stack.enter_context(
@@ -138,29 +142,9 @@ def _make(
     return video.superres(
       args.input,
       args.output,
-      factor=args.factor,
-      fps=args.fps,
-      slow=args.slow,
-      exposure=args.exposure,
-      audio=args.audio,
-      crf=args.crf,
-      mark=args.mark,
-      weights=args.weights,
-      resume=args.resume,
-      overwrite=args.overwrite,
-      on_progress=on_progress,
+      arguments.chosen(Options, args),
+      on_progress,
     )
   except KeyboardInterrupt:
     print("speedflow: the same command and --resume go on", file=sys.stderr)
     raise
-
-
-def _exposure(text: str) -> float | Literal["auto"]:
-  if text == "auto":
-    return "auto"
-  try:
-    return float(text)
-  except ValueError as error:
-    raise argparse.ArgumentTypeError(
-      f"{text} is neither auto nor a number"
-    ) from error

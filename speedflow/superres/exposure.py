@@ -23,6 +23,7 @@ _UNLIKE = -0.25
 _LONGER = 0.2
 # Less is taken for the texture's own.
 _SHORTEST = 0.25
+_COLUMNS = 1024
 
 
 def judge(pairs: Sequence[Pair]) -> float:
@@ -61,15 +62,25 @@ def _likeness(image: np.ndarray, path: np.ndarray) -> np.ndarray:
   gray = cv2.cvtColor(light.to_linear(image), cv2.COLOR_RGB2GRAY)
   step = path / (2 * np.maximum(speed, 1e-6))[..., None]
   edges = optical_flow.warp(gray, step) - optical_flow.warp(gray, -step)
+  # Only where it moves: that is little of most pictures.
+  rows, columns = np.nonzero(where)
+  there, along = edges[where], path[where]
+
+  def at(lag: np.float32) -> np.ndarray:
+    x, y = columns + lag * along[:, 0], rows + lag * along[:, 1]
+    return _fetched(edges, x.astype(np.float32), y.astype(np.float32))
+
   return np.array(
-    [
-      (
-        edges
-        * (
-          optical_flow.warp(edges, lag * path)
-          + optical_flow.warp(edges, -lag * path)
-        )
-      )[where].sum(dtype=np.float64)
-      for lag in _LAGS
-    ]
+    [(there * (at(lag) + at(-lag))).sum(dtype=np.float64) for lag in _LAGS]
   )
+
+
+def _fetched(image: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+  """Values at places, float32 [n], as of `optical_flow.warp`."""
+  # OpenCV's pictures have at most 32,767 columns.
+  padding = -len(x) % _COLUMNS
+  x, y = (np.pad(v, (0, padding)).reshape(-1, _COLUMNS) for v in (x, y))
+  found = cv2.remap(
+    image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+  )
+  return found.ravel()[: found.size - padding]

@@ -12,6 +12,7 @@ COLOURS: dict[Kind, tuple[int, int, int]] = {
   "restored": (13, 148, 136),
   "synthesised": (217, 119, 6),
   "held": (100, 116, 139),
+  "averaged": (124, 58, 237),
 }
 """RGB, here and in reports."""
 

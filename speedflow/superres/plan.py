@@ -8,8 +8,9 @@ import numpy as np
 
 from speedflow.superres.survey import Survey
 
-Kind = Literal["observed", "restored", "synthesised", "held"]
-"""As it was; deblurred; made between two; or the last of a shot, repeated."""
+Kind = Literal["observed", "restored", "synthesised", "held", "averaged"]
+"""As it was; deblurred; made between two; the last of a shot, repeated; or the
+mean of several such over the time that a shutter is open."""
 
 
 # A frame beside the two that is further from the nearer one, in intervals

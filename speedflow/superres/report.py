@@ -29,6 +29,7 @@ _MEANING: dict[marker.Kind, str] = {
   "restored": "a frame of the input, deblurred",
   "synthesised": "made between two frames of the input; nobody filmed it",
   "held": "the last frame of a shot, shown until the next one begins",
+  "averaged": "the mean of moments while the shutter is open",
 }
 
 
@@ -36,6 +37,9 @@ def write(
   path: str | os.PathLike[str],
   path_in: str | os.PathLike[str],
   path_out: str | os.PathLike[str],
+  *,
+  words: str | None = None,
+  speed_svg: str | None = None,
 ) -> None:
   """Writes the page; videos are linked relative to its folder.
 
@@ -43,6 +47,8 @@ def write(
     path: the page.
     path_in: the video before.
     path_out: the video after, with the JSON beside it.
+    words: what was done, in a sentence; by default, that it was slowed.
+    speed_svg: a drawing of the speed over time, to be shown.
 
   Raises:
     SpeedflowError: one of these cannot be read or written.
@@ -62,7 +68,8 @@ def write(
     "slowed.html",
     title=f"{after.name}: seen or made?",
     duration_s=end_s,
-    words=in_words(facts),
+    words=words or in_words(facts),
+    speed=speed_svg and page.data_uri("image/svg+xml", speed_svg.encode()),
     after=page.player(after, path.parent, shown),
     before=page.player(before, path.parent, None),
     kinds=[
@@ -73,10 +80,13 @@ def write(
         "meaning": meaning,
       }
       for kind, meaning in _MEANING.items()
+      # Most videos are slowed, where no such frames are.
+      if kind != "averaged" or any(f["kind"] == kind for f in frames)
     ],
     uncertainty=page.data_uri("image/svg+xml", svg.encode()),
     whole=_strips(before, after, frames, times_s, _spread(len(frames))),
-    moments=[_moment(before, after, frames, times_s, n) for n in worst],
+    # Pictures are made when the page has come to them.
+    moments=(_moment(before, after, frames, times_s, n) for n in worst),
     limits=limits(facts),
   )
 

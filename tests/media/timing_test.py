@@ -4,6 +4,7 @@ Each kind is rebuilt from what people complain of; pictures flash and sound
 beeps at whole seconds, so that lengths and sync are known.
 """
 
+import json
 import pathlib
 from fractions import Fraction
 
@@ -15,7 +16,7 @@ from PIL import Image
 
 from bench import timing_files
 from bench.timing_files import Sound, Video, even
-from speedflow import api, media
+from speedflow import api, cli, media
 from speedflow.errors import SpeedflowError
 
 _MS = Fraction(1, 1000)
@@ -223,6 +224,32 @@ def test_a_bare_stream_without_a_rate_is_refused(tmp_path):
   path = timing_files.write(tmp_path / "a.mjpeg", video)
   with pytest.raises(SpeedflowError, match="true frame rate"):
     media.probe(path)
+
+
+def test_a_bare_stream_has_the_rate_that_is_given(tmp_path, capsys):
+  video = Video(
+    even(50, 30), Fraction(1, 50), "mjpeg", "yuvj420p", rate=Fraction(50)
+  )
+  bare = timing_files.write(tmp_path / "a.mjpeg", video)
+  assert (
+    cli.main(["probe", "--json", "--raw-fps", "30000/1001", str(bare)]) == 0
+  )
+  told = json.loads(capsys.readouterr().out)
+  assert told["video"]["fps"] == pytest.approx(30000 / 1001)
+  out = tmp_path / "out.mp4"
+  options = ["--raw-fps", "50", "--exposure", "0"]
+  assert cli.main(["superres", str(bare), str(out), *options]) == 0
+  assert media.probe(out).fps == 100
+  # What was given holds for that command alone.
+  with pytest.raises(SpeedflowError, match="--raw-fps"):
+    media.probe(bare)
+
+
+def test_a_rate_in_the_stream_is_not_replaced(tmp_path):
+  video = Video(even(50, 20), Fraction(1, 50), rate=Fraction(50))
+  path = timing_files.write(tmp_path / "a.h264", video)
+  with media.raw_streams_at(Fraction(25)):
+    assert media.probe(path).fps == 50
 
 
 def test_what_follows_a_lost_packet_is_used_and_the_loss_told(tmp_path):

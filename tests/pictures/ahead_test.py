@@ -2,6 +2,7 @@
 
 import threading
 
+import cv2
 import pytest
 
 from speedflow.pictures import ahead
@@ -49,3 +50,25 @@ def test_an_error_of_the_work_is_raised_in_its_place():
   assert [item for item, _ in (next(found), next(found))] == [0, 1]
   with pytest.raises(ValueError, match="two"):
     next(found)
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_threads_end_when_the_making_of_items_does(error):
+  before, threads = threading.active_count(), cv2.getNumThreads()
+
+  def items():
+    yield from range(3)
+    raise error
+
+  with pytest.raises(error):
+    list(ahead.results(lambda x: x, items()))
+  assert threading.active_count() == before
+  assert cv2.getNumThreads() == threads
+
+
+def test_threads_end_when_nobody_asks_for_more():
+  before = threading.active_count()
+  found = ahead.results(lambda x: x, range(100))
+  next(found)
+  found.close()
+  assert threading.active_count() == before

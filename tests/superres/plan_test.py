@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from speedflow import media
 from speedflow.errors import SpeedflowError
 from speedflow.superres import clock as superres_clock
-from speedflow.superres import plan
+from speedflow.superres import options, plan
 from speedflow.superres import survey as survey_lib
 
 
@@ -43,7 +43,8 @@ def _survey(info, shots, repeats=(), exposure=0.0, times=None):
 
 
 def _plan(found, factor=2, fps=None, slow=False):
-  clock = superres_clock.Clock.of(found, factor, fps, slow)
+  wanted = options.Options(factor=factor, fps=fps, slow=slow)
+  clock = superres_clock.Clock.of(found, wanted)
   return list(plan.plan(found, clock.moments(found))), clock
 
 
@@ -139,8 +140,8 @@ def test_of_a_variable_rate_every_time_is_a_whole_tick(
   info = dataclasses.replace(info, time_base=unit)
   found = _survey(info, [0] * len(times), times=times)
   found = dataclasses.replace(found, even=False)
-  planned, clock = _plan(found, factor, slow=slow)
-  shown = [clock.shown(p.time) for p in planned[: -factor + 1]]
+  _, clock = _plan(found, factor, slow=slow)
+  shown = [each.time for each in clock.shown(found)][: -factor + 1]
   assert all(time % clock.time_base == 0 for time in shown)
   assert shown[::factor] == [t * clock.slowdown for t in times]
 
@@ -152,8 +153,8 @@ def test_of_a_variable_rate_every_time_is_a_whole_tick(
 )
 def test_any_rate_is_even_and_fills_the_length(info, fps, slow):
   found = _survey(info, [0] * 9)
-  planned, clock = _plan(found, None, fps, slow)
-  shown = [clock.shown(p.time) for p in planned]
+  _, clock = _plan(found, None, fps, slow)
+  shown = [each.time for each in clock.shown(found)]
   assert set(np.diff(shown)) <= {1 / clock.rate}
   assert clock.rate == (25 if slow else fps)
   assert clock.end - shown[-1] == 1 / clock.rate

@@ -7,10 +7,10 @@ import markupsafe
 import numpy as np
 import pytest
 
-from speedflow import media
+from speedflow import api, media
 from speedflow.demo import slow_motion
 from speedflow.errors import SpeedflowError
-from speedflow.superres import provenance, report, video
+from speedflow.superres import provenance, report
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,7 @@ def slowed(tmp_path_factory, untrained_weights):
     for k in range(20):
       image = texture[:, 4 * k : 4 * k + 64] // (1 if k < 10 else 3)
       writer.write(np.ascontiguousarray(image))
-  video.superres(
+  api.superres(
     folder / "in.mp4",
     folder / "out.mp4",
     factor=4,

@@ -10,9 +10,9 @@ import time
 import numpy as np
 import pytest
 
-from speedflow import media
+from speedflow import api, media
 from speedflow.errors import SpeedflowError
-from speedflow.superres import video
+from speedflow.superres import rendering
 
 
 class StopHereError(Exception):
@@ -35,7 +35,7 @@ def clip(tmp_path):
 
 @pytest.fixture(autouse=True)
 def short_pieces(monkeypatch):
-  monkeypatch.setattr(video, "_PIECE_FRAMES", (8, 8))
+  monkeypatch.setattr(rendering, "_PIECE_FRAMES", (8, 8))
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def run(clip, untrained_weights):
         raise StopHereError
 
     options = {"factor": 4, "exposure": 0.5} | options
-    return video.superres(
+    return api.superres(
       clip, out, weights=untrained_weights, on_progress=on_progress, **options
     )
 
@@ -96,9 +96,10 @@ def test_what_is_done_is_not_done_again(run, tmp_path):
 
 _KILLED = """
 import sys
-from speedflow.superres import video
-video._PIECE_FRAMES = (8, 8)
-video.superres(
+from speedflow import api
+from speedflow.superres import rendering
+rendering._PIECE_FRAMES = (8, 8)
+api.superres(
   *sys.argv[1:3], weights=sys.argv[3], factor=4, exposure=0.5
 )
 """

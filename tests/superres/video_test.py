@@ -9,10 +9,9 @@ import cv2
 import numpy as np
 import pytest
 
-from speedflow import media
+from speedflow import api, media
 from speedflow.errors import SpeedflowError
 from speedflow.superres import marker
-from speedflow.superres import video as superres_lib
 
 
 @pytest.fixture
@@ -59,7 +58,7 @@ def _notes(path):
 
 def _slow(clip, out, weights, **options):
   options = {"exposure": 0.0, "crf": 0} | options
-  return superres_lib.superres(clip, out, weights=weights, **options)
+  return api.superres(clip, out, weights=weights, **options)
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""Wan, conditioned on speed."""

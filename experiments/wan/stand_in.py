@@ -1,0 +1,126 @@
+r"""A pipeline of Wan with random parameters, of any size.
+
+  python -m experiments.wan.stand_in FOLDER
+
+It makes noise, but all of its files are where those of the real one are: for
+tests, and for trials of memory and time without the weights.
+"""
+
+import argparse
+import json
+import pathlib
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from experiments.wan import parity
+from speedflow.evaluation import report
+from speedflow.weights import tensor_folder
+from speedflow.weights import wan as weights
+
+TINY: Mapping[str, dict[str, Any]] = {
+  "transformer": {
+    "num_attention_heads": 2,
+    "attention_head_dim": 12,
+    "in_channels": 12,
+    "out_channels": 4,
+    "text_dim": 16,
+    "freq_dim": 16,
+    "ffn_dim": 32,
+    "num_layers": 2,
+    "image_dim": 16,
+    "added_kv_proj_dim": 24,
+  },
+  "vae": {
+    "base_dim": 4,
+    "z_dim": 4,
+    "dim_mult": [1, 2, 2, 2],
+    "num_res_blocks": 1,
+    "temperal_downsample": [False, True, True],
+    "latents_mean": [0.0] * 4,
+    "latents_std": [1.0] * 4,
+  },
+  "text_encoder": {
+    "vocab_size": 16,
+    "d_model": 16,
+    "d_kv": 8,
+    "d_ff": 16,
+    "num_layers": 1,
+    "num_heads": 2,
+  },
+  "image_encoder": {
+    "hidden_size": 16,
+    "intermediate_size": 16,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "image_size": 16,
+    "patch_size": 8,
+    "hidden_act": "gelu",
+  },
+}
+"""Fields of the networks' `config.json`, of a pipeline of the least size."""
+
+_WORDS = ("<pad>", "</s>", "<unk>", "a", "ball", "falls")
+_STEM = {
+  "transformer": "diffusion_pytorch_model",
+  "vae": "diffusion_pytorch_model",
+  "text_encoder": "model",
+  "image_encoder": "model",
+}
+
+
+def write(
+  folder: pathlib.Path, sizes: Mapping[str, dict[str, Any]] = TINY
+) -> None:
+  """Writes a pipeline.
+
+  Args:
+    folder: made if missing.
+    sizes: fields of each network's `config.json`.
+  """
+  for part, fields in sizes.items():
+    inside = folder / part
+    inside.mkdir(parents=True, exist_ok=True)
+    (inside / "config.json").write_text(json.dumps(fields))
+    shapes = weights.published(part, fields)
+    tensor_folder.write(
+      inside,
+      _STEM[part],
+      ((name, parity.parameter(name, shapes[name])) for name in shapes),
+      {name: 4 * int(np.prod(shape)) for name, shape in shapes.items()},
+    )
+  tokenizer = folder / "tokenizer"
+  tokenizer.mkdir(exist_ok=True)
+  (tokenizer / "tokenizer.json").write_text(_tokenizer())
+  (folder / "model_index.json").write_text(
+    json.dumps({"_class_name": "WanImageToVideoPipeline"})
+  )
+
+
+def _tokenizer() -> str:
+  """Words between blanks, and an end."""
+  import tokenizers
+  from tokenizers import models, pre_tokenizers, processors
+
+  numbers = {word: number for number, word in enumerate(_WORDS)}
+  made = tokenizers.Tokenizer(models.WordLevel(numbers, unk_token="<unk>"))
+  made.pre_tokenizer = pre_tokenizers.Whitespace()
+  made.post_processor = processors.TemplateProcessing(
+    single="$A </s>", special_tokens=[("</s>", numbers["</s>"])]
+  )
+  return made.to_str()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+  """Writes a pipeline of the least size."""
+  parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+  parser.add_argument("folder", type=pathlib.Path)
+  args = parser.parse_args(argv)
+  write(args.folder)
+  return 0
+
+
+if __name__ == "__main__":
+  sys.exit(report.run(main))

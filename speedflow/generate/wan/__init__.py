@@ -1,0 +1,1 @@
+"""Clips by Wan, from folders as they are published."""

@@ -1,0 +1,350 @@
+"""Clips from a picture, a text and a speed, by Wan.
+
+Networks are read from a folder as diffusers keeps them (`model_index.json`,
+and a folder for each network). Weights that have learnt speed, by
+`experiments/wan`, obey the one that is asked for; Wan itself knows none.
+"""
+
+import dataclasses
+import json
+import math
+import pathlib
+from collections.abc import Callable
+from typing import Any
+
+import cv2
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+
+from speedflow import wording
+from speedflow.errors import SpeedflowError
+from speedflow.generate.wan import words
+from speedflow.models.wan import (
+  autoencoder,
+  config,
+  image_encoder,
+  layout,
+  sampler,
+  transformer,
+)
+from speedflow.weights import room_for
+from speedflow.weights import wan as weights
+
+SLOWEST, FASTEST = 0.01, 8.0
+"""Speeds that may be asked for."""
+
+USUAL_FRAMES = 81
+"""Frames of a clip, as Wan was trained."""
+
+STEPS = 50
+"""Of the sampler, as Wan is published."""
+
+_INDEX = "model_index.json"
+# Pixels of a picture, as Wan was trained at 480p, and their aspects.
+_PIXELS = 480 * 832
+_LONGEST_ASPECT = 3.0
+# Wan's shift of times at 480p; 5 at 720p.
+_SHIFT = 3.0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Wish:
+  """What a clip should be.
+
+  Attributes:
+    text: what happens in it.
+    against: what should not.
+    log2_speed: of each frame, float [frames]; None: no speed is asked for.
+    frames: 1 more than a multiple of 4.
+    seed: the same gives the same clip.
+    steps: of the sampler.
+    method: of the sampler.
+    text_guidance: 1 follows the text as trained, more exaggerates it.
+    speed_guidance: the same for the speed.
+  """
+
+  text: str
+  against: str = ""
+  log2_speed: np.ndarray | None = None
+  frames: int = USUAL_FRAMES
+  seed: int = 0
+  steps: int = STEPS
+  method: sampler.Method = "unipc"
+  text_guidance: float = 5.0
+  speed_guidance: float = 1.0
+
+
+class WanGenerator:
+  """Wan, from a folder."""
+
+  def __init__(
+    self, folder: pathlib.Path, computed: config.Computation | None = None
+  ):
+    """Looks at the folder; networks are loaded when they are needed.
+
+    Args:
+      folder: see the module.
+      computed: how it is computed; by default in bfloat16, but on a CPU in
+        float32.
+
+    Raises:
+      SpeedflowError: it is no such folder, or there is not enough memory.
+    """
+    if computed is None:
+      dtype = jnp.bfloat16
+      if jax.default_backend() == "cpu":
+        dtype = jnp.float32
+      computed = config.Computation(dtype=dtype, param_dtype=dtype)
+    self._folder = folder
+    self._parts = _index(folder)
+    for part in ("transformer", "vae", "text_encoder", "tokenizer"):
+      if not (folder / part).is_dir():
+        raise SpeedflowError(
+          f"{folder}: no folder {part} in it; wanted a pipeline of Wan as"
+          " diffusers keeps it"
+        )
+    self._computed = dataclasses.replace(
+      computed, **weights.speed_of(folder / "transformer")
+    )
+    sizes = weights.transformer_config(folder / "transformer")
+    room_for.require(
+      weights.transformer_bytes(sizes, self._computed),
+      f"{folder}: Wan's transformer",
+      "take a smaller Wan (1.3B in place of 14B), or more devices",
+    )
+    self._sizes = sizes
+    self._transformer: transformer.Transformer | None = None
+    self._autoencoder: autoencoder.Autoencoder | None = None
+
+  @property
+  def knows_speed(self) -> bool:
+    """Whether the weights have learnt speed."""
+    return self._computed.speed != "none"
+
+  def generate(
+    self,
+    image: np.ndarray,
+    wish: Wish,
+    on_progress: Callable[[float], None] = lambda done: None,
+  ) -> np.ndarray:
+    """Makes a clip.
+
+    Args:
+      image: its first frame, uint8 [h, w, 3]; see `fitted`.
+      wish: what it should be.
+      on_progress: called with the share that is done.
+
+    Returns:
+      uint8 [frames, h, w, 3].
+
+    Raises:
+      SpeedflowError: a wish that cannot be.
+    """
+    self._check(image, wish)
+    encoder = self._loaded_autoencoder()
+    text = self._texts([wish.text, wish.against])
+    told = self._image(image)
+    video = np.zeros((1, wish.frames, *image.shape), np.float32)
+    video[0, 0] = image / 127.5 - 1
+    known = jnp.arange(wish.frames)[None] == 0
+    beside = jax.jit(layout.condition, static_argnums=())(
+      encoder, jnp.asarray(video), known
+    )
+    on_progress(0.05)
+    channels = encoder.config.z_dim
+    noise = jax.random.normal(
+      jax.random.key(wish.seed), (*beside.shape[:-1], channels)
+    )
+    velocity = self._velocity(beside, text, told, wish)
+    plan = sampler.steps(wish.steps, _SHIFT, wish.method)
+    latents = noise
+    for number, latents in enumerate(
+      sampler.sample(velocity, noise, plan, wish.method), 1
+    ):
+      # Steps are asked for ahead of being computed; progress is of what is.
+      latents.block_until_ready()
+      on_progress(0.05 + 0.9 * number / len(plan))
+    made = nnx.jit(autoencoder.Autoencoder.decode)(encoder, latents)
+    pictures = np.asarray((made[0] + 1) * 127.5)
+    on_progress(1.0)
+    return np.clip(np.round(pictures), 0, 255).astype(np.uint8)
+
+  def fitted(self, image: np.ndarray) -> np.ndarray:
+    """Scales a picture to what Wan was trained on, and cuts it to whole tokens.
+
+    Args:
+      image: uint8 [h, w, 3].
+
+    Raises:
+      SpeedflowError: it is too long or too high.
+    """
+    height, width = image.shape[:2]
+    aspect = max(height / width, width / height)
+    if aspect > _LONGEST_ASPECT:
+      raise SpeedflowError(
+        f"the picture is {width}x{height}; wanted one that is at most "
+        f"{_LONGEST_ASPECT:g} times as long as high, or as high as long"
+      )
+    side = self._token
+    scale = math.sqrt(_PIXELS / (height * width))
+    size = [max(1, round(n * scale / side)) * side for n in (height, width)]
+    return cv2.resize(image, size[::-1], interpolation=cv2.INTER_AREA)
+
+  @property
+  def _token(self) -> int:
+    """Pixels along a side of a token."""
+    sizes = self._loaded_autoencoder().config
+    return sizes.scale_factor_spatial * self._sizes.patch_size[1]
+
+  def _check(self, image: np.ndarray, wish: Wish) -> None:
+    if not wish.text.strip():
+      raise SpeedflowError(
+        f"{self._folder}: Wan wants a text; give --text 'what happens'"
+      )
+    if wish.frames < 1 or wish.frames % autoencoder.CHUNK != 1:
+      raise SpeedflowError(
+        f"--frames is {wish.frames}; Wan makes 1 more than a multiple of "
+        f"{autoencoder.CHUNK}, such as {USUAL_FRAMES}"
+      )
+    if any(size % self._token for size in image.shape[:2]):
+      raise SpeedflowError(
+        f"the picture is {image.shape[1]}x{image.shape[0]}; wanted multiples of"
+        f" {self._token} pixels"
+      )
+    if wish.log2_speed is not None and not self.knows_speed:
+      raise SpeedflowError(
+        f"{self._folder}: these weights have not learnt speed; train them with "
+        "configs/wan.py, or leave --speed out"
+      )
+    if (
+      wish.log2_speed is not None
+      and not (
+        (np.log2(SLOWEST) <= wish.log2_speed)
+        & (wish.log2_speed <= np.log2(FASTEST))
+      ).all()
+    ):
+      raise SpeedflowError(f"speeds lie within {SLOWEST} and {FASTEST:g}")
+    if self._sizes.in_channels == self._sizes.out_channels:
+      raise SpeedflowError(
+        f"{self._folder}: this Wan starts from a text alone; take an "
+        "image-to-video one (I2V), or train one with configs/wan.py"
+      )
+
+  def _velocity(
+    self,
+    beside: jax.Array,
+    text: jax.Array,
+    told: jax.Array | None,
+    wish: Wish,
+  ) -> Callable[[jax.Array, float], jax.Array]:
+    """The guided velocity of latents at a time."""
+    if self._transformer is None:
+      self._transformer = weights.load_transformer(
+        self._folder / "transformer", self._computed
+      )
+    graph, state = nnx.split(self._transformer)
+    speeds = None
+    if wish.log2_speed is not None:
+      speeds = jnp.asarray(of_latents(wish.log2_speed), jnp.float32)[None]
+
+    @jax.jit
+    def flow(state, latents, time, text, told, speeds):
+      network = nnx.merge(graph, state)
+      given = jnp.concatenate([latents, beside.astype(latents.dtype)], -1)
+      times = jnp.full(len(latents), time)
+      return network(given, times, text, told, speeds).astype(jnp.float32)
+
+    def velocity(latents: jax.Array, time: float) -> jax.Array:
+      found = flow(state, latents, time, text[:1], told, speeds)
+      total = found
+      if wish.text_guidance != 1:
+        without = flow(state, latents, time, text[1:], told, speeds)
+        total = without + wish.text_guidance * (found - without)
+      if speeds is not None and wish.speed_guidance != 1:
+        without = flow(state, latents, time, text[:1], told, None)
+        total = total + (wish.speed_guidance - 1) * (found - without)
+      return total
+
+    return velocity
+
+  def _loaded_autoencoder(self) -> autoencoder.Autoencoder:
+    if self._autoencoder is None:
+      exact = config.Computation(dtype=jnp.float32, param_dtype=jnp.float32)
+      self._autoencoder = weights.load_autoencoder(self._folder / "vae", exact)
+    return self._autoencoder
+
+  def _texts(self, texts: list[str]) -> jax.Array:
+    """Encodes texts; the encoder is let go afterwards, for it is large."""
+    numbers, present = words.Tokenizer(self._folder / "tokenizer")(texts)
+    encoder = weights.load_text_encoder(
+      self._folder / "text_encoder", self._computed
+    )
+    return nnx.jit(lambda network, *given: network(*given))(
+      encoder, jnp.asarray(numbers), jnp.asarray(present)
+    )
+
+  def _image(self, image: np.ndarray) -> jax.Array | None:
+    """Encodes the first frame, where the transformer is told one."""
+    if self._sizes.image_dim is None:
+      return None
+    encoder = weights.load_image_encoder(
+      self._folder / "image_encoder", self._computed
+    )
+    given = _for_clip(image, encoder.config.image_size)
+    return nnx.jit(lambda network, given: network(given))(
+      encoder, jnp.asarray(given, self._computed.dtype)[None]
+    )
+
+
+def of_latents(values: np.ndarray) -> np.ndarray:
+  """Means of frames over those that each latent frame holds.
+
+  Args:
+    values: float [t]; t is 1 more than a multiple of 4.
+
+  Returns:
+    float [1 + (t - 1) / 4].
+  """
+  rest = values[1:].reshape(-1, autoencoder.CHUNK).mean(1)
+  return np.concatenate([values[:1], rest])
+
+
+def _for_clip(image: np.ndarray, side: int) -> np.ndarray:
+  """A picture as the image encoder wants it: its middle, float [s, s, 3]."""
+  height, width = image.shape[:2]
+  scale = side / min(height, width)
+  size = max(side, round(width * scale)), max(side, round(height * scale))
+  small = cv2.resize(image, size, interpolation=cv2.INTER_CUBIC)
+  top, left = (small.shape[0] - side) // 2, (small.shape[1] - side) // 2
+  middle = small[top : top + side, left : left + side] / np.float32(255)
+  return (middle - image_encoder.MEAN) / image_encoder.DEVIATION
+
+
+def is_folder(name: str | pathlib.Path) -> bool:
+  """Whether weights are those of Wan: a folder."""
+  return pathlib.Path(name).is_dir()
+
+
+def _index(folder: pathlib.Path) -> dict[str, Any]:
+  path = folder / _INDEX
+  try:
+    said = json.loads(path.read_text(encoding="utf-8"))
+    kind = said["_class_name"]
+  except (OSError, ValueError, KeyError, TypeError) as error:
+    raise SpeedflowError(
+      f"{path}: not the index of a pipeline ({wording.one_line(error)}); wanted"
+      " a folder of Wan as diffusers keeps it"
+    ) from error
+  if not str(kind).startswith("Wan"):
+    raise SpeedflowError(
+      f"{path}: a {kind}; wanted a pipeline of Wan, such as"
+      " Wan2.1-I2V-14B-480P-Diffusers"
+    )
+  if said.get("expand_timesteps") or said.get("boundary_ratio"):
+    raise SpeedflowError(
+      f"{path}: a pipeline of Wan2.2, whose transformer loads, but which is not"
+      " sampled yet; take Wan2.1's image-to-video"
+    )
+  return said

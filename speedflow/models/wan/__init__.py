@@ -1,0 +1,1 @@
+"""Wan, the video generator, in Flax NNX: its networks, one module each."""

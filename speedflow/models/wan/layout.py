@@ -1,0 +1,64 @@
+"""Known frames at their places: one layout for all that Wan is asked for.
+
+Wan-I2V's condition is a mask of the known frames beside their encoding, where
+all other frames are grey. With the first frame known it makes a clip; with
+first and last, what is between; with every n-th, a higher frame rate; with the
+last ones of what was made, more of it.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from speedflow.models.wan import autoencoder as autoencoder_lib
+
+MASKS = 4
+"""Channels of the mask: one for each frame that a latent one holds."""
+
+
+def places(frames: int, every: int) -> np.ndarray:
+  """Every n-th frame is known, the first among them.
+
+  Args:
+    frames: of the video.
+    every: from known frame to known frame; `frames` or more: only the first.
+
+  Returns:
+    bool [frames].
+  """
+  return np.arange(frames) % every == 0
+
+
+def mask(known: jax.Array) -> jax.Array:
+  """The mask of known frames, as the transformer is given it.
+
+  Args:
+    known: bool [b, t]; t is 1 more than a multiple of 4.
+
+  Returns:
+    float32 [b, 1 + (t - 1) / 4, 4]: the first latent frame holds one frame,
+    which stands for four.
+  """
+  first = jnp.repeat(known[:, :1], MASKS, 1)
+  whole = jnp.concatenate([first, known[:, 1:]], 1).astype(jnp.float32)
+  return whole.reshape(len(known), -1, MASKS)
+
+
+def condition(
+  autoencoder: autoencoder_lib.Autoencoder, video: jax.Array, known: jax.Array
+) -> jax.Array:
+  """What stands beside the noisy latents.
+
+  Args:
+    autoencoder: Wan's.
+    video: float [b, t, h, w, 3], -1 to 1; what is not known does not matter.
+    known: bool [b, t].
+
+  Returns:
+    float [b, t', h', w', 4 + z_dim], latents of `autoencoder.encode`.
+  """
+  shown = jnp.where(known[..., None, None, None], video, 0)
+  latents = autoencoder.encode(shown)
+  masks = mask(known).astype(latents.dtype)[:, :, None, None]
+  masks = jnp.broadcast_to(masks, (*latents.shape[:-1], MASKS))
+  return jnp.concatenate([masks, latents], -1)

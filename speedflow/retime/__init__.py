@@ -1,0 +1,1 @@
+"""The speed of a video as a number that is set."""

@@ -1,0 +1,231 @@
+"""Sound that follows a speed curve, exact in length, bit by bit.
+
+The output is made in stretches of some seconds, which fade into each other, so
+that any length fits into memory. Each sample of the output knows when in the
+input it is from.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from typing import Literal
+
+import librosa
+import numpy as np
+
+from speedflow import media
+from speedflow.retime.curve import SpeedCurve
+
+# Seconds of a stretch of the output, and of the fade to the next.
+_STRETCH_S, _FADE_S = 10.0, 0.05
+# Of the input, this much is taken more on both sides.
+_MARGIN_S = 0.1
+# Samples are looked up between so many times as many.
+_FINER = 8
+_WINDOW, _HOP = 2048, 512
+# What is so many times as loud as before is an attack.
+_ATTACK = 2.5
+
+
+def retimed(
+  path: str | os.PathLike[str],
+  curve: SpeedCurve,
+  mode: Literal["stretch", "resample", "drop"],
+  origin: Fraction,
+  start: Fraction,
+  end: Fraction,
+) -> Iterator[media.Audio] | None:
+  """Reads the sound of a file as it goes with the retimed picture.
+
+  Args:
+    path: the file.
+    curve: speed over its time from `origin`.
+    mode: "stretch" at its old pitch, "resample", or "drop".
+    origin: time of the first frame in the file, seconds.
+    start: its time in the output, seconds.
+    end: when the output ends.
+
+  Returns:
+    Seamless sound, stretch by stretch; None to drop it, or if there is none.
+  """
+  if mode == "drop":
+    return None
+  blocks = media.audio_blocks(path)
+  first = next(blocks, None)
+  if first is None:
+    return None
+  source = _Source(first, blocks, float(origin))
+  make = _stretched if mode == "stretch" else _resampled
+  return _stretches(source, curve, make, float(start), float(end))
+
+
+class _Source:
+  """The samples of a file, by time; what was read past is let go."""
+
+  def __init__(
+    self, first: media.Audio, rest: Iterator[media.Audio], origin: float
+  ):
+    self.rate = first.rate
+    self.layout = first.layout
+    self.start_s = first.start_s - origin
+    self._rest = rest
+    self._held = first.samples
+    self._begin = 0
+
+  def read(self, begin: int, end: int) -> np.ndarray:
+    """Samples from one number to another, silence where there are none.
+
+    Args:
+      begin: number of the first, from the beginning of the sound.
+      end: of the one after the last.
+
+    Returns:
+      float32 [end - begin, channels].
+    """
+    while self._begin + len(self._held) < end:
+      block = next(self._rest, None)
+      if block is None:
+        break
+      self._held = np.concatenate([self._held, block.samples])
+    gone = min(max(begin - self._begin, 0), len(self._held))
+    self._held = self._held[gone:]
+    self._begin += gone
+    there = self._held[max(begin - self._begin, 0) : max(end - self._begin, 0)]
+    before = min(max(self._begin - begin, 0), end - begin)
+    after = end - begin - before - len(there)
+    return np.pad(there, ((before, max(after, 0)), (0, 0)))[: end - begin]
+
+
+def _stretches(
+  source: _Source,
+  curve: SpeedCurve,
+  make: Callable[[np.ndarray, np.ndarray, int], np.ndarray],
+  start: float,
+  end: float,
+) -> Iterator[media.Audio]:
+  rate = source.rate
+  length, fade = round(_STRETCH_S * rate), round(_FADE_S * rate)
+  # Sound may begin before the picture, or after it.
+  offset = float(curve.output_s(np.array(max(source.start_s, 0.0))))
+  if source.start_s < 0:
+    offset = source.start_s / float(curve.speed(np.array(0.0)))
+  total = max(round((end - start - offset) * rate), 0)
+  tail = np.zeros((0, 0), np.float32)
+  for first in range(0, total, length):
+    last = min(first + length + fade, total)
+    times = offset + np.arange(first, last) / rate
+    places = (_input_s(curve, times) - source.start_s) * rate
+    margin = round(_MARGIN_S * rate)
+    begin, stop = int(places[0]) - margin, int(places[-1]) + margin + 2
+    samples = source.read(begin, stop)
+    made = make(samples, places - begin, rate)
+    made = _faded(tail, made)
+    body = min(length, last - first)
+    tail = made[body:]
+    yield media.Audio(
+      np.ascontiguousarray(made[:body], np.float32),
+      rate,
+      start + offset + first / rate,
+      source.layout,
+    )
+
+
+def _input_s(curve: SpeedCurve, times: np.ndarray) -> np.ndarray:
+  """As `SpeedCurve.input_s`; before the first frame, at its speed."""
+  before = times * float(curve.speed(np.array(0.0)))
+  return np.where(times < 0, before, curve.input_s(np.maximum(times, 0.0)))
+
+
+def _resampled(
+  samples: np.ndarray, places: np.ndarray, rate: int
+) -> np.ndarray:
+  """Plays samples at places: what is faster is higher.
+
+  Args:
+    samples: float32 [n, channels].
+    places: of the output's samples among them, float64 [m], rising.
+    rate: Hz.
+
+  Returns:
+    float32 [m, channels].
+  """
+  fastest = float(np.diff(places).max()) if len(places) > 1 else 1.0
+  limited = samples.T
+  if fastest > 1:
+    # What would be higher than any sound of this rate is taken out.
+    limited = librosa.resample(
+      limited, orig_sr=rate, target_sr=rate / fastest, res_type="soxr_hq"
+    )
+  fine = librosa.resample(
+    limited,
+    orig_sr=rate / max(fastest, 1.0),
+    target_sr=rate * _FINER,
+    res_type="soxr_hq",
+  )
+  at = np.arange(fine.shape[1]) / _FINER
+  return np.stack([np.interp(places, at, row) for row in fine], 1)
+
+
+def _stretched(
+  samples: np.ndarray, places: np.ndarray, rate: int
+) -> np.ndarray:
+  """The same at its old pitch: a phase vocoder whose steps follow the places.
+
+  Flanagan and Golden, Phase Vocoder (1966): the spectrum's size is read at the
+  place, and its phase goes on by what it turns there.
+  """
+  del rate
+  spectra = librosa.stft(samples.T, n_fft=_WINDOW, hop_length=_HOP)
+  count = -(-len(places) // _HOP) + 1
+  wanted = np.interp(np.arange(count) * _HOP, np.arange(len(places)), places)
+  at = np.clip(wanted / _HOP, 0, spectra.shape[-1] - 2)
+  left = at.astype(int)
+  share = at - left
+  first, second = spectra[..., left], spectra[..., left + 1]
+  size = (1 - share) * np.abs(first) + share * np.abs(second)
+  turns = 2 * np.pi * _HOP * np.arange(_WINDOW // 2 + 1) / _WINDOW
+  change = np.angle(second) - np.angle(first) - turns[:, None]
+  change -= 2 * np.pi * np.round(change / (2 * np.pi))
+  advance = turns[:, None] + change
+  run = np.cumsum(advance, -1) - advance
+  begins = _attacks(size)
+  # From each attack on, phases go on from what they are in it.
+  phase = run - run[..., begins] + np.angle(first[..., begins])
+  made = librosa.istft(
+    size * np.exp(1j * phase),
+    hop_length=_HOP,
+    n_fft=_WINDOW,
+    length=len(places),
+  )
+  return made.T.astype(np.float32)
+
+
+def _attacks(size: np.ndarray) -> np.ndarray:
+  """The last attack before each window; the first window is one.
+
+  Phases that go on from before blur a beat, since its partials no longer add
+  up; so they begin anew where the sound becomes louder at once (Roebel, DAFx
+  2003, in its simplest form).
+
+  Args:
+    size: of the spectrum, float [channels, bins, n].
+
+  Returns:
+    Numbers of windows, int [n].
+  """
+  loud = np.square(size).sum((0, 1))
+  before = np.concatenate([loud[:1], loud[:-1]])
+  sudden = loud > _ATTACK * before + 1e-6 * loud.max()
+  sudden[0] = True
+  numbers = np.arange(len(loud))
+  return np.maximum.accumulate(np.where(sudden, numbers, 0))
+
+
+def _faded(tail: np.ndarray, samples: np.ndarray) -> np.ndarray:
+  count = min(len(tail), len(samples))
+  if not count:
+    return samples
+  share = np.linspace(0, 1, count, dtype=np.float32)[:, None]
+  samples = samples.copy()
+  samples[:count] = tail[:count] * (1 - share) + samples[:count] * share
+  return samples

@@ -1,0 +1,172 @@
+"""Clips by Wan through the command line, from a folder of random weights."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from experiments.wan import stand_in
+from speedflow import cli, media
+from speedflow.generate.wan import pipeline, words
+from speedflow.models.wan.config import Computation
+from speedflow.weights import room_for, wan
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+  folder = tmp_path_factory.mktemp("wan")
+  stand_in.write(folder)
+  return folder
+
+
+@pytest.fixture(scope="module")
+def trained(folder, tmp_path_factory):
+  """The same, as if it had learnt speed."""
+  made = tmp_path_factory.mktemp("trained")
+  stand_in.write(made)
+  model = wan.load_transformer(
+    made / "transformer", Computation(speed="fourier")
+  )
+  rng = np.random.default_rng(0)
+  kernel = model.speed.of_clip.kernel
+  kernel[...] = rng.standard_normal(kernel.shape).astype(np.float32)
+  wan.save_transformer(made / "transformer", model, like=made / "transformer")
+  return made
+
+
+@pytest.fixture
+def picture(tmp_path):
+  rng = np.random.default_rng(0)
+  pixels = rng.integers(0, 256, (30, 40, 3), np.uint8)
+  path = tmp_path / "picture.png"
+  Image.fromarray(pixels).save(path)
+  return path
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch):
+  """Pictures of few pixels."""
+  monkeypatch.setattr(pipeline, "_PIXELS", 32 * 48)
+
+
+def _generate(folder, picture, out, *more):
+  return cli.main(
+    [
+      *("generate", "--image", str(picture), "--weights", str(folder)),
+      *("--frames", "5", "--steps", "2", "--text", "a ball falls"),
+      *(*more, str(out)),
+    ]
+  )
+
+
+def _frames(path):
+  with media.VideoReader(path) as reader:
+    return np.stack([frame.image for frame in reader]).astype(int)
+
+
+def test_a_picture_becomes_a_clip(folder, picture, tmp_path):
+  assert _generate(folder, picture, tmp_path / "out.mp4") == 0
+  frames = _frames(tmp_path / "out.mp4")
+  assert frames.shape == (5, 32, 48, 3)
+
+
+def test_two_speeds_stand_side_by_side(trained, picture, tmp_path):
+  out = tmp_path / "out.mp4"
+  more = ("--speed", "0.25,4", "--guidance", "2", "--text-guidance", "1")
+  assert _generate(trained, picture, out, *more) == 0
+  slow, fast = np.split(_frames(out)[:, :32], 2, axis=2)
+  assert np.abs(slow - fast).mean() > 0.5
+
+
+@pytest.mark.parametrize(
+  ("more", "said"),
+  [
+    (("--speed", "0.25"), "have not learnt speed"),
+    (("--text", " "), "give --text"),
+    (("--frames", "6"), "1 more than a multiple of 4"),
+  ],
+  ids=["speed", "text", "frames"],
+)
+def test_a_wish_that_cannot_be_is_one_line(
+  folder, picture, tmp_path, capfd, more, said
+):
+  assert _generate(folder, picture, tmp_path / "out.mp4", *more) == 2
+  (line,) = capfd.readouterr().err.splitlines()
+  assert said in line
+  assert not (tmp_path / "out.mp4").exists()
+
+
+def test_speeds_beyond_what_there_is_are_refused(
+  trained, picture, tmp_path, capfd
+):
+  more = ("--speed", "16")
+  assert _generate(trained, picture, tmp_path / "out.mp4", *more) == 2
+  assert "0.01 and 8" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+  ("spoil", "said"),
+  [
+    (lambda f: (f / "model_index.json").unlink(), "not the index"),
+    (
+      lambda f: (f / "model_index.json").write_text('{"_class_name": "Flux"}'),
+      "wanted a pipeline of Wan",
+    ),
+    (
+      lambda f: (f / "tokenizer" / "tokenizer.json").write_text("no"),
+      "no tokenizer",
+    ),
+    (
+      lambda f: (f / "vae" / "config.json").rename(f / "elsewhere.json"),
+      "no configuration of a network",
+    ),
+  ],
+  ids=["no index", "another", "tokenizer", "no config"],
+)
+def test_a_folder_of_something_else_is_one_line(
+  picture, tmp_path, capfd, spoil, said
+):
+  stand_in.write(tmp_path / "wan")
+  spoil(tmp_path / "wan")
+  assert _generate(tmp_path / "wan", picture, tmp_path / "out.mp4") == 2
+  (line,) = capfd.readouterr().err.splitlines()
+  assert said in line
+
+
+def test_too_little_memory_is_said_before_loading(
+  folder, picture, tmp_path, capfd, monkeypatch
+):
+  monkeypatch.setattr(room_for, "available", lambda: 1000)
+  monkeypatch.setattr(wan, "load_transformer", lambda *_: pytest.fail("loaded"))
+  assert _generate(folder, picture, tmp_path / "out.mp4") == 2
+  assert "GB of memory" in capfd.readouterr().err
+
+
+def test_text_is_for_wan_alone(picture, tmp_path, capfd):
+  out = tmp_path / "out.mp4"
+  code = cli.main(
+    ["generate", "--image", str(picture), "--text", "a ball", str(out)]
+  )
+  assert code == 2
+  assert "--text is read by Wan alone" in capfd.readouterr().err
+
+
+def test_words_become_numbers_and_the_rest_is_empty(folder):
+  cut = words.Tokenizer(folder / "tokenizer")
+  numbers, present = cut(["a  ball\nfalls", "&lt;", ""])
+  assert numbers.shape == present.shape == (3, words.LENGTH)
+  assert numbers[0, :4].tolist() == [3, 4, 5, 1]
+  assert present.sum(1).tolist() == [4, 2, 1]
+
+
+@pytest.mark.parametrize("shape", [(30, 40), (100, 35), (16, 16)])
+def test_pictures_keep_their_shape(folder, shape):
+  maker = pipeline.WanGenerator(folder)
+  fitted = maker.fitted(np.zeros((*shape, 3), np.uint8))
+  height, width = fitted.shape[:2]
+  assert height % 16 == width % 16 == 0
+  assert 0.5 < (height / width) / (shape[0] / shape[1]) < 2
+
+
+def test_speeds_of_latent_frames_are_means_of_theirs():
+  found = pipeline.of_latents(np.array([5.0, 1, 2, 3, 4, 0, 0, 0, 8]))
+  np.testing.assert_allclose(found, [5, 2.5, 2])
