@@ -110,13 +110,13 @@ class Belief:
     silence: cost of giving no verdict.
   """
 
-  untouched: float = 0.55
+  untouched: float = 0.50
   octaves: float = 1.0
-  change: float = 0.29
-  conflict: float = 0.31
+  change: float = 0.13
+  conflict: float = 0.27
   old_pitch: float = 0.8
-  wrong: float = 0.01
-  shared: float = 0.47
+  wrong: float = 0.018
+  shared: float = 0.74
   bias: dict[Modality, float] = dataclasses.field(
     default_factory=lambda: {"picture": 0.0, "sound": -0.10}
   )
@@ -124,10 +124,10 @@ class Belief:
     default_factory=lambda: {"picture": 1.2, "sound": 1.22}
   )
   width: dict[Modality, float] = dataclasses.field(
-    default_factory=lambda: {"picture": 0.80, "sound": 0.92}
+    default_factory=lambda: {"picture": 1.14, "sound": 0.89}
   )
   recall: dict[Modality, float] = dataclasses.field(
-    default_factory=lambda: {"picture": 0.17, "sound": 0.92}
+    default_factory=lambda: {"picture": 0.18, "sound": 0.98}
   )
   accusation: float = 3.0
   silence: float = 0.7
