@@ -14,6 +14,7 @@ _FAIR = dataclasses.replace(
   verdict.BELIEF,
   bias={"picture": 0.0, "sound": 0.0},
   gain={"picture": 1.0, "sound": 1.0},
+  width={"picture": 1.0, "sound": 1.0},
 )
 _REAL = answer.Reading(1.05, 0.75, 1.5)
 _TWICE = answer.Reading(1.9, 1.4, 2.6)
@@ -91,7 +92,11 @@ def test_verdict_of_clear_evidence(expected, evidence):
 
 @pytest.mark.parametrize(
   ("expected", "picture"),
-  [("untouched", _REAL), ("sped_up", _TWICE), ("slowed_down", _HALF)],
+  [
+    ("untouched", _REAL),
+    ("sped_up", answer.Reading(4.0, 3.3, 4.8)),
+    ("slowed_down", answer.Reading(0.25, 0.2, 0.31)),
+  ],
 )
 def test_picture_alone_is_judged_without_conflict(expected, picture):
   evidence = _evidence((picture, None), audible=False)
