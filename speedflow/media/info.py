@@ -148,8 +148,8 @@ def nominal_fps(
     if not stated:
       raise SpeedflowError(
         f"{path}: no frame rate and no time stamps in it; give its true frame"
-        " rate (estimate, detect, superres, probe: --raw-fps 25), or put it"
-        " into MP4 with that"
+        " rate (estimate, detect, superres, retime, probe: --raw-fps 25), or"
+        " put it into MP4 with that"
       )
     return stated
   # Of a clock of fine ticks (DV), a tick may pass for an interval.

@@ -5,6 +5,7 @@ that any length fits into memory. Each sample of the output knows when in the
 input it is from.
 """
 
+import math
 import os
 from collections.abc import Callable, Iterator
 from fractions import Fraction
@@ -22,7 +23,8 @@ _STRETCH_S, _FADE_S = 10.0, 0.05
 _MARGIN_S = 0.1
 # Samples are looked up between so many times as many.
 _FINER = 8
-_WINDOW, _HOP = 2048, 512
+# Seconds of a window of the spectrum, about, and windows to its length.
+_WINDOW_S, _HOPS = 2048 / 48000, 4
 # What is so many times as loud as before is an attack.
 _ATTACK = 2.5
 
@@ -174,16 +176,18 @@ def _stretched(
   Flanagan and Golden, Phase Vocoder (1966): the spectrum's size is read at the
   place, and its phase goes on by what it turns there.
   """
-  del rate
-  spectra = librosa.stft(samples.T, n_fft=_WINDOW, hop_length=_HOP)
-  count = -(-len(places) // _HOP) + 1
-  wanted = np.interp(np.arange(count) * _HOP, np.arange(len(places)), places)
-  at = np.clip(wanted / _HOP, 0, spectra.shape[-1] - 2)
+  # A longer one would smear beats.
+  window = 2 ** round(math.log2(rate * _WINDOW_S))
+  hop = window // _HOPS
+  spectra = librosa.stft(samples.T, n_fft=window, hop_length=hop)
+  count = -(-len(places) // hop) + 1
+  wanted = np.interp(np.arange(count) * hop, np.arange(len(places)), places)
+  at = np.clip(wanted / hop, 0, spectra.shape[-1] - 2)
   left = at.astype(int)
   share = at - left
   first, second = spectra[..., left], spectra[..., left + 1]
   size = (1 - share) * np.abs(first) + share * np.abs(second)
-  turns = 2 * np.pi * _HOP * np.arange(_WINDOW // 2 + 1) / _WINDOW
+  turns = 2 * np.pi * hop * np.arange(window // 2 + 1) / window
   change = np.angle(second) - np.angle(first) - turns[:, None]
   change -= 2 * np.pi * np.round(change / (2 * np.pi))
   advance = turns[:, None] + change
@@ -193,8 +197,8 @@ def _stretched(
   phase = run - run[..., begins] + np.angle(first[..., begins])
   made = librosa.istft(
     size * np.exp(1j * phase),
-    hop_length=_HOP,
-    n_fft=_WINDOW,
+    hop_length=hop,
+    n_fft=window,
     length=len(places),
   )
   return made.T.astype(np.float32)

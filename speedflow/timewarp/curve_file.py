@@ -24,7 +24,7 @@ def read(path: str | os.PathLike[str]) -> tuple[np.ndarray, np.ndarray]:
   """
   name = os.fspath(path)
   try:
-    with pathlib.Path(path).open(newline="", encoding="utf-8") as file:
+    with pathlib.Path(path).open(newline="", encoding="utf-8-sig") as file:
       rows = [
         (float(row["time_s"]), float(row["speed"]))
         for row in csv.DictReader(file)

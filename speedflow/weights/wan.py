@@ -136,12 +136,11 @@ def transformer_config(folder: pathlib.Path) -> config_lib.TransformerConfig:
 
 
 def transformer_bytes(
-  config: config_lib.TransformerConfig, computed: config_lib.Computation
+  folder: pathlib.Path, computed: config_lib.Computation
 ) -> int:
-  """Bytes of a transformer's parameters."""
-  model = nnx.eval_shape(
-    lambda: transformer.Transformer(config, nnx.Rngs(0), computed)
-  )
+  """Bytes of a transformer's parameters; see `load_transformer`."""
+  config = transformer_config(folder)
+  model = _shapes(_TRANSFORMERS["diffusers"], config, computed, folder)
   return sum(leaf.size * leaf.dtype.itemsize for _, leaf in _parameters(model))
 
 
@@ -273,7 +272,7 @@ def _load(
 ) -> nnx.Module:
   computed = computed or config_lib.Computation()
   config = kind.config.read(_config(folder), str(folder / _CONFIG))
-  model = nnx.eval_shape(lambda: kind.make(config, nnx.Rngs(0), computed))
+  model = _shapes(kind, config, computed, folder)
   first = jax.sharding.SingleDeviceSharding(jax.devices()[0])
   place = place or (lambda path, shape: first)
   with tensor_folder.TensorFolder(folder, without=EXTRAS) as tensors:
@@ -302,6 +301,22 @@ def _load(
   found |= _added(kind, config, computed, folder, wanted, place, seed)
   _fill(model, found)
   return model
+
+
+def _shapes(
+  kind: _Network,
+  config: Any,
+  computed: config_lib.Computation,
+  folder: pathlib.Path,
+) -> Any:
+  """A network without numbers; refused if its sizes make none."""
+  try:
+    return nnx.eval_shape(lambda: kind.make(config, nnx.Rngs(0), computed))
+  except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+    raise SpeedflowError(
+      f"{folder / _CONFIG}: its sizes do not make {kind.name}"
+      f" ({wording.one_line(error)}); copy or download it again"
+    ) from error
 
 
 def _require(

@@ -71,6 +71,27 @@ def test_picture_and_sound_stay_together(flashing, tmp_path, audio, speed):
   np.testing.assert_allclose(beeps, wanted, atol=_BEEP_OFF[audio])
 
 
+@pytest.mark.parametrize("rate", [8_000, 16_000, 44_100])
+def test_beeps_keep_their_times_at_any_rate_of_sound(tmp_path, rate):
+  path = tmp_path / "in.mp4"
+  beeps = Sound(Fraction(4), rate=rate)
+  timing_files.write(path, Video(even(25, 100), rate=Fraction(25)), beeps)
+  blocks = sound.retimed(
+    path,
+    SpeedCurve.constant(0.5),
+    "stretch",
+    Fraction(0),
+    Fraction(0),
+    Fraction(8),
+  )
+  samples = np.concatenate([block.samples for block in blocks])
+  # The first is there from the beginning.
+  for second in (2, 4, 6):
+    around = np.abs(samples[int((second - 1) * rate) : int(second * rate)])
+    quiet = around[: -int(_BEEP_OFF["stretch"] * rate)]
+    assert quiet.max() < 0.1 * np.abs(samples).max()
+
+
 @pytest.mark.parametrize("audio", list(_BEEP_OFF))
 def test_along_a_ramp_they_stay_together(flashing, tmp_path, audio):
   ramp = tmp_path / "ramp.csv"

@@ -204,3 +204,29 @@ def test_a_wrong_folder_is_one_line(pipeline, tmp_path, spoil, said):
   with pytest.raises(SpeedflowError, match=said) as caught:
     wan.load_transformer(folder)
   assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+  ("part", "size"),
+  [
+    ("transformer", {"num_attention_heads": 0}),
+    ("transformer", {"num_attention_heads": "two"}),
+    ("transformer", {"attention_head_dim": -12}),
+    ("vae", {"dim_mult": [1]}),
+    ("vae", {"z_dim": None}),
+  ],
+  ids=["none", "word", "negative", "short", "null"],
+)
+def test_sizes_that_make_no_network_are_one_line(
+  pipeline, tmp_path, part, size
+):
+  fields = json.loads((pipeline / part / "config.json").read_text())
+  (tmp_path / "config.json").write_text(json.dumps(fields | size))
+  load = {
+    "transformer": lambda: wan.transformer_bytes(tmp_path, Computation()),
+    "vae": lambda: wan.load_autoencoder(tmp_path),
+  }[part]
+  with pytest.raises(SpeedflowError, match="its sizes do not make") as caught:
+    load()
+  assert str(tmp_path / "config.json") in str(caught.value)
+  assert "\n" not in str(caught.value)

@@ -110,7 +110,7 @@ class WanGenerator:
     )
     sizes = weights.transformer_config(folder / "transformer")
     room_for.require(
-      weights.transformer_bytes(sizes, self._computed),
+      weights.transformer_bytes(folder / "transformer", self._computed),
       f"{folder}: Wan's transformer",
       "take a smaller Wan (1.3B in place of 14B), or more devices",
     )
