@@ -71,9 +71,9 @@ class Options:
       raise SpeedflowError(
         f"--duration is {self.duration:g}; wanted seconds above 0"
       )
-    if self.fps is not None and not 0 < self.fps <= 1000:
+    if self.fps is not None and not 1 <= self.fps <= 1000:
       raise SpeedflowError(
-        f"--fps is {self.fps}; wanted more than 0, 1000 at most"
+        f"--fps is {self.fps}; wanted 1 to 1000 frames per second"
       )
     if not 0 <= self.shutter <= 360:
       raise SpeedflowError(

@@ -206,6 +206,7 @@ def test_the_command_writes_a_page(moving, tmp_path, capsys):
     ({"speed": 100.0}, "0.015625 to 64"),
     ({"duration": 0.001}, "wants speeds of"),
     ({"speed": 2.0, "shutter": 400.0}, "0 to 360"),
+    ({"speed": 2.0, "fps": 0.001}, "1 to 1000"),
     ({"speed": 2.0, "audio": "loud"}, "stretch, resample or drop"),
     ({"speed": 2.0, "crf": 70}, "0 .lossless. to 51"),
     ({"curve": "none.csv"}, "none.csv"),

@@ -230,3 +230,11 @@ def test_sizes_that_make_no_network_are_one_line(
     load()
   assert str(tmp_path / "config.json") in str(caught.value)
   assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("heads", [None, 0, "x"])
+def test_wans_own_sizes_are_checked(tmp_path, heads):
+  fields = {"model_type": "t2v", "dim": 24, "num_heads": heads}
+  (tmp_path / "config.json").write_text(json.dumps(fields))
+  with pytest.raises(SpeedflowError, match="num_heads is"):
+    wan.load_transformer(tmp_path)

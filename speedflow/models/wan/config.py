@@ -102,7 +102,7 @@ class TransformerConfig:
       SpeedflowError: it is of another network.
     """
     if "dim" in fields:
-      fields = _own_layout(fields)
+      fields = _own_layout(fields, file)
     norm = fields.get("qk_norm", "rms_norm_across_heads")
     if norm != "rms_norm_across_heads":
       raise SpeedflowError(
@@ -239,9 +239,16 @@ class ImageConfig:
     return cls(**{name: fields[name] for name in names if name in fields})
 
 
-def _own_layout(fields: Mapping[str, Any]) -> dict[str, Any]:
+def _own_layout(fields: Mapping[str, Any], file: str) -> dict[str, Any]:
   """What Wan's own `config.json` says, in the words of diffusers."""
   image = fields.get("model_type") == "i2v"
+  wanted = ("dim", "num_heads", "in_dim", "out_dim", "freq_dim", "ffn_dim")
+  for name in (*wanted, "num_layers"):
+    if not isinstance(fields.get(name), int) or fields[name] < 1:
+      raise SpeedflowError(
+        f"{file}: {name} is {fields.get(name)!r}; wanted the config.json of a"
+        " Wan transformer, with a whole number above 0 there"
+      )
   width, heads = fields["dim"], fields["num_heads"]
   return {
     "num_attention_heads": heads,
@@ -251,7 +258,7 @@ def _own_layout(fields: Mapping[str, Any]) -> dict[str, Any]:
     "freq_dim": fields["freq_dim"],
     "ffn_dim": fields["ffn_dim"],
     "num_layers": fields["num_layers"],
-    "eps": fields["eps"],
+    "eps": fields.get("eps", 1e-6),
     "image_dim": 1280 if image else None,
     "added_kv_proj_dim": width if image else None,
   }
