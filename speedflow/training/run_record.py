@@ -114,7 +114,10 @@ def circumstances() -> dict[str, Any]:
     The command, versions of packages, devices and the state of the code.
   """
   return {
-    "command": [_program(), *sys.argv[1:]],
+    "command": [
+      _portable(str(pathlib.Path(sys.argv[0]).absolute())),
+      *map(_portable, sys.argv[1:]),
+    ],
     "versions": {
       "python": platform.python_version(),
       **{name: importlib.metadata.version(name) for name in _PACKAGES},
@@ -147,13 +150,20 @@ def write_results(
   print(table)
 
 
-def _program() -> str:
-  """What runs, without the folders in which this machine keeps it."""
-  program = pathlib.Path(sys.argv[0]).absolute()
+def _portable(argument: str) -> str:
+  """An argument without the folders in which this machine keeps a file.
+
+  Args:
+    argument: as it was typed; a path may follow a flag and "=".
+  """
+  flag, equals, value = argument.rpartition("=")
+  path = pathlib.Path(value)
+  if not path.is_absolute():
+    return argument
   project = pathlib.Path(__file__).parents[2]
-  if program.is_relative_to(project):
-    return str(program.relative_to(project))
-  return program.name
+  inside = path.is_relative_to(project)
+  shown = str(path.relative_to(project)) if inside else path.name
+  return f"{flag}{equals}{shown}"
 
 
 def _now() -> datetime.datetime:

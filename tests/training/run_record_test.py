@@ -1,6 +1,7 @@
 """What is kept of a run."""
 
 import json
+import pathlib
 
 from speedflow.training import config as config_lib
 from speedflow.training import run_record
@@ -19,3 +20,21 @@ def test_weights_keep_a_run_in_short(tmp_path):
   assert kept["wall_seconds"] == 4.0
   run = json.loads((tmp_path / "run.json").read_text())
   assert kept["versions"] == run["versions"]
+
+
+def test_a_command_is_recorded_without_this_machines_folders(monkeypatch):
+  project = pathlib.Path(run_record.__file__).parents[2]
+  monkeypatch.setattr(
+    run_record.sys,
+    "argv",
+    [
+      str(project / "experiments" / "evaluate.py"),
+      *("/elsewhere/answers.jsonl", f"--out={project}/results/test.json"),
+      *("runs/here.json", "--config.x=3"),
+    ],
+  )
+  assert run_record.circumstances()["command"] == [
+    "experiments/evaluate.py",
+    *("answers.jsonl", "--out=results/test.json"),
+    *("runs/here.json", "--config.x=3"),
+  ]
