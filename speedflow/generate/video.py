@@ -97,24 +97,17 @@ def _by_wan(
   plain = options.curve is None and tuple(options.speeds) == Options.speeds
   if plain and not maker.knows_speed:
     curves = [None]
-  clips = []
-  for number, curve in enumerate(curves):
-    wish = wan.Wish(
-      text=options.text,
-      against=options.against,
-      log2_speed=None if curve is None else np.log2(curve),
-      frames=count,
-      seed=options.seed,
-      steps=wan.STEPS if options.steps is None else options.steps,
-      text_guidance=options.text_guidance,
-      speed_guidance=options.guidance,
-    )
-
-    def advance(done: float, before: int = number) -> None:
-      on_progress((before + done) / len(curves))
-
-    clips.append(maker.generate(image, wish, advance))
-  return np.stack(clips)
+  wish = wan.Wish(
+    text=options.text,
+    against=options.against,
+    log2_speeds=[None if curve is None else np.log2(curve) for curve in curves],
+    frames=count,
+    seed=options.seed,
+    steps=wan.STEPS if options.steps is None else options.steps,
+    text_guidance=options.text_guidance,
+    speed_guidance=options.guidance,
+  )
+  return maker.generate(image, wish, on_progress)
 
 
 def _curves(options: Options, count: int) -> list[np.ndarray]:

@@ -1,16 +1,15 @@
 """Clips from a picture, a text and a speed, by Wan.
 
 Networks are read from a folder as diffusers keeps them (`model_index.json`,
-and a folder for each network). Weights that have learnt speed, by
-`experiments/wan`, obey the one that is asked for; Wan itself knows none.
+and a folder for each network). Weights that have learnt speed (see
+`weights.wan.EXTRAS`) obey the one that is asked for; Wan itself knows none.
 """
 
 import dataclasses
 import json
 import math
 import pathlib
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import cv2
 import jax
@@ -45,18 +44,20 @@ _INDEX = "model_index.json"
 # Pixels of a picture, as Wan was trained at 480p, and their aspects.
 _PIXELS = 480 * 832
 _LONGEST_ASPECT = 3.0
+_Flow = Callable[[jax.Array, float, int, jax.Array | None], jax.Array]
 # Wan's shift of times at 480p; 5 at 720p.
 _SHIFT = 3.0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Wish:
-  """What a clip should be.
+  """What clips should be.
 
   Attributes:
     text: what happens in it.
     against: what should not.
-    log2_speed: of each frame, float [frames]; None: no speed is asked for.
+    log2_speeds: a clip for each, which begins in the same noise: of each frame,
+      float [frames]; None: no speed is asked for.
     frames: 1 more than a multiple of 4.
     seed: the same gives the same clip.
     steps: of the sampler.
@@ -67,7 +68,7 @@ class Wish:
 
   text: str
   against: str = ""
-  log2_speed: np.ndarray | None = None
+  log2_speeds: Sequence[np.ndarray | None] = (None,)
   frames: int = USUAL_FRAMES
   seed: int = 0
   steps: int = STEPS
@@ -98,7 +99,7 @@ class WanGenerator:
         dtype = jnp.float32
       computed = config.Computation(dtype=dtype, param_dtype=dtype)
     self._folder = folder
-    self._parts = _index(folder)
+    _require_index(folder)
     for part in ("transformer", "vae", "text_encoder", "tokenizer"):
       if not (folder / part).is_dir():
         raise SpeedflowError(
@@ -129,15 +130,15 @@ class WanGenerator:
     wish: Wish,
     on_progress: Callable[[float], None] = lambda done: None,
   ) -> np.ndarray:
-    """Makes a clip.
+    """Makes clips.
 
     Args:
-      image: its first frame, uint8 [h, w, 3]; see `fitted`.
-      wish: what it should be.
+      image: their first frame, uint8 [h, w, 3]; see `fitted`.
+      wish: what they should be.
       on_progress: called with the share that is done.
 
     Returns:
-      uint8 [frames, h, w, 3].
+      uint8 [clips, frames, h, w, 3].
 
     Raises:
       SpeedflowError: a wish that cannot be.
@@ -149,27 +150,30 @@ class WanGenerator:
     video = np.zeros((1, wish.frames, *image.shape), np.float32)
     video[0, 0] = image / 127.5 - 1
     known = jnp.arange(wish.frames)[None] == 0
-    beside = jax.jit(layout.condition, static_argnums=())(
-      encoder, jnp.asarray(video), known
-    )
+    beside = nnx.jit(layout.condition)(encoder, jnp.asarray(video), known)
     on_progress(0.05)
-    channels = encoder.config.z_dim
+    flow = self._flow(beside, text, told)
+    decode = nnx.jit(autoencoder.Autoencoder.decode)
     noise = jax.random.normal(
-      jax.random.key(wish.seed), (*beside.shape[:-1], channels)
+      jax.random.key(wish.seed), (*beside.shape[:-1], encoder.config.z_dim)
     )
-    velocity = self._velocity(beside, text, told, wish)
     plan = sampler.steps(wish.steps, _SHIFT, wish.method)
-    latents = noise
-    for number, latents in enumerate(
-      sampler.sample(velocity, noise, plan, wish.method), 1
-    ):
-      # Steps are asked for ahead of being computed; progress is of what is.
-      latents.block_until_ready()
-      on_progress(0.05 + 0.9 * number / len(plan))
-    made = nnx.jit(autoencoder.Autoencoder.decode)(encoder, latents)
-    pictures = np.asarray((made[0] + 1) * 127.5)
+    steps = len(plan) * len(wish.log2_speeds)
+    clips: list[np.ndarray] = []
+    for log2_speed in wish.log2_speeds:
+      velocity = _guided(flow, log2_speed, wish)
+      latents = noise
+      for number, latents in enumerate(
+        sampler.sample(velocity, noise, plan, wish.method), 1
+      ):
+        # Steps are asked for ahead of being computed; progress is of what is.
+        latents.block_until_ready()
+        done = len(plan) * len(clips) + number
+        on_progress(0.05 + 0.9 * done / steps)
+      pictures = np.asarray((decode(encoder, latents)[0] + 1) * 127.5)
+      clips.append(np.clip(np.round(pictures), 0, 255).astype(np.uint8))
     on_progress(1.0)
-    return np.clip(np.round(pictures), 0, 255).astype(np.uint8)
+    return np.stack(clips)
 
   def fitted(self, image: np.ndarray) -> np.ndarray:
     """Scales a picture to what Wan was trained on, and cuts it to whole tokens.
@@ -213,61 +217,41 @@ class WanGenerator:
         f"the picture is {image.shape[1]}x{image.shape[0]}; wanted multiples of"
         f" {self._token} pixels"
       )
-    if wish.log2_speed is not None and not self.knows_speed:
+    asked = [each for each in wish.log2_speeds if each is not None]
+    if asked and not self.knows_speed:
       raise SpeedflowError(
-        f"{self._folder}: these weights have not learnt speed; train them with "
-        "configs/wan.py, or leave --speed out"
+        f"{self._folder}: these weights have not learnt speed; omit --speed"
       )
-    if (
-      wish.log2_speed is not None
-      and not (
-        (np.log2(SLOWEST) <= wish.log2_speed)
-        & (wish.log2_speed <= np.log2(FASTEST))
-      ).all()
-    ):
+    low, high = np.log2(SLOWEST), np.log2(FASTEST)
+    if not all(((low <= each) & (each <= high)).all() for each in asked):
       raise SpeedflowError(f"speeds lie within {SLOWEST} and {FASTEST:g}")
     if self._sizes.in_channels == self._sizes.out_channels:
       raise SpeedflowError(
         f"{self._folder}: this Wan starts from a text alone; take an "
-        "image-to-video one (I2V), or train one with configs/wan.py"
+        "image-to-video one (I2V)"
       )
 
-  def _velocity(
-    self,
-    beside: jax.Array,
-    text: jax.Array,
-    told: jax.Array | None,
-    wish: Wish,
-  ) -> Callable[[jax.Array, float], jax.Array]:
-    """The guided velocity of latents at a time."""
+  def _flow(
+    self, beside: jax.Array, text: jax.Array, told: jax.Array | None
+  ) -> _Flow:
+    """The velocity of latents: at a time, by number of a text, and speeds."""
     if self._transformer is None:
       self._transformer = weights.load_transformer(
         self._folder / "transformer", self._computed
       )
-    graph, state = nnx.split(self._transformer)
-    speeds = None
-    if wish.log2_speed is not None:
-      speeds = jnp.asarray(of_latents(wish.log2_speed), jnp.float32)[None]
+    network = self._transformer
 
-    @jax.jit
-    def flow(state, latents, time, text, told, speeds):
-      network = nnx.merge(graph, state)
+    @nnx.jit
+    def flow(network, latents, beside, time, text, told, speeds):
       given = jnp.concatenate([latents, beside.astype(latents.dtype)], -1)
       times = jnp.full(len(latents), time)
       return network(given, times, text, told, speeds).astype(jnp.float32)
 
-    def velocity(latents: jax.Array, time: float) -> jax.Array:
-      found = flow(state, latents, time, text[:1], told, speeds)
-      total = found
-      if wish.text_guidance != 1:
-        without = flow(state, latents, time, text[1:], told, speeds)
-        total = without + wish.text_guidance * (found - without)
-      if speeds is not None and wish.speed_guidance != 1:
-        without = flow(state, latents, time, text[:1], told, None)
-        total = total + (wish.speed_guidance - 1) * (found - without)
-      return total
+    def of_text(latents, time, number, speeds):
+      chosen = text[number : number + 1]
+      return flow(network, latents, beside, time, chosen, told, speeds)
 
-    return velocity
+    return of_text
 
   def _loaded_autoencoder(self) -> autoencoder.Autoencoder:
     if self._autoencoder is None:
@@ -296,6 +280,28 @@ class WanGenerator:
     return nnx.jit(lambda network, given: network(given))(
       encoder, jnp.asarray(given, self._computed.dtype)[None]
     )
+
+
+def _guided(
+  flow: _Flow, log2_speed: np.ndarray | None, wish: Wish
+) -> Callable[[jax.Array, float], jax.Array]:
+  """The velocity of latents at a time, with what is asked for exaggerated."""
+  speeds = None
+  if log2_speed is not None:
+    speeds = jnp.asarray(of_latents(log2_speed), jnp.float32)[None]
+
+  def velocity(latents: jax.Array, time: float) -> jax.Array:
+    found = flow(latents, time, 0, speeds)
+    total = found
+    if wish.text_guidance != 1:
+      without = flow(latents, time, 1, speeds)
+      total = without + wish.text_guidance * (found - without)
+    if speeds is not None and wish.speed_guidance != 1:
+      without = flow(latents, time, 0, None)
+      total = total + (wish.speed_guidance - 1) * (found - without)
+    return total
+
+  return velocity
 
 
 def of_latents(values: np.ndarray) -> np.ndarray:
@@ -327,7 +333,7 @@ def is_folder(name: str | pathlib.Path) -> bool:
   return pathlib.Path(name).is_dir()
 
 
-def _index(folder: pathlib.Path) -> dict[str, Any]:
+def _require_index(folder: pathlib.Path) -> None:
   path = folder / _INDEX
   try:
     said = json.loads(path.read_text(encoding="utf-8"))
@@ -347,4 +353,3 @@ def _index(folder: pathlib.Path) -> dict[str, Any]:
       f"{path}: a pipeline of Wan2.2, whose transformer loads, but which is not"
       " sampled yet; take Wan2.1's image-to-video"
     )
-  return said
