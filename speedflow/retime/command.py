@@ -1,17 +1,10 @@
 """`speedflow retime`: a video at the speed that is set."""
 
 import argparse
-import contextlib
-import sys
-from collections.abc import Callable
-from typing import TYPE_CHECKING
 
-from speedflow import arguments, progress, wording
-from speedflow.output import claims, marks
+from speedflow import arguments, wording
 from speedflow.retime.options import Options
-
-if TYPE_CHECKING:
-  from speedflow.retime import video
+from speedflow.superres import making
 
 DESCRIPTION = (
   "Plays a video at any speed, or along a curve of speeds: new frames where it "
@@ -21,8 +14,7 @@ DESCRIPTION = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
   """Declares the arguments that `run` reads."""
-  parser.add_argument("input", metavar="IN", help="a video")
-  parser.add_argument("output", metavar="OUT", help=".mp4, .mov or .mkv")
+  making.add_files(parser)
   way = parser.add_mutually_exclusive_group(required=True)
   way.add_argument(
     "--speed",
@@ -68,45 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     help="sound at its old pitch, higher where faster, or none (default: "
     "%(default)s)",
   )
-  parser.add_argument(
-    "--exposure",
-    type=arguments.exposure,
-    default=Options.exposure,
-    metavar="auto|0..1",
-    help="how much of each frame interval the input's shutter was open; 0: it "
-    "is sharp (default: judged from the picture)",
-  )
-  parser.add_argument(
-    "--crf",
-    type=int,
-    default=Options.crf,
-    metavar="N",
-    help="quality, 0 (lossless) to 51 (default: %(default)s)",
-  )
-  parser.add_argument(
-    "--mark",
-    action="store_true",
-    help="write on every frame that nobody filmed what it is",
-  )
-  parser.add_argument(
-    "--report",
-    type=arguments.path_with_suffix(".html"),
-    metavar="OUT.html",
-    help="a page with the curve: what was seen, what was made, and how sure",
-  )
-  parser.add_argument(
-    "--resume",
-    action="store_true",
-    help="go on where a run that was killed has stopped",
-  )
-  arguments.add_raw_fps(parser)
-  arguments.add_overwrite(parser)
-  parser.add_argument(
-    "--weights",
-    default=Options.weights,
-    metavar="NAME|FILE",
-    help="shipped weights, or a file of exported ones (default: %(default)s)",
-  )
+  making.add_settings(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -121,53 +75,22 @@ def run(args: argparse.Namespace) -> int:
   Raises:
     SpeedflowError: bad input.
   """
-  from speedflow import media
-  from speedflow.superres import provenance
-
-  with contextlib.ExitStack() as stack:
-    stack.enter_context(media.raw_streams_at(args.raw_fps))
-    if args.report:
-      sidecar = provenance.path_of(args.output)
-      claims.compare([args.report, args.output, sidecar], [])
-      stack.enter_context(
-        claims.claim(
-          "retime",
-          files={args.report: marks.is_marked},
-          inputs=[args.input, args.weights],
-          overwrite=args.overwrite,
-        )
-      )
-    with progress.progress_bar(1) as begin:
-      made = _make(args, begin(args.output))
-    if args.report:
-      from speedflow.retime import report
-
-      report.write(args.report, args.input, args.output)
-  for said in (made.damage, *(f"left out: {each}" for each in made.left_out)):
-    if said:
-      line = wording.shown(f"{args.input}: {said}")
-      print(f"speedflow: {line}", file=sys.stderr)
-  if made.undone is not None:
-    print(wording.shown(f"{args.input}: {made.undone.in_words()}"))
-  kinds = ", ".join(f"{n} {kind}" for kind, n in sorted(made.counts.items()))
-  print(
-    wording.shown(
-      f"{made.path}: {made.duration_s:.2f} s, {float(made.fps):.5g} fps, "
-      f"{kinds} ({made.provenance})"
-    )
-  )
-  return 0
-
-
-def _make(
-  args: argparse.Namespace, on_progress: Callable[[float], None]
-) -> "video.Output":
   from speedflow.retime import video
 
-  try:
-    return video.retime(
-      args.input, args.output, arguments.chosen(Options, args), on_progress
-    )
-  except KeyboardInterrupt:
-    print("speedflow: the same command and --resume go on", file=sys.stderr)
-    raise
+  def write_page() -> None:
+    # What draws takes a second to import.
+    from speedflow.retime import report
+
+    report.write(args.report, args.input, args.output)
+
+  options = arguments.chosen(Options, args)
+  made = making.run(
+    args,
+    "retime",
+    lambda advance: video.retime(args.input, args.output, options, advance),
+    write_page,
+  )
+  if made.undone is not None:
+    print(wording.shown(f"{args.input}: {made.undone.in_words()}"))
+  print(making.in_words(made, f"{made.duration_s:.2f} s"))
+  return 0

@@ -7,14 +7,15 @@ from fractions import Fraction
 from typing import Literal
 
 from speedflow.errors import SpeedflowError
+from speedflow.superres.options import Settings
 
 SLOWEST, FASTEST = 1 / 64, 64.0
 """Speeds that may be asked for."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Options:
-  """How a video is retimed: by one of the first four.
+class Options(Settings):
+  """How a video is retimed: by one of the first four; see `Settings`, too.
 
   Attributes:
     speed: factor; 0.25 plays four times slower than the input.
@@ -28,13 +29,6 @@ class Options:
       its frame interval; what the input's frames do not hold is averaged.
     audio: "stretch": at its old pitch; "resample": higher where faster; or
       "drop".
-    exposure: open-shutter time / frame interval of the input, 0 (sharp) to 1;
-      "auto": judged from the picture, shot by shot.
-    crf: quality of the picture, 0 (lossless) to 51 (worst).
-    mark: whether to write on every frame that was not observed what it is.
-    weights: shipped weights, or a .safetensors file of exported ones.
-    resume: whether to go on from the pieces of a run that was killed.
-    overwrite: whether to replace files that speedflow did not make.
   """
 
   speed: float | None = None
@@ -44,12 +38,6 @@ class Options:
   fps: Fraction | float | None = None
   shutter: float = 180.0
   audio: Literal["stretch", "resample", "drop"] = "stretch"
-  exposure: float | Literal["auto"] = "auto"
-  crf: int = 14
-  mark: bool = False
-  weights: str = "tiny"
-  resume: bool = False
-  overwrite: bool = False
 
   @property
   def sound(self) -> str:
@@ -83,9 +71,4 @@ class Options:
       raise SpeedflowError(
         f"--audio is {self.audio}; wanted stretch, resample or drop"
       )
-    if self.exposure != "auto" and not 0 <= self.exposure <= 1:
-      raise SpeedflowError(
-        f"--exposure is {self.exposure}; wanted auto, or 0 to 1"
-      )
-    if not 0 <= self.crf <= 51:
-      raise SpeedflowError(f"--crf is {self.crf}; wanted 0 (lossless) to 51")
+    super().check()

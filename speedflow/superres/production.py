@@ -10,7 +10,7 @@ import functools
 import os
 from collections.abc import Callable, Iterator
 from fractions import Fraction
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import speedflow
 from speedflow import media
@@ -21,6 +21,7 @@ from speedflow.superres import provenance, rendering, slow_audio
 from speedflow.superres import survey as survey_lib
 from speedflow.superres import weights as superres_weights
 from speedflow.superres.interpolator import FrameInterpolator
+from speedflow.superres.options import Settings
 from speedflow.superres.pieces import Pieces
 from speedflow.superres.survey import Survey
 
@@ -36,45 +37,6 @@ class Timing(rendering.Timing, Protocol):
   @property
   def time_base(self) -> Fraction:
     """Seconds per tick; every time is a multiple of it."""
-    ...
-
-
-class Settings(Protocol):
-  """What is asked for of every output."""
-
-  @property
-  def exposure(self) -> float | Literal["auto"]:
-    """Open-shutter time / frame interval of the input, 0 (sharp) to 1."""
-    ...
-
-  @property
-  def sound(self) -> str:
-    """What is done with the sound; "drop": there is none."""
-    ...
-
-  @property
-  def crf(self) -> int:
-    """Quality of the picture, 0 (lossless) to 51 (worst)."""
-    ...
-
-  @property
-  def mark(self) -> bool:
-    """Whether to write on frames that nobody observed what they are."""
-    ...
-
-  @property
-  def weights(self) -> str:
-    """Shipped weights, or a file of exported ones."""
-    ...
-
-  @property
-  def resume(self) -> bool:
-    """Whether to go on from the pieces of a run that was killed."""
-    ...
-
-  @property
-  def overwrite(self) -> bool:
-    """Whether to replace files that speedflow did not make."""
     ...
 
 
