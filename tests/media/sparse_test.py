@@ -1,5 +1,6 @@
 """What is left out is not decoded; all else is as without."""
 
+import dataclasses
 import itertools
 from fractions import Fraction
 
@@ -7,6 +8,8 @@ import av
 import numpy as np
 import pytest
 
+from bench import timing_files
+from bench.timing_files import Video, even
 from speedflow import media
 
 _GROUPS = {
@@ -86,6 +89,60 @@ def test_all_is_decoded_where_keyframes_are_rare(make_clip):
     images=_moving(120), options={"g": "600", "sc_threshold": "0"}
   )
   found, _ = _read(path, [(0, 4), (80, 119)])
+  assert not any(frame.left_out for frame in found)
+
+
+_MS = Fraction(1, 1000)
+_GROUP = {"g": "20", "sc_threshold": "0"}
+# Name, and frames whose stamps are not what the header lets expect.
+_LIARS = {
+  "no rate in the header": ("a.mkv", Video(even(30, 200), _MS, rate=30)),
+  "header of twice the rate": (
+    "a.mkv",
+    Video(even(Fraction(30000, 1001), 200), _MS, rate=Fraction(60)),
+  ),
+  "late start": (
+    "a.mp4",
+    Video(even(30, 200, Fraction(617, 500)), Fraction(1, 90_000), rate=30),
+  ),
+  "transport stream": ("a.ts", Video(even(25, 200), rate=25)),
+  "half of the rate, later": (
+    "a.mp4",
+    Video(
+      [*even(30, 100), *even(15, 100, Fraction(100, 30))],
+      Fraction(1, 30),
+      rate=30,
+    ),
+  ),
+  "last picture held": (
+    "a.mkv",
+    Video(even(30, 200), _MS, rate=30, last_s=Fraction(3)),
+  ),
+}
+
+
+@pytest.mark.parametrize("name", _LIARS)
+def test_what_a_header_says_moves_nothing(tmp_path, name):
+  suffix, video = _LIARS[name]
+  video = dataclasses.replace(
+    video, rate=Fraction(video.rate), options=video.options | _GROUP
+  )
+  path = timing_files.write(tmp_path / suffix, video)
+  if name == "no rate in the header":
+    timing_files.without_default_duration(path)
+  _check(path, [(0, 9), (90, 100), (180, 199)], most=0.6)
+
+
+def test_where_the_clock_is_set_back_all_is_decoded(tmp_path):
+  video = Video(even(25, 100), rate=Fraction(25), options=_GROUP)
+  parts = [
+    timing_files.write(tmp_path / f"{number}.ts", video).read_bytes()
+    for number in range(2)
+  ]
+  path = tmp_path / "joined.ts"
+  path.write_bytes(b"".join(parts))
+  found, _ = _read(path, [(0, 9), (90, 100), (180, 190)])
+  assert len(found) == 200
   assert not any(frame.left_out for frame in found)
 
 
