@@ -1,6 +1,7 @@
 r"""Scores verdicts on forgeries, by picture and sound together and alone.
 
   python -m experiments.forensics.evaluate runs/forensics/test.jsonl \
+    --csv $SPEEDFLOW_DATA/clips.csv \
     --out experiments/forensics/results/test.json
 
 Reads what `witness` wrote; writes figures with 95 % intervals by scene group,
@@ -9,6 +10,7 @@ and the tables of the README beside them.
 
 import argparse
 import collections
+import csv
 import dataclasses
 import pathlib
 import sys
@@ -154,8 +156,39 @@ def evaluate(
   }
 
 
+def of_unseen_sources(
+  testimonies: Sequence[witness.Testimony], path: pathlib.Path
+) -> list[witness.Testimony]:
+  """Those about clips of sources of which training and choice saw no clip.
+
+  Args:
+    testimonies: about clips of the test split.
+    path: of `clips.csv`.
+  """
+  with path.open(newline="") as file:
+    rows = list(csv.DictReader(file))
+  seen = {row["source"] for row in rows if row["split"] != "test"}
+  source = {pathlib.Path(row["file"]).stem: row["source"] for row in rows}
+  return [
+    testimony
+    for testimony in testimonies
+    if source[testimony.forgery.clip.partition("/")[0]] not in seen
+  ]
+
+
 def tables(results: dict[str, Any]) -> str:
-  """The results as Markdown."""
+  """The results as Markdown; first those on sources never seen."""
+  text = ""
+  if "unseen" in results:
+    text = f"Sources never seen. {_shares(results['unseen'])}\n\nAll. "
+  text += _shares(results)
+  for name, modalities in SYSTEMS.items():
+    text += f"\n\n{_confusion(name, modalities, results['systems'][name])}"
+  return f"{text}\n"
+
+
+def _shares(results: dict[str, Any]) -> str:
+  """Shares of right verdicts, by kind and system."""
   systems = results["systems"]
   lines = [
     f"{results['files']} files made of {results['clips']} clips from "
@@ -179,24 +212,24 @@ def tables(results: dict[str, Any]) -> str:
     [kind, *(_cell(s["by_kind"][kind]) for s in systems.values())]
     for kind in forgeries.KINDS
   ]
-  lines.append(report.markdown(["", *systems], rows))
+  return "\n".join([*lines, report.markdown(["", *systems], rows)])
+
+
+def _confusion(
+  name: str, modalities: Sequence[Modality], system: dict[str, Any]
+) -> str:
+  """How often which verdict is given on each kind."""
   names = get_args(Verdict)
-  for name, modalities in SYSTEMS.items():
-    lines += [
-      "",
-      f"Verdicts by {name}:",
-      "",
-      "| " + " | ".join(["", *(n.replace("_", " ") for n in names)]) + " |",
-      "|---" * (1 + len(names)) + "|",
+  rows = []
+  for kind, counts in system["confusion"].items():
+    right = right_verdict(kind, modalities)
+    numbers = [
+      f"**{counts.get(n, 0)}**" if n == right else str(counts.get(n, 0))
+      for n in names
     ]
-    for kind, counts in systems[name]["confusion"].items():
-      right = right_verdict(kind, modalities)
-      numbers = [
-        f"**{counts.get(n, 0)}**" if n == right else str(counts.get(n, 0))
-        for n in names
-      ]
-      lines.append("| " + " | ".join([kind, *numbers]) + " |")
-  return "\n".join(lines) + "\n"
+    rows.append([kind, *numbers])
+  header = ["", *(n.replace("_", " ") for n in names)]
+  return f"Verdicts by {name}:\n\n{report.markdown(header, rows)}"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -204,9 +237,16 @@ def main(argv: Sequence[str] | None = None) -> int:
   parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
   parser.add_argument("testimonies", type=pathlib.Path)
   parser.add_argument("--out", type=pathlib.Path, required=True)
+  parser.add_argument(
+    "--csv",
+    type=pathlib.Path,
+    help="clips.csv of the data: sources never seen are scored besides",
+  )
   args = parser.parse_args(argv)
   testimonies = witness.read(args.testimonies)
   results = {**run_record.circumstances(), **evaluate(testimonies)}
+  if args.csv:
+    results["unseen"] = evaluate(of_unseen_sources(testimonies, args.csv))
   run_record.write_results(args.out, results, tables(results))
   return 0
 

@@ -76,6 +76,23 @@ def test_results_are_json_and_tables():
   assert "| untouched | **1** | 0 | 0 | 0 | 0 | 0 |" in table
 
 
+def test_sources_never_seen_come_first(tmp_path):
+  path = tmp_path / "clips.csv"
+  path.write_text(
+    "file,split,source\nclips/old.mp4,test,known\nclips/new.mp4,test,other\n"
+    "clips/train.mp4,train,known\n"
+  )
+  known = _testimony("untouched", 1, 1, clip="old/0/0")
+  other = _testimony("untouched", 1, 1, clip="new/2/0")
+  found = evaluate.of_unseen_sources([known, other], path)
+  assert found == [other]
+  results = evaluate.evaluate(_CLEAR, _FAIR)
+  results["unseen"] = evaluate.evaluate(_CLEAR[:5], _FAIR)
+  table = evaluate.tables(results)
+  assert table.startswith("Sources never seen. 5 files")
+  assert "All. 6 files" in table
+
+
 @pytest.mark.parametrize("number", range(len(_CLEAR)))
 def test_testimonies_survive_their_file(number):
   again = witness.Testimony.from_json(
