@@ -1,10 +1,14 @@
-"""`estimate` and `detect` beside FFmpeg, and beside an earlier version.
+"""What commands cost beside FFmpeg, and beside an earlier version.
 
     python -m bench.beside_ffmpeg --out FILE.json [--before FOLDER]
-      [--rows=1080p,small,short,one] [--repeats=2] [--seconds=60]
+      [--rows=1080p,small,short,one] [--verbs=estimate,detect] [--repeats=2]
+      [--seconds=60]
 
 Every row is a call, its start included: a file of 1080p, one of five times the
-length at 426x240, ten of two seconds, and one of two seconds. FFmpeg decodes
+length at 426x240, ten of two seconds, and one of two seconds. For `superres`,
+which doubles the frames of one file, there is a row `720p` of a sixth of the
+length. The verbs `import` and `help` take no file: `import speedflow` and
+`speedflow --help`. FFmpeg decodes
 the same files and scales them to the size at which flow is computed. All take
 turns, on two cores; the least of the repeats counts. The earlier version is a
 checkout in `--before`, run by the same interpreter.
@@ -60,6 +64,7 @@ def make_files(
     "small": (1, 5 * seconds, (426, 240)),
     "short": (10, 2.0, (640, 360)),
     "one": (1, 2.0, (640, 360)),
+    "720p": (1, seconds / 6, (1280, 720)),
   }
   files: dict[str, list[str]] = {}
   for row in rows:
@@ -96,6 +101,19 @@ def measure(command: Sequence[str], root: pathlib.Path) -> dict[str, float]:
   }
 
 
+def _command(verb: str, files: Sequence[str]) -> list[str]:
+  """What is run."""
+  if verb == "import":
+    return ["-c", "import speedflow"]
+  if verb == "help":
+    return ["-m", "speedflow.cli", "--help"]
+  if verb == "superres":
+    path_in, *_ = files
+    out = str(pathlib.Path(path_in).with_name("made.mp4"))
+    return ["-m", "speedflow.cli", verb, path_in, out, "--overwrite"]
+  return ["-m", "speedflow.cli", verb, "--json", *files]
+
+
 def _least(runs: Sequence[dict[str, float]]) -> dict[str, float]:
   return {name: min(run[name] for run in runs) for name in runs[0]}
 
@@ -126,7 +144,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
       ).result()
     for verb in options.verbs.split(","):
       for row, files in made.items():
-        command = ["-m", "speedflow.cli", verb, "--json", *files]
+        command = _command(verb, files)
         runs: dict[str, list[dict[str, float]]] = {}
         for _ in range(options.repeats):
           for name, root in versions.items():

@@ -195,9 +195,11 @@ class SuperResNet(nnx.Module):
       raise ValueError(
         f"frames are {width} x {height}; wanted multiples of {GRID}"
       )
+    # Called step by step, what is no longer wanted makes room at once.
     frames, still = _enter(images)
     scalars = _scalars(time, exposure)
     moved, others, bent, disagreement = _paths(flow, bend, time)
+    del images, flow, bend
     moved, hidden = self._refine(still, moved, bent, disagreement, scalars, run)
 
     # The flow learns from the pixels that it fetches in the end. Elsewhere
@@ -205,6 +207,7 @@ class SuperResNet(nnx.Module):
     before = jax.lax.stop_gradient(moved)
     centres = _fetched(frames, before)
     rest = [*(_fetched(frames, path) for path in others), still]
+    del others, still
     doubts = _doubts([centres, *rest])
     x = planes.features(
       _contrast(*centres),
@@ -224,15 +227,20 @@ class SuperResNet(nnx.Module):
         for place in _ALONG
       ]
       more = run(self.blur, planes.features(*_told_of_blur(blur, along)))
+    del hidden, before, bent, disagreement, centres
     features = run(self.fine, x, more)
+    del x, more
 
     # The last correction of the flow, and the uncertainty.
     detail = run(self.detail, features)
     moved = _changed(moved, planes.enlarge(detail, 2), 1.0)
     fetched = tuple(map(planes.warp_sharply, frames, moved))
+    del frames
     weights = run(self.weights, features)
     shares = _shares(weights, planes.enlarge(doubts, 2), time)
+    del doubts
     fused = _fuse([*fetched, *itertools.chain(*rest)], shares)
+    del fetched, rest, shares
     image = fused
     if not sharp:
       image = _add_along(image, along, run(self.along, features))

@@ -13,10 +13,8 @@ from flax import nnx
 
 from speedflow.data import optical_flow
 from speedflow.models import superres
-from speedflow.superres import motion_blur
+from speedflow.superres import motion_blur, tiles
 
-# Larger pictures are made in tiles of at most this side, pixels.
-_TILE = 1024
 # Flow of so many pairs is kept: before, between and after two frames.
 _PAIRS = 3
 
@@ -64,17 +62,15 @@ class FrameInterpolator:
   def __init__(
     self,
     model: superres.SuperResNet,
-    tile: int = _TILE,
+    largest_tile: int = tiles.LARGEST,
   ):
     """Wraps a trained network.
 
     Args:
       model: the network, in evaluation mode.
-      tile: side of the largest picture made in one piece, pixels.
+      largest_tile: pixels of the largest picture made in one piece.
     """
-    margin = _round_up(superres.REACH)
-    self._margin, self._inner = margin, max(tile - 2 * margin, superres.GRID)
-    self._tile = tile
+    self._largest_tile = largest_tile
     self._flow = _FlowOfPairs(optical_flow.FlowEstimator(thorough=True))
     # Where XLA compiles for a CPU, many small programs are faster than one; see
     # `planes`.
@@ -164,14 +160,19 @@ class FrameInterpolator:
     exposure: np.ndarray,
   ) -> Picture:
     height, width = images.shape[1:3]
-    rows, columns = (
-      _spans(n, self._tile, self._inner, self._margin) for n in (height, width)
+    rows, columns = tiles.spans(
+      _round_up(height),
+      _round_up(width),
+      superres.GRID,
+      _round_up(superres.REACH),
+      self._largest_tile,
     )
     bottom, right = _round_up(height) - height, _round_up(width) - width
-    pad = ((0, 0), (0, bottom), (0, right), (0, 0))
-    images = np.pad(images, pad, "edge")
-    flow = np.pad(flow, pad, "edge")
-    bend = np.pad(bend, pad[1:], "edge")
+    if bottom or right:
+      pad = ((0, 0), (0, bottom), (0, right), (0, 0))
+      images = np.pad(images, pad, "edge")
+      flow = np.pad(flow, pad, "edge")
+      bend = np.pad(bend, pad[1:], "edge")
     image = np.empty(images.shape[1:], images.dtype)
     uncertainty = np.empty(
       (image.shape[0] // 2, image.shape[1] // 2), np.float32
@@ -180,11 +181,11 @@ class FrameInterpolator:
       for left, stop, before, after in columns:
         part = (slice(None), slice(above, below), slice(before, after))
         pixels, doubt = self._synthesise(
-          jnp.asarray(images[part]),
-          jnp.asarray(flow[part]),
-          jnp.asarray(bend[part[1:]]),
-          jnp.asarray(time),
-          jnp.asarray(exposure),
+          images[part],
+          flow[part],
+          bend[part[1:]],
+          time,
+          exposure,
           sharp=not exposure.any(),
         )
         inner = (
@@ -343,21 +344,3 @@ def _along(
 
 def _round_up(length: int) -> int:
   return -(-length // superres.GRID) * superres.GRID
-
-
-def _spans(
-  length: int, tile: int, inner: int, margin: int
-) -> list[tuple[int, int, int, int]]:
-  """Parts of an axis: start, end, and the same with all that they depend on.
-
-  Where tiles are needed, they are all of one size, so that one program makes
-  them all.
-  """
-  length = _round_up(length)
-  if length <= tile:
-    return [(0, length, 0, length)]
-  spans = []
-  for start in range(0, length, inner):
-    low = min(max(start - margin, 0), length - tile)
-    spans.append((start, min(start + inner, length), low, low + tile))
-  return spans
