@@ -74,7 +74,8 @@ class FrameInterpolator:
     self._flow = _FlowOfPairs(optical_flow.FlowEstimator(thorough=True))
     # Where XLA compiles for a CPU, many small programs are faster than one; see
     # `planes`.
-    self._synthesise = (
+    # Arrays of NumPy do: those of JAX would be held until all is made.
+    self._synthesise: Callable[..., tuple[jax.Array, jax.Array]] = (
       functools.partial(_synthesise, model, run=superres.Programs())
       if jax.default_backend() == "cpu"
       else functools.partial(_synthesise_at_once, *nnx.split(model))
