@@ -2,16 +2,18 @@
 
     python -m bench.beside_ffmpeg --out FILE.json [--before FOLDER]
       [--rows=1080p,small,short,one] [--verbs=estimate,detect] [--repeats=2]
-      [--seconds=60]
+      [--seconds=60] [--files=100]
 
 Every row is a call, its start included: a file of 1080p, one of five times the
 length at 426x240, ten of two seconds, and one of two seconds. For `superres`,
 which doubles the frames of one file, there is a row `720p` of a sixth of the
-length. The verbs `import` and `help` take no file: `import speedflow` and
-`speedflow --help`. FFmpeg decodes
-the same files and scales them to the size at which flow is computed. All take
-turns, on two cores; the least of the repeats counts. The earlier version is a
-checkout in `--before`, run by the same interpreter.
+length; for `mine`, with two workers, a row `many` of so many files of a second;
+and there are rows `5min` and `60min` of 320x240. The verbs `import` and `help`
+take no file: `import speedflow` and `speedflow --help`.
+
+FFmpeg decodes the same files and scales them to the size at which flow is
+computed. All take turns, on two cores; the least of the repeats counts. The
+earlier version is a checkout in `--before`, run by the same interpreter.
 """
 
 import argparse
@@ -56,7 +58,7 @@ _HERE = pathlib.Path(__file__).parents[1]
 
 
 def make_files(
-  folder: pathlib.Path, rows: Sequence[str], seconds: float
+  folder: pathlib.Path, rows: Sequence[str], seconds: float, count_many: int
 ) -> dict[str, list[str]]:
   """Writes the files of each row, and returns their paths."""
   sizes = {
@@ -65,9 +67,20 @@ def make_files(
     "short": (10, 2.0, (640, 360)),
     "one": (1, 2.0, (640, 360)),
     "720p": (1, seconds / 6, (1280, 720)),
+    "5min": (1, 300.0, (320, 240)),
+    "60min": (1, 3600.0, (320, 240)),
   }
   files: dict[str, list[str]] = {}
   for row in rows:
+    if row == "many":
+      # It imports JAX, whose memory would count as every child's.
+      from bench import mine
+
+      many = folder / row
+      many.mkdir()
+      mine.make_files(many, count_many, 1.0)
+      files[row] = [str(path) for path in sorted(many.glob("*.mp4"))]
+      continue
     count, length_s, size = sizes[row]
     files[row] = []
     for number in range(count):
@@ -107,8 +120,14 @@ def _command(verb: str, files: Sequence[str]) -> list[str]:
     return ["-c", "import speedflow"]
   if verb == "help":
     return ["-m", "speedflow.cli", "--help"]
+  path_in, *_ = files
+  if verb == "mine":
+    folder = pathlib.Path(path_in).parent
+    # Another one each time: nothing is gone on with.
+    fresh = tempfile.mkdtemp(dir=folder.parent)
+    given = ["--out", fresh, "--workers=2"]
+    return ["-m", "speedflow.cli", verb, str(folder), *given]
   if verb == "superres":
-    path_in, *_ = files
     out = str(pathlib.Path(path_in).with_name("made.mp4"))
     return ["-m", "speedflow.cli", verb, path_in, out, "--overwrite"]
   return ["-m", "speedflow.cli", verb, "--json", *files]
@@ -127,6 +146,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
   parser.add_argument("--verbs", default="estimate,detect")
   parser.add_argument("--repeats", type=int, default=2)
   parser.add_argument("--seconds", type=float, default=60.0)
+  parser.add_argument("--files", type=int, default=100, help="of `many`")
   options = parser.parse_args(arguments)
   os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:2])
   versions = {"speedflow": _HERE}
@@ -141,14 +161,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
         pathlib.Path(folder),
         options.rows.split(","),
         options.seconds,
+        options.files,
       ).result()
     for verb in options.verbs.split(","):
       for row, files in made.items():
-        command = _command(verb, files)
         runs: dict[str, list[dict[str, float]]] = {}
         for _ in range(options.repeats):
           for name, root in versions.items():
-            runs.setdefault(name, []).append(measure(command, root))
+            runs.setdefault(name, []).append(
+              measure(_command(verb, files), root)
+            )
           ffmpeg = measure(["-c", _FFMPEG, *files], _HERE)
           runs.setdefault("ffmpeg", []).append(ffmpeg)
         found = {name: _least(each) for name, each in runs.items()}
