@@ -45,6 +45,8 @@ _VERBS = {
   ),
   "data": ("speedflow.data.command", "build and inspect training records"),
 }
+# By verb: modules that add subcommands, by `add_command`.
+_NESTED = {"data": ("speedflow.generate.wan.latents_command",)}
 # These read their own arguments, `--config.x.y=` among them.
 _LAUNCHED = {
   "train": "train an experiment: --config=FILE.py[:VARIANT] --workdir=DIR",
@@ -107,7 +109,9 @@ def _parser(chosen: str) -> argparse.ArgumentParser:
     if name == chosen:
       command = importlib.import_module(module)
       verb.description = command.DESCRIPTION
-      command.add_arguments(verb)
+      nested = command.add_arguments(verb)
+      for each in _NESTED.get(name, ()):
+        importlib.import_module(each).add_command(nested)
       verb.set_defaults(run=command.run)
   for name, text in _LAUNCHED.items():
     verbs.add_parser(name, help=text)

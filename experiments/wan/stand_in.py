@@ -17,6 +17,8 @@ import numpy as np
 
 from experiments.wan import parity
 from speedflow.evaluation import report
+from speedflow.generate.wan import pipeline
+from speedflow.models.wan import pixels
 from speedflow.weights import tensor_folder
 from speedflow.weights import wan as weights
 
@@ -62,6 +64,22 @@ TINY: Mapping[str, dict[str, Any]] = {
 }
 """Fields of the networks' `config.json`, of a pipeline of the least size."""
 
+PIXELS: Mapping[str, dict[str, Any]] = {
+  "transformer": {
+    "num_attention_heads": 4,
+    "attention_head_dim": 32,
+    "in_channels": 100,
+    "out_channels": 48,
+    "text_dim": 16,
+    "freq_dim": 64,
+    "ffn_dim": 512,
+    "num_layers": 4,
+  },
+  "vae": {"_class_name": pixels.KIND, "scale_factor_spatial": 2},
+  "text_encoder": TINY["text_encoder"],
+}
+"""Of one that works on pixels, as `configs/wan.py:tiny` trains it."""
+
 _WORDS = ("<pad>", "</s>", "<unk>", "a", "ball", "falls")
 _STEM = {
   "transformer": "diffusion_pytorch_model",
@@ -71,19 +89,27 @@ _STEM = {
 }
 
 
+_TRAINED = pipeline.Trained(height=32, width=48, frames=9)
+
+
 def write(
-  folder: pathlib.Path, sizes: Mapping[str, dict[str, Any]] = TINY
+  folder: pathlib.Path,
+  sizes: Mapping[str, dict[str, Any]] = TINY,
+  trained: pipeline.Trained = _TRAINED,
 ) -> None:
   """Writes a pipeline.
 
   Args:
     folder: made if missing.
     sizes: fields of each network's `config.json`.
+    trained: what it says that it was trained for.
   """
   for part, fields in sizes.items():
     inside = folder / part
     inside.mkdir(parents=True, exist_ok=True)
     (inside / "config.json").write_text(json.dumps(fields))
+    if fields.get("_class_name") == pixels.KIND:
+      continue
     shapes = weights.published(part, fields)
     tensor_folder.write(
       inside,
@@ -94,9 +120,7 @@ def write(
   tokenizer = folder / "tokenizer"
   tokenizer.mkdir(exist_ok=True)
   (tokenizer / "tokenizer.json").write_text(_tokenizer())
-  (folder / "model_index.json").write_text(
-    json.dumps({"_class_name": "WanImageToVideoPipeline"})
-  )
+  pipeline.write_index(folder, trained)
 
 
 def _tokenizer() -> str:
@@ -117,8 +141,11 @@ def main(argv: Sequence[str] | None = None) -> int:
   """Writes a pipeline of the least size."""
   parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
   parser.add_argument("folder", type=pathlib.Path)
+  parser.add_argument(
+    "--pixels", action="store_true", help="in place of an autoencoder"
+  )
   args = parser.parse_args(argv)
-  write(args.folder)
+  write(args.folder, PIXELS if args.pixels else TINY)
   return 0
 
 

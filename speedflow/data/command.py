@@ -14,8 +14,12 @@ from speedflow.output import claims, marks
 DESCRIPTION = "Builds training records, and shows what is in them."
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-  """Declares the subcommands and their arguments."""
+def add_arguments(parser: argparse.ArgumentParser) -> Any:
+  """Declares the subcommands and their arguments.
+
+  Returns:
+    What others add subcommands of their own to; see `cli`.
+  """
   data_commands = parser.add_subparsers(metavar="COMMAND", required=True)
   build = data_commands.add_parser(
     "build",
@@ -108,6 +112,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
   )
   arguments.add_overwrite(inspect)
   inspect.set_defaults(run_data=_inspect)
+  return data_commands
 
 
 def run(args: argparse.Namespace) -> int:

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 from speedflow.data import example, shards
-from speedflow.data.records import RecordSource
+from speedflow.data.records import RecordSource, all_shards
 from speedflow.data.schema import ShotRecord
 from speedflow.errors import SpeedflowError
 from speedflow.output import claims
@@ -337,7 +337,7 @@ def build_motion(
   Raises:
     SpeedflowError: there are no records, or they cannot be written.
   """
-  sources = {out / path.name: path for path in _shards(records)}
+  sources = {out / path.name: path for path in all_shards(records)}
   if not sources:
     raise SpeedflowError(
       f"{records}: no TFRecord files of shots in this folder; write them with "
@@ -347,11 +347,7 @@ def build_motion(
     "data motion", folders=[out], inputs=[records], overwrite=overwrite
   ):
     # Others would be taken for motion of these shots, too.
-    claims.clear(_shards(out))
-    for path in _shards(out):
-      source = sources.get(path)
-      if not source or path.stat().st_mtime_ns < source.stat().st_mtime_ns:
-        claims.remove(path)
+    shards.remove_stale(out, sources)
     return shards.write_missing(
       {
         path: functools.partial(_motion_of, source, appearances, seed)
@@ -360,15 +356,6 @@ def build_motion(
       workers=workers,
       on_progress=on_progress,
     )
-
-
-def _shards(folder: pathlib.Path) -> list[pathlib.Path]:
-  # pathlib's patterns find hidden files, the indices, too.
-  return sorted(
-    path
-    for path in folder.glob("*.tfrecord-*-of-*")
-    if not path.name.startswith(".")
-  )
 
 
 def _motion_of(

@@ -58,6 +58,16 @@ def shards(folder: pathlib.Path, name: str) -> list[pathlib.Path]:
   return sorted(p for p in folder.iterdir() if pattern.fullmatch(p.name))
 
 
+def all_shards(folder: pathlib.Path) -> list[pathlib.Path]:
+  """Finds the TFRecord files in a folder, of whatever data set."""
+  # pathlib's patterns find hidden files, the indices, too.
+  return sorted(
+    path
+    for path in folder.glob("*.tfrecord-*-of-*")
+    if not path.name.startswith(".")
+  )
+
+
 def remove_shards(
   folder: pathlib.Path, name: str, keep: Iterable[str] = ()
 ) -> None:

@@ -7,7 +7,7 @@ from concurrent import futures
 
 import cv2
 
-from speedflow.data.records import RecordWriter
+from speedflow.data.records import RecordWriter, all_shards
 from speedflow.output import claims
 
 Progress = Callable[[int, int], None]
@@ -53,6 +53,28 @@ def write_missing(
       pool.shutdown(wait=False, cancel_futures=True)
       raise
   return written
+
+
+def remove_stale(
+  folder: pathlib.Path,
+  sources: Mapping[pathlib.Path, pathlib.Path],
+  *,
+  all_stale: bool = False,
+) -> None:
+  """Removes shards of a claimed folder that were made of something else.
+
+  Args:
+    folder: of the shards.
+    sources: by shard, the file that it is made of; one that is older than its
+      file is removed, as are all others.
+    all_stale: whether none is to be kept.
+  """
+  claims.clear(all_shards(folder))
+  for path in all_shards(folder):
+    source = sources.get(path)
+    newer = source and path.stat().st_mtime_ns >= source.stat().st_mtime_ns
+    if all_stale or not newer:
+      claims.remove(path)
 
 
 def _write(path: pathlib.Path, make: Callable[[], Iterable[bytes]]) -> int:

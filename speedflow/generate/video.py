@@ -91,7 +91,7 @@ def _by_wan(
 ) -> np.ndarray:
   """Clips of Wan, uint8 [n, t, h, w, 3]."""
   maker = wan.WanGenerator(pathlib.Path(options.weights))
-  count = wan.USUAL_FRAMES if options.frames is None else options.frames
+  count = maker.trained.frames if options.frames is None else options.frames
   image = maker.fitted(generator.picture(source))
   curves: list[np.ndarray | None] = [*_curves(options, count)]
   plain = options.curve is None and tuple(options.speeds) == Options.speeds
@@ -100,7 +100,12 @@ def _by_wan(
   wish = wan.Wish(
     text=options.text,
     against=options.against,
-    log2_speeds=[None if curve is None else np.log2(curve) for curve in curves],
+    log2_speeds=[
+      None
+      if curve is None
+      else labels.speed_to_step(np.log2(curve), float(options.fps))
+      for curve in curves
+    ],
     frames=count,
     seed=options.seed,
     steps=wan.STEPS if options.steps is None else options.steps,

@@ -11,8 +11,13 @@ from typing import Literal
 import jax
 import jax.numpy as jnp
 
-Implementation = Literal["", "einsum", "xla", "cudnn"]
+Implementation = Literal["", "einsum", "xla", "cudnn", "chunks"]
 """Of attention; "" chooses by the device that programs are made for."""
+
+# Queries that see all keys at a time, where sequences are long; and products
+# of both lengths from which on they are.
+_CHUNK = 1024
+_LONG = 8192**2
 
 
 def rotary_angles(
@@ -87,14 +92,24 @@ def attention(
     query: float [..., n, heads, features].
     key: float [..., m, heads, features].
     value: float [..., m, heads, features].
-    implementation: "" is cuDNN's on GPUs in bfloat16 or float16, einsum on
-      CPUs, where cuDNN is not and sequences are short, and XLA's elsewhere.
+    implementation: "" is cuDNN's on GPUs in bfloat16 or float16, elsewhere
+      "chunks" for long sequences: a number of queries at a time, each chunk
+      computed anew in the backward pass, in memory that does not grow with the
+      square of the length; for others einsum on CPUs, and XLA's.
     mask: bool [n, m], which keys each query sees, one at least; all when None.
 
   Returns:
     float [..., n, heads, features], in the dtype of the query.
   """
   backend = jax.default_backend()
+  half = query.dtype in (jnp.bfloat16, jnp.float16)
+  if not implementation and backend == "gpu" and half:
+    implementation = "cudnn"
+  long = query.shape[-3] * key.shape[-3] >= _LONG
+  if not implementation and long and mask is None:
+    implementation = "chunks"
+  if implementation == "chunks":
+    return _in_chunks(query, key, value)
   if implementation == "einsum" or (not implementation and backend == "cpu"):
     logits = jnp.einsum(
       "...nhd,...mhd->...hnm", query / math.sqrt(query.shape[-1]), key
@@ -104,9 +119,7 @@ def attention(
       logits = jnp.where(mask, logits, -jnp.inf)
     weights = jax.nn.softmax(logits).astype(query.dtype)
     return jnp.einsum("...hnm,...mhd->...nhd", weights, value)
-  if not implementation:
-    half = query.dtype in (jnp.bfloat16, jnp.float16)
-    implementation = "cudnn" if backend == "gpu" and half else "xla"
+  implementation = implementation or "xla"
   lead = query.shape[:-3]
   query, key, value = (
     x.reshape(-1, *x.shape[-3:]) for x in (query, key, value)
@@ -119,3 +132,22 @@ def attention(
     implementation=implementation,
   )
   return mixed.reshape(*lead, *mixed.shape[-3:])
+
+
+def _in_chunks(query: jax.Array, key: jax.Array, value: jax.Array) -> jax.Array:
+  """Attention of a chunk of queries after the other."""
+  length = query.shape[-3]
+  chunks = -(-length // _CHUNK)
+  none = [(0, 0)] * query.ndim
+  none[-3] = (0, chunks * _CHUNK - length)
+  padded = jnp.pad(query, none)
+  padded = padded.reshape(*query.shape[:-3], chunks, _CHUNK, *query.shape[-2:])
+
+  @jax.checkpoint
+  def one(chunk: jax.Array) -> jax.Array:
+    return attention(chunk, key, value, "einsum")
+
+  mixed = jax.lax.map(one, jnp.moveaxis(padded, -4, 0))
+  mixed = jnp.moveaxis(mixed, 0, -4)
+  mixed = mixed.reshape(*query.shape[:-3], chunks * _CHUNK, *value.shape[-2:])
+  return mixed[..., :length, :, :]

@@ -99,6 +99,35 @@ class Exports(Protocol):
 
 
 @runtime_checkable
+class LoadsModel(Protocol):
+  """An experiment that goes on from weights too large for one device."""
+
+  def load_model(
+    self, place: Callable[[str, tuple[int, ...]], jax.sharding.Sharding]
+  ) -> nnx.Module | None:
+    """Builds the model of `init_model` with weights from files.
+
+    Args:
+      place: gives a variable, by its path with "/" and its shape, its place on
+        the devices.
+
+    Returns:
+      The model; None where it starts from `init_model`.
+    """
+    ...
+
+
+@runtime_checkable
+class StaysSharded(Protocol):
+  """An experiment whose model may be too large for one device.
+
+  `evaluate` is given it as it is trained, spread over all devices.
+  """
+
+  stays_sharded: bool
+
+
+@runtime_checkable
 class NamesData(Protocol):
   """An experiment that can name the contents of its data, for run.json."""
 

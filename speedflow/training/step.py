@@ -77,10 +77,15 @@ class TrainProgram:
 
   # -- Creating the state ----------------------------------------------------
 
-  def _create_state(self) -> state_lib.TrainState:
+  def _create_state(self, given: Any = None) -> state_lib.TrainState:
+    """The state at step 0; `given`: parameters and other state, if any."""
     init_key, step_key = jax.random.split(jax.random.key(self._config.seed))
+    if given is None:
+      model = self._experiment.init_model(nnx.Rngs(init_key))
+    else:
+      model = nnx.merge(self._graph, *given)
     return state_lib.create_state(
-      self._experiment.init_model(nnx.Rngs(init_key)),
+      model,
       self._optimizer,
       step_key,
       average=self._config.ema_decay > 0,
@@ -88,7 +93,27 @@ class TrainProgram:
 
   def init(self) -> state_lib.TrainState:
     """Makes the state at step 0, each shard on its own device."""
-    return jax.jit(self._create_state, out_shardings=self._state_sharding)()
+    create = jax.jit(
+      self._create_state, out_shardings=self._state_sharding, donate_argnums=0
+    )
+    if isinstance(self._experiment, experiment_lib.LoadsModel):
+      places = {
+        sharding.path_name(path): place
+        for path, place in jax.tree_util.tree_leaves_with_path(
+          {
+            "params": self._state_sharding.params,
+            "model_state": self._state_sharding.model_state,
+          }
+        )
+      }
+
+      def place(path: str, shape: tuple[int, ...]) -> jax.sharding.Sharding:
+        del shape
+        return places.get(f"params/{path}") or places[f"model_state/{path}"]
+
+      if (model := self._experiment.load_model(place)) is not None:
+        return create(state_lib.split_model(model))
+    return create()
 
   # -- Updating it -----------------------------------------------------------
 
@@ -191,11 +216,16 @@ class TrainProgram:
   # -- Using it --------------------------------------------------------------
 
   def evaluation_model(self, state: state_lib.TrainState) -> nnx.Module:
-    """The model with its averaged parameters, on one device per process."""
-    params, model_state = jax.tree.map(
-      lambda array: array.addressable_data(0),
-      self._gather((state.best_params, state.model_state)),
-    )
+    """The model with its averaged parameters, on one device per process.
+
+    Or on all of them, see `experiment.StaysSharded`.
+    """
+    arrays = state.best_params, state.model_state
+    if not getattr(self._experiment, "stays_sharded", False):
+      arrays = jax.tree.map(
+        lambda array: array.addressable_data(0), self._gather(arrays)
+      )
+    params, model_state = arrays
     model = nnx.merge(self._graph, params, model_state)
     model.eval()
     return model

@@ -25,7 +25,9 @@ from speedflow.errors import SpeedflowError
 from speedflow.models.wan import (
   autoencoder,
   image_encoder,
+  layers,
   names,
+  pixels,
   text_encoder,
   transformer,
 )
@@ -44,8 +46,8 @@ EXTRAS = "speedflow_extras.safetensors"
 
 _STEM = "diffusion_pytorch_model"
 _CONFIG = "config.json"
-# First parts, or any parts, of the paths of what Wan does not have.
-_ADDED = frozenset({"speed", "lora"})
+# Of the variables that are stored.
+_KINDS = (nnx.Param, layers.Frozen)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,6 +76,7 @@ def load_transformer(
   computed: config_lib.Computation | None = None,
   place: Place | None = None,
   seed: int = 0,
+  in_channels: int | None = None,
 ) -> transformer.Transformer:
   """Loads the transformer.
 
@@ -82,6 +85,8 @@ def load_transformer(
     computed: how it is to be computed.
     place: where its parameters are kept; by default on the first device.
     seed: for what Wan does not have, where the folder has none of it.
+    in_channels: if more than the folder's: to the further ones it is blind
+      at first, so that one that starts from a text learns to be shown frames.
 
   Raises:
     SpeedflowError: a file is missing, damaged, or of another network; a tensor
@@ -91,6 +96,8 @@ def load_transformer(
   kind = _TRANSFORMERS["wan" if own else "diffusers"]
   model = _load(kind, folder, computed, place, seed)
   assert isinstance(model, transformer.Transformer)
+  if in_channels and in_channels > model.config.in_channels:
+    _widen(model, in_channels, place)
   return model
 
 
@@ -98,9 +105,17 @@ def load_autoencoder(
   folder: pathlib.Path,
   computed: config_lib.Computation | None = None,
   place: Place | None = None,
-) -> autoencoder.Autoencoder:
-  """Loads the video autoencoder; see `load_transformer`."""
-  residual = bool(_config(folder).get("is_residual"))
+) -> autoencoder.Autoencoder | pixels.Pixels:
+  """Loads the video autoencoder, or what is in its place.
+
+  See `load_transformer`.
+  """
+  fields = _config(folder)
+  if fields.get("_class_name") == pixels.KIND:
+    return pixels.Pixels(
+      pixels.PixelsConfig.read(fields, str(folder / _CONFIG))
+    )
+  residual = bool(fields.get("is_residual"))
   model = _load(_autoencoder(residual), folder, computed, place, 0)
   assert isinstance(model, autoencoder.Autoencoder)
   return model
@@ -191,7 +206,10 @@ def save_transformer(
   """
   kind = _TRANSFORMERS[layout]
   folder.mkdir(parents=True, exist_ok=True)
-  fields = _config(like) if like else _fields(model.config, layout)
+  fields = _fields(model.config, layout)
+  if like:
+    channels = "in_channels" if layout == "diffusers" else "in_dim"
+    fields = {**_config(like), channels: model.config.in_channels}
   with atomic_path(folder / _CONFIG) as temporary:
     temporary.write_text(f"{json.dumps(fields, indent=2)}\n", encoding="utf-8")
   flat = dict(_parameters(model))
@@ -436,6 +454,28 @@ def _added(
   return found
 
 
+def _widen(
+  model: transformer.Transformer, in_channels: int, place: Place | None
+) -> None:
+  """Gives the patches further channels, to which they are blind."""
+  layer = model.patch_embedding
+  more = in_channels - model.config.in_channels
+  *places, _, width = layer.kernel.shape
+  shape = (*places, in_channels, width)
+  where = layer.kernel.get_value().sharding
+  if place:
+    where = place("patch_embedding/kernel", shape)
+
+  @functools.partial(jax.jit, out_shardings=where)
+  def padded(kernel: jax.Array) -> jax.Array:
+    none = ((0, 0),) * len(places)
+    return jnp.pad(kernel, (*none, (0, more), (0, 0)))
+
+  layer.kernel.set_value(padded(layer.kernel.get_value()))
+  layer.in_features = in_channels
+  model.config = dataclasses.replace(model.config, in_channels=in_channels)
+
+
 def _merged(path: str, flat: Mapping[str, jax.Array]) -> jax.Array:
   """A matrix with the low-rank matrices beside it multiplied in."""
   value = flat[path]
@@ -447,18 +487,18 @@ def _merged(path: str, flat: Mapping[str, jax.Array]) -> jax.Array:
 
 
 def _is_added(path: str) -> bool:
-  return bool(_ADDED & set(path.split("/")))
+  return bool(layers.ADDED & set(path.split("/")))
 
 
 def _parameters(model: nnx.Module) -> Iterator[tuple[str, Any]]:
   """Paths and values, or shapes, of the parameters."""
-  flat = nnx.to_flat_state(nnx.state(model, nnx.Param))
+  flat = nnx.to_flat_state(nnx.state(model, _KINDS))
   for path, variable in flat:
     yield "/".join(map(str, path)), variable.get_value()
 
 
 def _fill(model: nnx.Module, values: Mapping[str, jax.Array]) -> None:
-  state = nnx.state(model, nnx.Param)
+  state = nnx.state(model, _KINDS)
   for path, variable in nnx.to_flat_state(state):
     variable.set_value(values["/".join(map(str, path))])
   nnx.update(model, state)

@@ -19,34 +19,56 @@ from flax import nnx
 
 from speedflow import wording
 from speedflow.errors import SpeedflowError
-from speedflow.generate.wan import words
+from speedflow.generate.wan import encoders
 from speedflow.models.wan import (
   autoencoder,
   config,
-  image_encoder,
   layout,
   sampler,
   transformer,
 )
+from speedflow.output.atomic import atomic_path
 from speedflow.weights import room_for
 from speedflow.weights import wan as weights
 
 SLOWEST, FASTEST = 0.01, 8.0
 """Speeds that may be asked for."""
 
-USUAL_FRAMES = 81
-"""Frames of a clip, as Wan was trained."""
-
 STEPS = 50
 """Of the sampler, as Wan is published."""
 
+PARTS = (
+  "transformer",
+  "vae",
+  "text_encoder",
+  "tokenizer",
+  "image_encoder",
+  "scheduler",
+)
+"""Folders of a pipeline; the last two are not in all."""
+
 _INDEX = "model_index.json"
-# Pixels of a picture, as Wan was trained at 480p, and their aspects.
-_PIXELS = 480 * 832
+# The field of the index in which speedflow writes what it trained for.
+_TRAINED = "_speedflow"
 _LONGEST_ASPECT = 3.0
 _Flow = Callable[[jax.Array, float, int, jax.Array | None], jax.Array]
-# Wan's shift of times at 480p; 5 at 720p.
-_SHIFT = 3.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Trained:
+  """What a transformer was trained for; Wan at 480p, where nobody says.
+
+  Attributes:
+    height: pixels.
+    width: pixels.
+    frames: of a clip.
+    shift: of the sampler's times; Wan's is 3 at 480p, and 5 at 720p.
+  """
+
+  height: int = 480
+  width: int = 832
+  frames: int = 81
+  shift: float = 3.0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -57,7 +79,8 @@ class Wish:
     text: what happens in it.
     against: what should not.
     log2_speeds: a clip for each, which begins in the same noise: of each frame,
-      float [frames]; None: no speed is asked for.
+      if 30 of them play in a second, float [frames]; None: no speed is asked
+      for.
     frames: 1 more than a multiple of 4.
     seed: the same gives the same clip.
     steps: of the sampler.
@@ -69,7 +92,7 @@ class Wish:
   text: str
   against: str = ""
   log2_speeds: Sequence[np.ndarray | None] = (None,)
-  frames: int = USUAL_FRAMES
+  frames: int = Trained.frames
   seed: int = 0
   steps: int = STEPS
   method: sampler.Method = "unipc"
@@ -78,7 +101,11 @@ class Wish:
 
 
 class WanGenerator:
-  """Wan, from a folder."""
+  """Wan, from a folder.
+
+  Attributes:
+    trained: what it was trained for.
+  """
 
   def __init__(
     self, folder: pathlib.Path, computed: config.Computation | None = None
@@ -99,8 +126,8 @@ class WanGenerator:
         dtype = jnp.float32
       computed = config.Computation(dtype=dtype, param_dtype=dtype)
     self._folder = folder
-    _require_index(folder)
-    for part in ("transformer", "vae", "text_encoder", "tokenizer"):
+    self.trained = _read_index(folder)
+    for part in PARTS[:4]:
       if not (folder / part).is_dir():
         raise SpeedflowError(
           f"{folder}: no folder {part} in it; wanted a pipeline of Wan as"
@@ -117,7 +144,7 @@ class WanGenerator:
     )
     self._sizes = sizes
     self._transformer: transformer.Transformer | None = None
-    self._autoencoder: autoencoder.Autoencoder | None = None
+    self._encoders = encoders.Encoders(folder, self._computed)
 
   @property
   def knows_speed(self) -> bool:
@@ -144,20 +171,22 @@ class WanGenerator:
       SpeedflowError: a wish that cannot be.
     """
     self._check(image, wish)
-    encoder = self._loaded_autoencoder()
-    text = self._texts([wish.text, wish.against])
-    told = self._image(image)
+    encoder = self._encoders.autoencoder
+    text = self._encoders.texts([wish.text, wish.against])
+    told = None
+    if self._sizes.image_dim is not None:
+      told = self._encoders.image(image)[None]
     video = np.zeros((1, wish.frames, *image.shape), np.float32)
     video[0, 0] = image / 127.5 - 1
     known = jnp.arange(wish.frames)[None] == 0
     beside = nnx.jit(layout.condition)(encoder, jnp.asarray(video), known)
     on_progress(0.05)
     flow = self._flow(beside, text, told)
-    decode = nnx.jit(autoencoder.Autoencoder.decode)
+    decode = nnx.jit(lambda encoder, latents: encoder.decode(latents))
     noise = jax.random.normal(
       jax.random.key(wish.seed), (*beside.shape[:-1], encoder.config.z_dim)
     )
-    plan = sampler.steps(wish.steps, _SHIFT, wish.method)
+    plan = sampler.steps(wish.steps, self.trained.shift, wish.method)
     steps = len(plan) * len(wish.log2_speeds)
     clips: list[np.ndarray] = []
     for log2_speed in wish.log2_speeds:
@@ -192,14 +221,15 @@ class WanGenerator:
         f"{_LONGEST_ASPECT:g} times as long as high, or as high as long"
       )
     side = self._token
-    scale = math.sqrt(_PIXELS / (height * width))
+    pixels = self.trained.height * self.trained.width
+    scale = math.sqrt(pixels / (height * width))
     size = [max(1, round(n * scale / side)) * side for n in (height, width)]
     return cv2.resize(image, size[::-1], interpolation=cv2.INTER_AREA)
 
   @property
   def _token(self) -> int:
     """Pixels along a side of a token."""
-    sizes = self._loaded_autoencoder().config
+    sizes = self._encoders.autoencoder.config
     return sizes.scale_factor_spatial * self._sizes.patch_size[1]
 
   def _check(self, image: np.ndarray, wish: Wish) -> None:
@@ -210,7 +240,7 @@ class WanGenerator:
     if wish.frames < 1 or wish.frames % autoencoder.CHUNK != 1:
       raise SpeedflowError(
         f"--frames is {wish.frames}; Wan makes 1 more than a multiple of "
-        f"{autoencoder.CHUNK}, such as {USUAL_FRAMES}"
+        f"{autoencoder.CHUNK}, such as {self.trained.frames}"
       )
     if any(size % self._token for size in image.shape[:2]):
       raise SpeedflowError(
@@ -253,34 +283,6 @@ class WanGenerator:
 
     return of_text
 
-  def _loaded_autoencoder(self) -> autoencoder.Autoencoder:
-    if self._autoencoder is None:
-      exact = config.Computation(dtype=jnp.float32, param_dtype=jnp.float32)
-      self._autoencoder = weights.load_autoencoder(self._folder / "vae", exact)
-    return self._autoencoder
-
-  def _texts(self, texts: list[str]) -> jax.Array:
-    """Encodes texts; the encoder is let go afterwards, for it is large."""
-    numbers, present = words.Tokenizer(self._folder / "tokenizer")(texts)
-    encoder = weights.load_text_encoder(
-      self._folder / "text_encoder", self._computed
-    )
-    return nnx.jit(lambda network, *given: network(*given))(
-      encoder, jnp.asarray(numbers), jnp.asarray(present)
-    )
-
-  def _image(self, image: np.ndarray) -> jax.Array | None:
-    """Encodes the first frame, where the transformer is told one."""
-    if self._sizes.image_dim is None:
-      return None
-    encoder = weights.load_image_encoder(
-      self._folder / "image_encoder", self._computed
-    )
-    given = _for_clip(image, encoder.config.image_size)
-    return nnx.jit(lambda network, given: network(given))(
-      encoder, jnp.asarray(given, self._computed.dtype)[None]
-    )
-
 
 def _guided(
   flow: _Flow, log2_speed: np.ndarray | None, wish: Wish
@@ -317,27 +319,32 @@ def of_latents(values: np.ndarray) -> np.ndarray:
   return np.concatenate([values[:1], rest])
 
 
-def _for_clip(image: np.ndarray, side: int) -> np.ndarray:
-  """A picture as the image encoder wants it: its middle, float [s, s, 3]."""
-  height, width = image.shape[:2]
-  scale = side / min(height, width)
-  size = max(side, round(width * scale)), max(side, round(height * scale))
-  small = cv2.resize(image, size, interpolation=cv2.INTER_CUBIC)
-  top, left = (small.shape[0] - side) // 2, (small.shape[1] - side) // 2
-  middle = small[top : top + side, left : left + side] / np.float32(255)
-  return (middle - image_encoder.MEAN) / image_encoder.DEVIATION
-
-
 def is_folder(name: str | pathlib.Path) -> bool:
   """Whether weights are those of Wan: a folder."""
   return pathlib.Path(name).is_dir()
 
 
-def _require_index(folder: pathlib.Path) -> None:
+def write_index(folder: pathlib.Path, trained: Trained) -> None:
+  """Writes the index of a pipeline whose transformer speedflow trained.
+
+  Args:
+    folder: of the pipeline.
+    trained: what for.
+  """
+  said = {
+    "_class_name": "WanImageToVideoPipeline",
+    _TRAINED: dataclasses.asdict(trained),
+  }
+  with atomic_path(folder / _INDEX) as temporary:
+    temporary.write_text(f"{json.dumps(said, indent=2)}\n", encoding="utf-8")
+
+
+def _read_index(folder: pathlib.Path) -> Trained:
   path = folder / _INDEX
   try:
     said = json.loads(path.read_text(encoding="utf-8"))
     kind = said["_class_name"]
+    trained = Trained(**said.get(_TRAINED, {}))
   except (OSError, ValueError, KeyError, TypeError) as error:
     raise SpeedflowError(
       f"{path}: not the index of a pipeline ({wording.one_line(error)}); wanted"
@@ -353,3 +360,4 @@ def _require_index(folder: pathlib.Path) -> None:
       f"{path}: a pipeline of Wan2.2, whose transformer loads, but which is not"
       " sampled yet; take Wan2.1's image-to-video"
     )
+  return trained

@@ -29,6 +29,8 @@ class Computation:
       matrix products), or "full".
     lora_rank: of the low-rank matrices beside `lora_targets`; 0: none.
     lora_targets: names of projections that get them, such as "to_q".
+    trained: "all" of the parameters, or only what is "added" to Wan: the
+      low-rank matrices and the speed; see `layers.Frozen`.
     speed: how the transformer is told the speed; see `conditioning`.
     speed_buckets: number of log-spaced speeds, where they are buckets.
     speed_low: log2 speed of the slowest bucket.
@@ -41,6 +43,7 @@ class Computation:
   remat: Literal["none", "dots", "full"] = "none"
   lora_rank: int = 0
   lora_targets: tuple[str, ...] = ("to_q", "to_k", "to_v", "to_out")
+  trained: Literal["all", "added"] = "all"
   speed: Speed = "none"
   speed_buckets: int = 8
   speed_low: float = -4.0

@@ -10,6 +10,24 @@ from flax import nnx
 from speedflow.models.wan.config import Computation
 
 
+class Frozen(nnx.Variable):
+  """A parameter that is not trained: it has no gradient and no moments."""
+
+
+ADDED = frozenset({"speed", "lora"})
+"""Parts of the paths of what Wan does not have."""
+
+
+def freeze(model: nnx.Module) -> None:
+  """Makes everything `Frozen` but what is added to Wan."""
+  for path, module in nnx.iter_modules(model):
+    if ADDED & set(map(str, path)):
+      continue
+    for name, value in list(vars(module).items()):
+      if isinstance(value, nnx.Param):
+        setattr(module, name, Frozen(value.get_value()))
+
+
 def linear(
   config: Computation,
   inside: int,
@@ -36,7 +54,8 @@ def linear(
   kind: Callable[..., nnx.Linear] = nnx.Linear
   given: dict[str, Any] = {}
   if config.lora_rank and name in config.lora_targets:
-    kind, given = nnx.LoRALinear, {"lora_rank": config.lora_rank}
+    kind = nnx.LoRALinear
+    given = {"lora_rank": config.lora_rank, "lora_dtype": config.dtype}
   return kind(
     inside,
     outside,

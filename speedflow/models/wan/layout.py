@@ -29,11 +29,24 @@ def places(frames: int, every: int) -> np.ndarray:
   return np.arange(frames) % every == 0
 
 
+def certainty(exposure: float) -> float:
+  """How far a frame is known.
+
+  Args:
+    exposure: open-shutter time / interval of the known frames, 0..1.
+
+  Returns:
+    1 for a sharp frame, as in Wan; 0.5 for one whose shutter was always open.
+  """
+  return 1 - exposure / 2
+
+
 def mask(known: jax.Array) -> jax.Array:
   """The mask of known frames, as the transformer is given it.
 
   Args:
-    known: bool [b, t]; t is 1 more than a multiple of 4.
+    known: bool or float [b, t], 0 where nothing is known; t is 1 more than a
+      multiple of 4. Wan itself knows 0 and 1; see `certainty`.
 
   Returns:
     float32 [b, 1 + (t - 1) / 4, 4]: the first latent frame holds one frame,
@@ -52,12 +65,12 @@ def condition(
   Args:
     autoencoder: Wan's.
     video: float [b, t, h, w, 3], -1 to 1; what is not known does not matter.
-    known: bool [b, t].
+    known: as in `mask`.
 
   Returns:
     float [b, t', h', w', 4 + z_dim], latents of `autoencoder.encode`.
   """
-  shown = jnp.where(known[..., None, None, None], video, 0)
+  shown = jnp.where(known[..., None, None, None] > 0, video, 0)
   latents = autoencoder.encode(shown)
   masks = mask(known).astype(latents.dtype)[:, :, None, None]
   masks = jnp.broadcast_to(masks, (*latents.shape[:-1], MASKS))

@@ -265,6 +265,8 @@ class Transformer(nnx.Module):
       width, config.out_channels * math.prod(config.patch_size), rngs
     )
     self.scale_shift_table = nnx.Param(_table(rngs, 2, width))
+    if computed.trained == "added":
+      layers.freeze(self)
 
   def __call__(
     self,

@@ -42,12 +42,6 @@ def picture(tmp_path):
   return path
 
 
-@pytest.fixture(autouse=True)
-def small(monkeypatch):
-  """Pictures of few pixels."""
-  monkeypatch.setattr(pipeline, "_PIXELS", 32 * 48)
-
-
 def _generate(folder, picture, out, *more):
   return cli.main(
     [

@@ -1,0 +1,249 @@
+"""Wan, as the training loop sees it."""
+
+import dataclasses
+import os
+import pathlib
+from collections.abc import Callable
+from typing import Any
+
+import grain
+import jax
+import jax.numpy as jnp
+import ml_collections
+import numpy as np
+from flax import nnx
+from jax.sharding import NamedSharding, PartitionSpec
+
+from experiments.wan import dataset as dataset_lib
+from speedflow.errors import SpeedflowError
+from speedflow.generate.wan import pipeline
+from speedflow.models.wan import config as config_lib
+from speedflow.models.wan import layout, transformer
+from speedflow.weights import wan as weights
+
+# Times of the flow, 0 (clean) to 1, at which the loss is measured.
+_MEASURED = (0.2, 0.5, 0.8, 0.95)
+
+
+class Experiment:
+  """Wan, conditioned on speed and known frames, by rectified flow.
+
+  The loss is the squared error of the velocity from latents to noise (arXiv
+  2209.03003), at times that Wan's shift moves towards the noise.
+  """
+
+  stays_sharded = True
+
+  def __init__(self, config: ml_collections.ConfigDict):
+    """Reads the configuration; nothing is opened before it is asked for."""
+    self._config = config
+    sizes = {
+      name: tuple(value) if isinstance(value, list | tuple) else value
+      for name, value in config.model.items()
+    }
+    self._net = config_lib.TransformerConfig(**sizes)
+    adapter = config.adapter
+    dtype = jnp.dtype(config.compute_dtype)
+    frozen = bool(adapter.rank) and not adapter.train_all
+    self._computed = config_lib.Computation(
+      dtype=dtype,
+      # What is trained is float32; what is not takes less.
+      param_dtype=dtype if frozen else jnp.float32,
+      remat=config.remat,
+      lora_rank=adapter.rank,
+      lora_targets=tuple(adapter.targets),
+      trained="added" if frozen else "all",
+      **config.speed,
+    )
+    self._sizes = dataset_lib.Sizes.of(config)
+
+  def init_model(self, rngs: nnx.Rngs) -> transformer.Transformer:
+    """Builds the network."""
+    return transformer.Transformer(self._net, rngs, self._computed)
+
+  def load_model(self, place: weights.Place) -> transformer.Transformer | None:
+    """Builds it with the weights of `config.start_from`.
+
+    Raises:
+      SpeedflowError: they are of another network.
+    """
+    if not self._config.start_from:
+      return None
+    folder = pathlib.Path(self._config.start_from) / "transformer"
+    found = dataclasses.replace(
+      weights.transformer_config(folder), in_channels=self._net.in_channels
+    )
+    for field in dataclasses.fields(found):
+      wanted = getattr(self._net, field.name)
+      if getattr(found, field.name) != wanted:
+        raise SpeedflowError(
+          f"{folder}: {field.name} is {getattr(found, field.name)}, where "
+          f"config.model has {wanted}; take the variant of these weights"
+        )
+    return weights.load_transformer(
+      folder,
+      self._computed,
+      place,
+      self._config.seed,
+      in_channels=self._net.in_channels,
+    )
+
+  def loss(
+    self,
+    model: transformer.Transformer,
+    batch: dict[str, jax.Array],
+    rng: jax.Array,
+  ) -> tuple[jax.Array, dict[str, jax.Array]]:
+    """The mean loss over clips; see the class."""
+    keys = jax.random.split(rng)
+    uniform = jax.random.uniform(keys[0], (len(batch["latents"]),))
+    shift = self._config.loss.shift
+    time = shift * uniform / (1 + (shift - 1) * uniform)
+    noise = jax.random.normal(keys[1], batch["latents"].shape)
+    return velocity_error(model, batch, noise, time).mean(), {}
+
+  def dataset(
+    self, split: str, *, seed: int, process_index: int, process_count: int
+  ) -> grain.IterDataset:
+    """An endless stream of batches of clips."""
+    if split != "train":
+      raise ValueError(f"split {split!r} is not trained on")
+    return dataset_lib.training_batches(
+      self._config,
+      seed=seed,
+      process_index=process_index,
+      process_count=process_count,
+    )
+
+  def batch_spec(self) -> dict[str, jax.ShapeDtypeStruct]:
+    """Shape and dtype of each array of the global batch."""
+    rows, sizes = self._config.batch_size, self._sizes
+    times = sizes.latents[0]
+    beside = (*sizes.latents[:3], layout.MASKS + sizes.latents[3])
+    spec = {
+      "latents": ((rows, *sizes.latents), jnp.float16),
+      "beside": ((rows, *beside), jnp.float16),
+      "words": ((rows, *sizes.words), jnp.float16),
+      "log2_speed": ((rows, times), jnp.float32),
+      "has_speed": ((rows,), jnp.bool_),
+    }
+    if sizes.image[0]:
+      spec["image"] = ((rows, *sizes.image), jnp.float16)
+    return {
+      name: jax.ShapeDtypeStruct(*shaped) for name, shaped in spec.items()
+    }
+
+  def evaluate(
+    self, model: transformer.Transformer, log: Callable[[str], None]
+  ) -> dict[str, float]:
+    """The loss on held-out clips, and what the speed is worth to it.
+
+    Returns:
+      loss: at fixed noise and times; speed_loss_ratio: with the speed told /
+      not told.
+    """
+    config = self._config
+    batch = dataset_lib.held_out(config, config.eval_split, config.eval.clips)
+    placed = _beside(model, batch)
+    rows = config.eval.rows
+    told = _measured(model, placed, rows)
+    placed["has_speed"] = jnp.zeros_like(placed["has_speed"])
+    untold = _measured(model, placed, rows)
+    metrics = {"loss": told, "speed_loss_ratio": told / untold}
+    log(", ".join(f"{name} {value:.4f}" for name, value in metrics.items()))
+    return metrics
+
+  def export(self, model: transformer.Transformer, path: pathlib.Path) -> None:
+    """Writes a pipeline for `speedflow generate --weights`.
+
+    The transformer is written; what has not been trained is linked to where it
+    was, so that a copy for others is made by `cp -rL`.
+    """
+    base = pathlib.Path(self._config.pipeline)
+    weights.save_transformer(
+      path / "transformer",
+      model,
+      like=base / "transformer" if self._config.start_from else None,
+    )
+    for part in pipeline.PARTS:
+      if part != "transformer" and (base / part).is_dir():
+        link = path / part
+        if not link.exists():
+          link.symlink_to(os.path.relpath((base / part).resolve(), path))
+    data = self._config.data
+    pipeline.write_index(
+      path,
+      pipeline.Trained(
+        data.height, data.width, data.frames, self._config.loss.shift
+      ),
+    )
+
+  def data_fingerprint(self) -> str:
+    """A digest of the training records."""
+    return dataset_lib.source(self._config.data, "train").fingerprint()
+
+
+def velocity_error(
+  model: transformer.Transformer,
+  batch: dict[str, jax.Array],
+  noise: jax.Array,
+  time: jax.Array,
+) -> jax.Array:
+  """The squared error of the velocity, float32 [b].
+
+  Args:
+    model: Wan.
+    batch: of clips.
+    noise: float32, like the latents.
+    time: of the flow, 0 (clean) to 1, float [b].
+  """
+  latents = batch["latents"].astype(jnp.float32)
+  part = time[:, None, None, None, None]
+  noisy = (1 - part) * latents + part * noise
+  given = jnp.concatenate([noisy, batch["beside"].astype(jnp.float32)], -1)
+  found = model(
+    given,
+    1000 * time,
+    batch["words"],
+    batch.get("image"),
+    batch["log2_speed"],
+    batch["has_speed"],
+  )
+  error = found.astype(jnp.float32) - (noise - latents)
+  return jnp.square(error).mean((1, 2, 3, 4))
+
+
+@nnx.jit
+def _errors(
+  model: transformer.Transformer,
+  batch: dict[str, jax.Array],
+  noise: jax.Array,
+  time: jax.Array,
+) -> jax.Array:
+  return velocity_error(model, batch, noise, time).mean()
+
+
+def _measured(
+  model: transformer.Transformer, batch: dict[str, Any], rows: int
+) -> float:
+  """The loss at fixed noise, averaged over fixed times."""
+  found = []
+  total = len(batch["latents"])
+  for first in range(0, total - total % rows or rows, rows):
+    part = {name: x[first : first + rows] for name, x in batch.items()}
+    noise = jax.random.normal(jax.random.key(first), part["latents"].shape)
+    for time in _MEASURED:
+      times = jnp.full(len(part["latents"]), time)
+      found.append(_errors(model, part, noise, times))
+  return float(np.mean(jax.device_get(found)))
+
+
+def _beside(
+  model: nnx.Module, batch: dict[str, np.ndarray]
+) -> dict[str, jax.Array]:
+  """The batch, whole on each of the devices that the model is spread over."""
+  leaf = jax.tree.leaves(nnx.state(model))[0]
+  where = leaf.sharding
+  if isinstance(where, NamedSharding):
+    where = NamedSharding(where.mesh, PartitionSpec())
+  return {name: jax.device_put(x, where) for name, x in batch.items()}

@@ -1,0 +1,244 @@
+"""Wan trains: from nothing, from weights, and by low-rank matrices."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+from PIL import Image
+
+from experiments.wan import dataset, stand_in
+from experiments.wan import experiment as experiment_lib
+from speedflow import cli
+from speedflow.data.records import RecordWriter, shard_path
+from speedflow.errors import SpeedflowError
+from speedflow.generate.wan import latents
+from speedflow.models.wan import layers
+from speedflow.training import config as config_lib
+from speedflow.training import loop, sharding
+from speedflow.training.step import TrainProgram
+from speedflow.weights import wan as weights
+
+_SHAPE = (3, 4, 4, 4)
+
+
+@pytest.fixture(scope="module")
+def pipeline(tmp_path_factory):
+  folder = tmp_path_factory.mktemp("wan")
+  stand_in.write(folder)
+  return folder
+
+
+@pytest.fixture(scope="module")
+def records(tmp_path_factory):
+  """Records of latents as the smoke variant wants them, of noise."""
+  folder = tmp_path_factory.mktemp("latents")
+  rng = np.random.default_rng(0)
+  for split, count in (("train", 6), ("val", 2)):
+    with RecordWriter(
+      shard_path(folder, "toy", split, 0, 1, "tfrecord")
+    ) as writer:
+      for number in range(count):
+        writer.write(
+          latents.LatentRecord(
+            id=f"{split}{number}",
+            source="",
+            split=split,
+            task="first",
+            text="a ball falls",
+            latents=rng.normal(size=_SHAPE),
+            beside=rng.normal(size=_SHAPE),
+            known=np.eye(1, 9, dtype=np.float32)[0],
+            log2_step=rng.normal(size=9),
+            words=rng.normal(size=(3, 16)),
+            image=rng.normal(size=(5, 16)),
+          ).encode()
+        )
+  np_arrays = {
+    "beside": rng.normal(size=_SHAPE).astype(np.float16),
+    "words": rng.normal(size=(1, 16)).astype(np.float16),
+    "image": np.zeros((5, 16), np.float16),
+  }
+  from safetensors.numpy import save_file
+
+  save_file(np_arrays, folder / latents.NOTHING)
+  return folder
+
+
+@pytest.fixture
+def configured(records, pipeline):
+  """Gives the smoke variant with some fields changed."""
+
+  def make(*more):
+    return config_lib.load_config(
+      "configs/wan.py:smoke",
+      [
+        f"--config.data.records={records}",
+        f"--config.pipeline={pipeline}",
+        "--config.compilation_cache=",
+        *more,
+      ],
+    )
+
+  return make
+
+
+def _arrays(model, kind):
+  flat = nnx.to_flat_state(nnx.state(model, kind))
+  return {"/".join(map(str, path)): np.asarray(v[...]) for path, v in flat}
+
+
+def test_a_clip_becomes_an_example(records, configured):
+  config = configured()
+  sizes = dataset.Sizes.of(config)
+  record = dataset.source(config.data, "train")[0]
+  nothing = latents.load_nothing(records)
+  sampler = functools.partial(dataset.ClipSampler, sizes, nothing)
+  whole = sampler()(record, np.random.default_rng(0))
+  assert whole["beside"].shape == (3, 4, 4, 8)
+  # The first frame is known, which stands for four.
+  assert whole["beside"][..., :4].all((1, 2)).tolist() == [
+    [True] * 4,
+    [False] * 4,
+    [False] * 4,
+  ]
+  assert whole["words"].shape == (8, 16)
+  assert not whole["words"][3:].any()
+  assert whole["has_speed"]
+  bare = sampler(drop_text=1.0, drop_known=1.0, drop_speed=1.0)(
+    record, np.random.default_rng(0)
+  )
+  np.testing.assert_array_equal(bare["beside"][..., 4:], nothing["beside"])
+  assert not bare["beside"][..., :4].any()
+  np.testing.assert_array_equal(bare["words"][:1], nothing["words"])
+  assert not bare["image"].any()
+  assert not bare["has_speed"]
+  np.testing.assert_array_equal(bare["latents"], whole["latents"])
+
+
+def test_latents_of_another_size_are_refused(records, configured):
+  config = configured("--config.data.frames=17")
+  record = dataset.source(config.data, "train")[0]
+  sampler = dataset.ClipSampler(dataset.Sizes.of(config), {})
+  with pytest.raises(
+    SpeedflowError, match=r"train0: latents of \(3, 4, 4, 4\)"
+  ):
+    sampler(record, np.random.default_rng(0))
+
+
+def test_the_velocity_that_is_right_costs_nothing():
+  latents_ = jnp.ones((2, 1, 2, 2, 3))
+  noise = jnp.full_like(latents_, 3.0)
+
+  def knows(given, time, words, image, speed, has_speed):
+    assert given.shape[-1] == 7
+    # Noise and latents can be told apart by their mix.
+    np.testing.assert_allclose(time, [250.0, 500.0])
+    np.testing.assert_allclose(given[0, ..., :3], 1.5)
+    return jnp.full(latents_.shape, 2.0)
+
+  batch = {
+    "latents": latents_,
+    "beside": jnp.zeros((2, 1, 2, 2, 4)),
+    "words": None,
+    "log2_speed": None,
+    "has_speed": None,
+  }
+  error = experiment_lib.velocity_error(
+    knows, batch, noise, jnp.array([0.25, 0.5])
+  )
+  np.testing.assert_allclose(error, 0.0)
+
+
+def test_training_goes_on_from_weights(configured, pipeline, tmp_path):
+  config = configured(f"--config.start_from={pipeline}")
+  experiment = experiment_lib.Experiment(config)
+  program = TrainProgram(experiment, config, sharding.make_mesh(config))
+  state = program.init()
+  known = _arrays(weights.load_transformer(pipeline / "transformer"), nnx.Param)
+  started = jax.tree_util.tree_leaves_with_path(state.params)
+  found = {sharding.path_name(path): value for path, value in started}
+  for name, value in known.items():
+    np.testing.assert_array_equal(found[name], value, err_msg=name)
+  other = configured(
+    f"--config.start_from={pipeline}", "--config.model.num_layers=3"
+  )
+  with pytest.raises(SpeedflowError, match="num_layers is 2, where"):
+    experiment_lib.Experiment(other).load_model(lambda path, shape: None)
+
+
+def test_one_that_starts_from_text_learns_to_be_shown_frames(
+  configured, tmp_path
+):
+  sizes = {
+    **stand_in.TINY,
+    "transformer": {
+      **stand_in.TINY["transformer"],
+      "in_channels": 4,
+      "image_dim": None,
+      "added_kv_proj_dim": None,
+    },
+  }
+  stand_in.write(tmp_path / "text", sizes)
+  folder = tmp_path / "text" / "transformer"
+  narrow = weights.load_transformer(folder)
+  wide = weights.load_transformer(folder, in_channels=12)
+  rng = np.random.default_rng(0)
+  given = rng.normal(size=(1, 3, 4, 4, 12)).astype(np.float32)
+  more = jnp.array([500.0]), rng.normal(size=(1, 5, 16)).astype(np.float32)
+  np.testing.assert_allclose(
+    narrow(given[..., :4], *more), wide(given, *more), atol=1e-6
+  )
+  weights.save_transformer(tmp_path / "saved", wide, like=folder)
+  again = weights.load_transformer(tmp_path / "saved")
+  assert again.config.in_channels == 12
+
+
+def test_low_rank_matrices_alone_are_trained_and_exported(
+  configured, pipeline, tmp_path
+):
+  config = configured(
+    f"--config.start_from={pipeline}",
+    "--config.adapter.rank=2",
+    "--config.num_steps=3",
+    "--config.optimizer.learning_rate=0.05",
+    "--config.optimizer.warmup_steps=0",
+  )
+  experiment = experiment_lib.Experiment(config)
+  program = TrainProgram(experiment, config, sharding.make_mesh(config))
+  names = {
+    sharding.path_name(path)
+    for path, _ in jax.tree_util.tree_leaves_with_path(
+      program.abstract_state.params
+    )
+  }
+  assert names
+  assert all(layers.ADDED & set(name.split("/")) for name in names)
+  loop.train(config, tmp_path / "run")
+  out = tmp_path / "made"
+  loop.evaluate(config, tmp_path / "run", "val", export=out)
+  before = _arrays(
+    weights.load_transformer(pipeline / "transformer"), nnx.Param
+  )
+  after = _arrays(weights.load_transformer(out / "transformer"), nnx.Param)
+  changed = {
+    name for name in before if not np.array_equal(before[name], after[name])
+  }
+  assert changed
+  assert all(
+    any(target in name for target in config.adapter.targets) for name in changed
+  )
+  picture = tmp_path / "picture.png"
+  Image.fromarray(np.zeros((30, 40, 3), np.uint8)).save(picture)
+  assert (
+    cli.main(
+      [
+        *("generate", "--image", str(picture), "--weights", str(out)),
+        *("--text", "a ball falls", "--steps", "2", "--speed", "0.5"),
+        str(tmp_path / "clip.mp4"),
+      ]
+    )
+    == 0
+  )
