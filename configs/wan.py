@@ -44,7 +44,7 @@ _CLIPS = {
 # Clips in a batch, steps, learning rate.
 _TRAINING = {
   "smoke": (4, 2, 1e-3),
-  "tiny": (16, 2_000, 1e-3),
+  "tiny": (8, 3_000, 1e-3),
   "1.3b": (16, 10_000, 2e-5),
   "5b": (64, 10_000, 1e-5),
   "14b": (64, 10_000, 1e-5),

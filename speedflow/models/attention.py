@@ -14,10 +14,11 @@ import jax.numpy as jnp
 Implementation = Literal["", "einsum", "xla", "cudnn", "chunks"]
 """Of attention; "" chooses by the device that programs are made for."""
 
-# Queries that see all keys at a time, where sequences are long; and products
-# of both lengths from which on they are.
-_CHUNK = 1024
+# Products of both lengths from which on sequences are long; then so many
+# products of queries and keys of a clip are held at a time, by whole tiles.
 _LONG = 8192**2
+_HELD = 2**28
+_TILE = 128
 
 
 def rotary_angles(
@@ -136,12 +137,13 @@ def attention(
 
 def _in_chunks(query: jax.Array, key: jax.Array, value: jax.Array) -> jax.Array:
   """Attention of a chunk of queries after the other."""
-  length = query.shape[-3]
-  chunks = -(-length // _CHUNK)
+  length, heads = query.shape[-3:-1]
+  size = max(_HELD // (heads * key.shape[-3]) // _TILE, 1) * _TILE
+  chunks = -(-length // size)
   none = [(0, 0)] * query.ndim
-  none[-3] = (0, chunks * _CHUNK - length)
+  none[-3] = (0, chunks * size - length)
   padded = jnp.pad(query, none)
-  padded = padded.reshape(*query.shape[:-3], chunks, _CHUNK, *query.shape[-2:])
+  padded = padded.reshape(*query.shape[:-3], chunks, size, *query.shape[-2:])
 
   @jax.checkpoint
   def one(chunk: jax.Array) -> jax.Array:
@@ -149,5 +151,5 @@ def _in_chunks(query: jax.Array, key: jax.Array, value: jax.Array) -> jax.Array:
 
   mixed = jax.lax.map(one, jnp.moveaxis(padded, -4, 0))
   mixed = jnp.moveaxis(mixed, 0, -4)
-  mixed = mixed.reshape(*query.shape[:-3], chunks * _CHUNK, *value.shape[-2:])
+  mixed = mixed.reshape(*query.shape[:-3], chunks * size, *value.shape[-2:])
   return mixed[..., :length, :, :]

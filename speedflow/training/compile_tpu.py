@@ -28,7 +28,9 @@ from speedflow.training import program_cost, sharding
 from speedflow.training.step import TrainProgram
 
 _TARGETS = ("v5e:2x2", "v5e:4x8", "v5e:16x16", "v5p:2x2x2", "v6e:4x4")
+# Of a configuration, what is compiled; and of those that have other names.
 _VARIANTS = ("base", "large")
+_OTHERS = {"wan": ("1.3b", "5b", "14b")}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -171,7 +173,7 @@ def _all_configs() -> list[str]:
   return [
     f"{path}:{variant}"
     for path in sorted(folder.glob("[!_]*.py"))
-    for variant in _VARIANTS
+    for variant in _OTHERS.get(path.stem, _VARIANTS)
   ]
 
 
@@ -213,7 +215,7 @@ def main(argv: Sequence[str] | None = None) -> int:
   parser.add_argument(
     "configs",
     nargs="*",
-    help="FILE.py:ARG; all files in configs/ at :base and :large if none",
+    help="FILE.py:ARG; all files in configs/ at their large sizes if none",
   )
   parser.add_argument(
     "--target", default=",".join(_TARGETS), help="comma-separated slices"

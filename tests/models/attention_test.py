@@ -48,3 +48,28 @@ def test_all_implementations_agree():
   for name in ("", "einsum", "xla"):
     mixed = attention.attention(query, key, value, name)
     np.testing.assert_allclose(mixed, expected, atol=1e-5)
+
+
+def test_long_sequences_are_worked_on_in_chunks(monkeypatch):
+  monkeypatch.setattr(attention, "_TILE", 4)
+  monkeypatch.setattr(attention, "_HELD", 1)
+  monkeypatch.setattr(attention, "_LONG", 100)
+  # 11 queries are not a whole number of chunks.
+  query, key, value = (
+    draw(2, n, 2, 8, seed=s) for s, n in enumerate((11, 10, 10))
+  )
+
+  def summed(implementation, *arrays):
+    mixed = attention.attention(*arrays, implementation)
+    return (mixed * jnp.arange(11)[:, None, None]).sum(), mixed
+
+  found, expected = (
+    jax.value_and_grad(
+      lambda *arrays, name=name: summed(name, *arrays), (0, 1, 2), has_aux=True
+    )(query, key, value)
+    for name in ("", "einsum")
+  )
+  assert "scan" in str(jax.make_jaxpr(attention.attention)(query, key, value))
+  jax.tree.map(
+    lambda a, b: np.testing.assert_allclose(a, b, atol=1e-4), found, expected
+  )

@@ -10,6 +10,7 @@ import json
 import math
 import pathlib
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import cv2
 import jax
@@ -170,19 +171,42 @@ class WanGenerator:
     Raises:
       SpeedflowError: a wish that cannot be.
     """
-    self._check(image, wish)
+    video = np.zeros((max(wish.frames, 1), *image.shape), np.uint8)
+    video[0] = image
+    return self.fill(video, np.arange(wish.frames) == 0, wish, on_progress)
+
+  def fill(
+    self,
+    video: np.ndarray,
+    known: np.ndarray,
+    wish: Wish,
+    on_progress: Callable[[float], None] = lambda done: None,
+  ) -> np.ndarray:
+    """Makes the frames of a clip that are not known.
+
+    Args:
+      video: uint8 [t, h, w, 3]; what is not known does not matter.
+      known: bool or float [t], the first among them; see `layout.mask`.
+      wish: what is to be made.
+      on_progress: called with the share that is done.
+
+    Returns:
+      uint8 [clips, t, h, w, 3]; known frames have gone through the autoencoder,
+      too.
+
+    Raises:
+      SpeedflowError: a wish that cannot be.
+    """
+    self._check(video[0], wish)
     encoder = self._encoders.autoencoder
     text = self._encoders.texts([wish.text, wish.against])
     told = None
     if self._sizes.image_dim is not None:
-      told = self._encoders.image(image)[None]
-    video = np.zeros((1, wish.frames, *image.shape), np.float32)
-    video[0, 0] = image / 127.5 - 1
-    known = jnp.arange(wish.frames)[None] == 0
-    beside = nnx.jit(layout.condition)(encoder, jnp.asarray(video), known)
+      told = self._encoders.image(video[0])[None]
+    signed = jnp.asarray(video[None].astype(np.float32) / 127.5 - 1)
+    beside = _condition(encoder, signed, jnp.asarray(known)[None])
     on_progress(0.05)
     flow = self._flow(beside, text, told)
-    decode = nnx.jit(lambda encoder, latents: encoder.decode(latents))
     noise = jax.random.normal(
       jax.random.key(wish.seed), (*beside.shape[:-1], encoder.config.z_dim)
     )
@@ -199,7 +223,7 @@ class WanGenerator:
         latents.block_until_ready()
         done = len(plan) * len(clips) + number
         on_progress(0.05 + 0.9 * done / steps)
-      pictures = np.asarray((decode(encoder, latents)[0] + 1) * 127.5)
+      pictures = np.asarray((_decode(encoder, latents)[0] + 1) * 127.5)
       clips.append(np.clip(np.round(pictures), 0, 255).astype(np.uint8))
     on_progress(1.0)
     return np.stack(clips)
@@ -271,17 +295,34 @@ class WanGenerator:
       )
     network = self._transformer
 
-    @nnx.jit
-    def flow(network, latents, beside, time, text, told, speeds):
-      given = jnp.concatenate([latents, beside.astype(latents.dtype)], -1)
-      times = jnp.full(len(latents), time)
-      return network(given, times, text, told, speeds).astype(jnp.float32)
-
     def of_text(latents, time, number, speeds):
       chosen = text[number : number + 1]
-      return flow(network, latents, beside, time, chosen, told, speeds)
+      return _velocity(network, latents, beside, time, chosen, told, speeds)
 
     return of_text
+
+
+_condition = nnx.jit(layout.condition)
+
+
+@nnx.jit
+def _decode(encoder: Any, latents: jax.Array) -> jax.Array:
+  return encoder.decode(latents)
+
+
+@nnx.jit
+def _velocity(
+  network: transformer.Transformer,
+  latents: jax.Array,
+  beside: jax.Array,
+  time: float,
+  text: jax.Array,
+  told: jax.Array | None,
+  speeds: jax.Array | None,
+) -> jax.Array:
+  given = jnp.concatenate([latents, beside.astype(latents.dtype)], -1)
+  times = jnp.full(len(latents), time)
+  return network(given, times, text, told, speeds).astype(jnp.float32)
 
 
 def _guided(

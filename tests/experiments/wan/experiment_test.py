@@ -1,6 +1,9 @@
 """Wan trains: from nothing, from weights, and by low-rank matrices."""
 
 import functools
+import os
+import subprocess
+import sys
 
 import jax
 import jax.numpy as jnp
@@ -22,6 +25,34 @@ from speedflow.training.step import TrainProgram
 from speedflow.weights import wan as weights
 
 _SHAPE = (3, 4, 4, 4)
+
+# One step on one device and on eight, from weights; in float32.
+_SHARDED = """
+import sys, jax, numpy as np
+from speedflow.training import config, experiment, sharding, step
+records, pipeline = sys.argv[1:]
+found = []
+for devices, overrides in ((1, []), (8, ["--config.mesh.fsdp=4"])):
+  c = config.load_config("configs/wan.py:smoke", [
+    "--config.batch_size=8", "--config.fsdp_min_size=0",
+    f"--config.data.records={records}", f"--config.start_from={pipeline}",
+    "--config.adapter.rank=2", "--config.compilation_cache=",
+    "--config.eval.clips=1", "--config.eval.rows=1",
+    '--config.sharding=((".*","fsdp"),)', *overrides])
+  made = experiment.load_experiment(c)
+  mesh = sharding.make_mesh(c, jax.devices()[:devices])
+  program = step.TrainProgram(made, c, mesh)
+  batch = {name: np.ones(s.shape, s.dtype) * np.arange(8).reshape(
+    -1, *[1] * (len(s.shape) - 1)).astype(s.dtype)
+    for name, s in made.batch_spec().items()}
+  batch = sharding.global_batch(batch, program.abstract_batch)
+  state, metrics = program.trace_step().lower().compile()(program.init(), batch)
+  measured = made.evaluate(program.evaluation_model(state), lambda line: None)
+  found.append([float(metrics[n]) for n in ("loss", "gradient_norm")]
+    + [measured["loss"]])
+np.testing.assert_allclose(*found, rtol=1e-4)
+print("equal", found)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -242,3 +273,54 @@ def test_low_rank_matrices_alone_are_trained_and_exported(
     )
     == 0
   )
+
+
+@pytest.mark.slow
+def test_eight_devices_equal_one(records, pipeline):
+  output = subprocess.run(
+    [sys.executable, "-c", _SHARDED, str(records), str(pipeline)],
+    env=os.environ
+    | {
+      "JAX_PLATFORMS": "cpu",
+      # Quick to compile rather than quick to run.
+      "XLA_FLAGS": "--xla_force_host_platform_device_count=8"
+      " --xla_backend_optimization_level=0"
+      " --xla_llvm_disable_expensive_passes=true",
+    },
+    capture_output=True,
+    text=True,
+    timeout=300,
+  )
+  assert "equal" in output.stdout, output.stderr
+
+
+@pytest.mark.slow
+def test_a_run_that_is_killed_ends_in_the_same_bits(configured, tmp_path):
+  whole = configured("--config.num_steps=4")
+  loop.train(whole, tmp_path / "whole")
+  # Half of it, as if it had been stopped there.
+  part = configured("--config.num_steps=4", "--config.checkpoint_every=2")
+  with pytest.MonkeyPatch.context() as patch:
+    patch.setattr(loop, "_due", lambda step, every: step == 2)
+    original = loop.Checkpointer.save
+
+    def save(self, step, *rest):
+      original(self, step, *rest)
+      raise KeyboardInterrupt
+
+    patch.setattr(loop.Checkpointer, "save", save)
+    with pytest.raises(KeyboardInterrupt):
+      loop.train(part, tmp_path / "part")
+  loop.train(part, tmp_path / "part")
+  first, second = (
+    _trained(config, tmp_path / name)
+    for config, name in ((whole, "whole"), (part, "part"))
+  )
+  for name in first:
+    np.testing.assert_array_equal(first[name], second[name], err_msg=name)
+
+
+def _trained(config, workdir):
+  out = workdir / "made"
+  loop.evaluate(config, workdir, "val", export=out)
+  return _arrays(weights.load_transformer(out / "transformer"), nnx.Param)
