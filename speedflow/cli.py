@@ -46,7 +46,7 @@ _VERBS = {
   "data": ("speedflow.data.command", "build and inspect training records"),
 }
 # By verb: modules that add subcommands, by `add_command`.
-_NESTED = {"data": ("speedflow.generate.wan.latents_command",)}
+_NESTED = {"data": ("speedflow.wan.latents_command",)}
 # These read their own arguments, `--config.x.y=` among them.
 _LAUNCHED = {
   "train": "train an experiment: --config=FILE.py[:VARIANT] --workdir=DIR",

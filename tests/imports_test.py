@@ -20,7 +20,7 @@ _FLOORS = (
   ("sound", "evaluation"),
   ("training", "weights"),
   ("pictures", "pages"),
-  ("clocks",),
+  ("clocks", "wan"),
   ("estimate", "generate", "probe", "superres"),
   ("detect", "attribute", "retime"),
   ("mine",),

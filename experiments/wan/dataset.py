@@ -11,8 +11,8 @@ import numpy as np
 from speedflow.data import pipeline
 from speedflow.data.records import RecordSource, split_shards
 from speedflow.errors import SpeedflowError
-from speedflow.generate.wan import latents
 from speedflow.models.wan import layout
+from speedflow.wan import latents
 
 _REMEDY = "`speedflow data latents` writes them"
 

@@ -22,9 +22,9 @@ from experiments.wan import scenes as scenes_lib
 from speedflow.data import speed_clips
 from speedflow.evaluation import report
 from speedflow.generate import weights as generator_weights
-from speedflow.generate.wan import pipeline
 from speedflow.models.wan import layout
 from speedflow.training import run_record
+from speedflow.wan import pipeline
 
 SPEEDS = (0.25, 0.5, 1.0, 2.0, 4.0)
 

@@ -16,9 +16,9 @@ from jax.sharding import NamedSharding, PartitionSpec
 
 from experiments.wan import dataset as dataset_lib
 from speedflow.errors import SpeedflowError
-from speedflow.generate.wan import pipeline
 from speedflow.models.wan import config as config_lib
 from speedflow.models.wan import layout, transformer
+from speedflow.wan import pipeline
 from speedflow.weights import wan as weights
 
 # Times of the flow, 0 (clean) to 1, at which the loss is measured.

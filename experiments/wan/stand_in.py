@@ -17,8 +17,8 @@ import numpy as np
 
 from experiments.wan import parity
 from speedflow.evaluation import report
-from speedflow.generate.wan import pipeline
 from speedflow.models.wan import pixels
+from speedflow.wan import pipeline
 from speedflow.weights import tensor_folder
 from speedflow.weights import wan as weights
 

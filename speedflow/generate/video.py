@@ -12,9 +12,9 @@ from speedflow import media
 from speedflow.generate import generator
 from speedflow.generate import weights as generator_weights
 from speedflow.generate.options import Options
-from speedflow.generate.wan import pipeline as wan
 from speedflow.output import claims
 from speedflow.timewarp import curve_file, labels
+from speedflow.wan import pipeline as wan
 
 # Pixels of the strip below a clip that tells its speed.
 _CAPTION = 24

@@ -2,34 +2,18 @@
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 
 from speedflow import media
 from speedflow.pictures.still import StillParts
-from speedflow.superres.interpolator import Neighbour, Picture
+from speedflow.superres.interpolator import Interpolator, Neighbour
 from speedflow.superres.plan import Planned
 
 # The worst part of a picture is one of so many cells along each axis.
 _CELLS = (16, 9)
-
-
-class Interpolator(Protocol):
-  """What makes pictures between two."""
-
-  def between(
-    self,
-    first: np.ndarray,
-    second: np.ndarray,
-    times: Sequence[float],
-    exposure: float | None = 0.0,
-    before: Neighbour | None = None,
-    after: Neighbour | None = None,
-  ) -> Iterator[Picture]:
-    """As `FrameInterpolator.between`."""
-    ...
 
 
 class Doubt(NamedTuple):

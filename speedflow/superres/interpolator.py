@@ -4,7 +4,7 @@ import collections
 import functools
 import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -46,6 +46,22 @@ class Picture(NamedTuple):
 
   image: np.ndarray
   uncertainty: np.ndarray
+
+
+class Interpolator(Protocol):
+  """What makes pictures between two."""
+
+  def between(
+    self,
+    first: np.ndarray,
+    second: np.ndarray,
+    times: Sequence[float],
+    exposure: float | None = 0.0,
+    before: Neighbour | None = None,
+    after: Neighbour | None = None,
+  ) -> Iterator[Picture]:
+    """As `FrameInterpolator.between`."""
+    ...
 
 
 class FrameInterpolator:

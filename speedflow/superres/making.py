@@ -93,8 +93,9 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
   parser.add_argument(
     "--weights",
     default=Settings.weights,
-    metavar="NAME|FILE",
-    help="shipped weights, or a file of exported ones (default: %(default)s)",
+    metavar="NAME|FILE|FOLDER",
+    help="shipped weights, a file of exported ones, or a folder of Wan as the "
+    "library diffusers keeps it (default: %(default)s)",
   )
 
 

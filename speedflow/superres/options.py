@@ -19,7 +19,8 @@ class Settings:
       "auto": judged from the picture, shot by shot.
     crf: quality of the picture, 0 (lossless) to 51 (worst).
     mark: whether to write on every frame that was not observed what it is.
-    weights: shipped weights, or a .safetensors file of exported ones.
+    weights: shipped weights, a .safetensors file of exported ones, or a folder
+      of Wan as the library diffusers keeps it.
     resume: whether to go on from the pieces of a run that was killed.
     overwrite: whether to replace files that speedflow did not make.
   """

@@ -12,15 +12,12 @@ from collections.abc import Callable, Iterator
 from fractions import Fraction
 from typing import Any, Protocol
 
-import speedflow
 from speedflow import media
 from speedflow.errors import writing
 from speedflow.output import claims, room
 from speedflow.superres import exposure as superres_exposure
-from speedflow.superres import provenance, rendering, slow_audio
+from speedflow.superres import makers, provenance, rendering, slow_audio
 from speedflow.superres import survey as survey_lib
-from speedflow.superres import weights as superres_weights
-from speedflow.superres.interpolator import FrameInterpolator
 from speedflow.superres.options import Settings
 from speedflow.superres.pieces import Pieces
 from speedflow.superres.survey import Survey
@@ -123,9 +120,7 @@ def produce(
     pieces.check(inputs=inputs)
     if settings.sound != "drop":
       slow_audio.require_encoder(path_in, path_out)
-    network = FrameInterpolator(
-      superres_weights.SUPERRES.load(settings.weights)[0]
-    )
+    network = makers.load(settings.weights)
     exposure = settings.exposure
     found = survey_lib.survey(
       path_in,
@@ -148,7 +143,7 @@ def produce(
       "marked": settings.mark,
       **_assumed(found),
       **order.facts(timing),
-      **_maker(settings.weights),
+      **makers.facts(settings.weights),
     }
     writer = functools.partial(
       media.VideoWriter,
@@ -207,16 +202,6 @@ def _assumed(found: Survey) -> dict[str, Any]:
     "variable_rate": not found.even,
     "exposure": found.exposure,
     "repeats": int((~found.true).sum()),
-  }
-
-
-def _maker(weights: str) -> dict[str, Any]:
-  """What makes the frames, for the JSON."""
-  path = superres_weights.SUPERRES.find(weights)
-  return {
-    "weights": path.name,
-    "weights_sha256": superres_weights.SUPERRES.digest(path),
-    "speedflow": speedflow.__version__,
   }
 
 

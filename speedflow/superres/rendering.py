@@ -18,7 +18,7 @@ from speedflow import media
 from speedflow.superres import frames as superres_frames
 from speedflow.superres import marker, plan, provenance
 from speedflow.superres.frames import Doubt, Made
-from speedflow.superres.interpolator import FrameInterpolator
+from speedflow.superres.interpolator import Interpolator
 from speedflow.superres.pieces import Pieces
 from speedflow.superres.plan import Planned
 from speedflow.superres.survey import Survey
@@ -87,7 +87,7 @@ class Rendering:
 
   found: Survey
   timing: Timing
-  network: FrameInterpolator
+  network: Interpolator
   pieces: Pieces
   writer: Callable[..., media.VideoWriter]
   mark: bool
@@ -167,7 +167,7 @@ class Rendering:
     info = self.found.info
     deep = info.bit_depth > 8
     pixel_format: media.ReadFormat = "rgb48le" if deep else "rgb24"
-    interpolator: superres_frames.Interpolator = self.network
+    interpolator: Interpolator = self.network
     if self.found.transparent:
       pixel_format = "rgba64le" if deep else "rgba"
       interpolator = TransparentInterpolator(self.network)

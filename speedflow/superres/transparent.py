@@ -6,7 +6,7 @@ import numpy as np
 
 from speedflow.data import optical_flow
 from speedflow.superres.interpolator import (
-  FrameInterpolator,
+  Interpolator,
   Neighbour,
   Picture,
 )
@@ -21,7 +21,7 @@ class TransparentInterpolator:
   of a transparent pixel means nothing; opacity moves by classical flow.
   """
 
-  def __init__(self, maker: FrameInterpolator):
+  def __init__(self, maker: Interpolator):
     """Wraps what makes the colours."""
     self._maker = maker
     self._flow = optical_flow.FlowEstimator()

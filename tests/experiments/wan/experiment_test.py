@@ -17,11 +17,11 @@ from experiments.wan import experiment as experiment_lib
 from speedflow import cli
 from speedflow.data.records import RecordWriter, shard_path
 from speedflow.errors import SpeedflowError
-from speedflow.generate.wan import latents
 from speedflow.models.wan import layers
 from speedflow.training import config as config_lib
 from speedflow.training import loop, sharding
 from speedflow.training.step import TrainProgram
+from speedflow.wan import latents
 from speedflow.weights import wan as weights
 
 _SHAPE = (3, 4, 4, 4)

@@ -10,13 +10,13 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from speedflow.generate.wan import words
 from speedflow.models.wan import (
   autoencoder,
   config,
   image_encoder,
   pixels,
 )
+from speedflow.wan import words
 from speedflow.weights import wan as weights
 
 

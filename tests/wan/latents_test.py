@@ -6,7 +6,7 @@ import pytest
 from experiments.wan import stand_in
 from speedflow import cli
 from speedflow.data.records import RecordSource, all_shards, split_shards
-from speedflow.generate.wan import latents
+from speedflow.wan import latents
 
 
 @pytest.fixture(scope="module")

@@ -1,13 +1,17 @@
 """Clips by Wan through the command line, from a folder of random weights."""
 
+import json
+from fractions import Fraction
+
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
 from experiments.wan import stand_in
 from speedflow import cli, media
-from speedflow.generate.wan import pipeline, words
 from speedflow.models.wan.config import Computation
+from speedflow.wan import pipeline, words
 from speedflow.weights import room_for, wan
 
 
@@ -164,3 +168,24 @@ def test_pictures_keep_their_shape(folder, shape):
 def test_speeds_of_latent_frames_are_means_of_theirs():
   found = pipeline.of_latents(np.array([5.0, 1, 2, 3, 4, 0, 0, 0, 8]))
   np.testing.assert_allclose(found, [5, 2.5, 2])
+
+
+def test_a_video_gets_frames_between_its_own(folder, tmp_path, capsys):
+  video = tmp_path / "in.mp4"
+  wide = np.random.default_rng(0).uniform(0, 255, (30, 60, 3))
+  wide = cv2.GaussianBlur(wide, (0, 0), 3).astype(np.uint8)
+  frames = [np.ascontiguousarray(wide[:, k : k + 40]) for k in range(2)]
+  with media.VideoWriter(video, Fraction(10), (40, 30)) as writer:
+    for frame in frames:
+      writer.write(frame)
+  out = tmp_path / "out.mp4"
+  told = ("superres", str(video), str(out), "--weights", str(folder))
+  assert cli.main([*told, "--factor", "2", "--exposure", "0"]) == 0
+  said = json.loads((tmp_path / "out.mp4.json").read_text())
+  assert said["weights"] == folder.name
+  kinds = [frame["kind"] for frame in said["frames"]]
+  assert kinds[:3] == ["observed", "synthesised", "observed"]
+  made = said["frames"][1]
+  assert made["uncertainty"] > 0
+  assert cli.main([*told, "--factor", "3", "--overwrite"]) == 2
+  assert "--factor 2, 4 or 8" in capsys.readouterr().err

@@ -74,7 +74,7 @@ def _size(text: str) -> tuple[int, int]:
 
 def _run(args: argparse.Namespace) -> int:
   from speedflow.data.speed_clips import TASKS
-  from speedflow.generate.wan import latents
+  from speedflow.wan import latents
 
   tasks = args.tasks.split(",")
   if unknown := sorted(set(tasks) - set(TASKS)):

@@ -24,10 +24,10 @@ from speedflow.data import beam_runner, example, shards, speed_clips
 from speedflow.data.records import RecordSource, RecordWriter, all_shards
 from speedflow.data.schema import ShotRecord
 from speedflow.errors import SpeedflowError
-from speedflow.generate.wan import encoders
 from speedflow.models.wan import config, layout
 from speedflow.output import claims
 from speedflow.output.atomic import atomic_path
+from speedflow.wan import encoders
 from speedflow.weights import wan as weights
 
 NOTHING = "nothing.safetensors"

@@ -20,7 +20,6 @@ from flax import nnx
 
 from speedflow import wording
 from speedflow.errors import SpeedflowError
-from speedflow.generate.wan import encoders
 from speedflow.models.wan import (
   autoencoder,
   config,
@@ -29,6 +28,7 @@ from speedflow.models.wan import (
   transformer,
 )
 from speedflow.output.atomic import atomic_path
+from speedflow.wan import encoders
 from speedflow.weights import room_for
 from speedflow.weights import wan as weights
 
@@ -244,14 +244,14 @@ class WanGenerator:
         f"the picture is {width}x{height}; wanted one that is at most "
         f"{_LONGEST_ASPECT:g} times as long as high, or as high as long"
       )
-    side = self._token
+    side = self.token
     pixels = self.trained.height * self.trained.width
     scale = math.sqrt(pixels / (height * width))
     size = [max(1, round(n * scale / side)) * side for n in (height, width)]
     return cv2.resize(image, size[::-1], interpolation=cv2.INTER_AREA)
 
   @property
-  def _token(self) -> int:
+  def token(self) -> int:
     """Pixels along a side of a token."""
     sizes = self._encoders.autoencoder.config
     return sizes.scale_factor_spatial * self._sizes.patch_size[1]
@@ -266,10 +266,10 @@ class WanGenerator:
         f"--frames is {wish.frames}; Wan makes 1 more than a multiple of "
         f"{autoencoder.CHUNK}, such as {self.trained.frames}"
       )
-    if any(size % self._token for size in image.shape[:2]):
+    if any(size % self.token for size in image.shape[:2]):
       raise SpeedflowError(
         f"the picture is {image.shape[1]}x{image.shape[0]}; wanted multiples of"
-        f" {self._token} pixels"
+        f" {self.token} pixels"
       )
     asked = [each for each in wish.log2_speeds if each is not None]
     if asked and not self.knows_speed:
