@@ -54,7 +54,7 @@ def _ruler(
 ) -> dict[str, Any]:
   """How the errors of files go with one ruler's length in their clips."""
   chosen = [a for a in answers if seen.get(a.file.clip, {}).get(name)]
-  length = np.log2([seen[a.file.clip][name] for a in chosen])
+  length = np.log2([float(seen[a.file.clip][name] or 0) for a in chosen])
   error = np.array([a.error for a in chosen])
   truth = np.array([a.truth for a in chosen])
   sources = np.array([a.file.source for a in chosen])

@@ -37,7 +37,7 @@ class Experiment:
   def __init__(self, config: ml_collections.ConfigDict):
     """Reads the configuration; nothing is opened before it is asked for."""
     self._config = config
-    sizes = {
+    sizes: dict[str, Any] = {
       name: tuple(value) if isinstance(value, list | tuple) else value
       for name, value in config.model.items()
     }

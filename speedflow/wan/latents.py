@@ -93,17 +93,17 @@ class LatentRecord:
     """
     try:
       stored = example.decode(record)
-      arrays = {
+      values: dict[str, Any] = {
         name: np.frombuffer(stored[name][0], _STORED).reshape(
           [int(n) for n in stored[f"{name}/shape"]]
         )
         for name in _ARRAYS
       }
+      values |= {name: str(stored[name][0], "utf-8") for name in _TEXTS}
       return cls(
         known=np.asarray(stored["known"], np.float32),
         log2_step=np.asarray(stored["log2_step"], np.float32),
-        **{name: str(stored[name][0], "utf-8") for name in _TEXTS},
-        **arrays,
+        **values,
       )
     except (KeyError, IndexError, TypeError, ValueError) as error:
       raise SpeedflowError(

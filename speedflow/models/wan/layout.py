@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from speedflow.models.wan import autoencoder as autoencoder_lib
+from speedflow.models.wan import pixels
 
 MASKS = 4
 """Channels of the mask: one for each frame that a latent one holds."""
@@ -58,7 +59,9 @@ def mask(known: jax.Array) -> jax.Array:
 
 
 def condition(
-  autoencoder: autoencoder_lib.Autoencoder, video: jax.Array, known: jax.Array
+  autoencoder: autoencoder_lib.Autoencoder | pixels.Pixels,
+  video: jax.Array,
+  known: jax.Array,
 ) -> jax.Array:
   """What stands beside the noisy latents.
 
