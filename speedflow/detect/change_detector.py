@@ -115,6 +115,30 @@ class Moments(NamedTuple):
   spread: np.ndarray
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class Look:
+  """What the network is shown of consecutive frames of a shot.
+
+  Attributes:
+    times_s: float64 [n], presentation times of all frames, on the file's clock.
+    chosen: int64 [k], numbers of the frames that are compared.
+    maps: float16 [k - 1, 12, 16, 8], motion between them; none at all where
+      they are too few.
+    first: the first frame that is answered for: those before it are context.
+    end: the frame after the last one that is answered for.
+    begins_shot: whether the shot begins here.
+    ends_shot: whether it ends here.
+  """
+
+  times_s: np.ndarray
+  chosen: np.ndarray
+  maps: np.ndarray
+  first: int
+  end: int
+  begins_shot: bool
+  ends_shot: bool
+
+
 class ChangeDetector:
   """Finds where the speed of videos changes."""
 
@@ -224,6 +248,23 @@ class ChangeDetector:
     probability = np.clip(np.exp(log_probability), 1e-9, 1 - 1e-9)
     return np.log(probability / (1 - probability))
 
+  def look(self, video: picture.Picture) -> list[Look]:
+    """What the network is shown of a video, for `of_looks`.
+
+    Raises:
+      SpeedflowError: the file cannot be decoded.
+    """
+    pieces = _pieces(video.frames(), self._reach)
+    return [_look(video.maps, piece) for piece in pieces]
+
+  def of_looks(self, looks: Iterable[Look]) -> PictureChanges:
+    """Finds the changes in what was looked at, as `detect` does.
+
+    Args:
+      looks: of one video, at least one.
+    """
+    return self._joined((look, self._judge_look(look)) for look in looks)
+
   def _detect(
     self,
     frames: Iterable[shots.Numbered],
@@ -231,20 +272,31 @@ class ChangeDetector:
     expected_s: float,
     on_progress: Callable[[float], None],
   ) -> PictureChanges:
+    def judged() -> Iterator[tuple[Look, Moments]]:
+      begin_s = None
+      for _, answer in ahead.results(
+        functools.partial(self._judge_piece, maps), _pieces(frames, self._reach)
+      ):
+        yield answer
+        times_s = answer[0].times_s
+        begin_s = times_s[0] if begin_s is None else begin_s
+        if expected_s:
+          done = float(times_s[answer[0].end - 1] - begin_s) / expected_s
+          on_progress(min(done, 0.99))
+
+    return self._joined(judged())
+
+  def _joined(self, judged: Iterable[tuple[Look, Moments]]) -> PictureChanges:
+    """The answer about a video of those about its pieces."""
     time_s: list[np.ndarray] = []
     moments: list[Moments] = []
     cuts_s: list[float] = []
-    for piece, seen in ahead.results(
-      functools.partial(self._judge_piece, maps), _pieces(frames, self._reach)
-    ):
-      keep = slice(piece.first, piece.end)
-      if piece.begins_shot and time_s:
-        cuts_s.append(float(piece.times_s[0]))
-      time_s.append(piece.times_s[keep])
+    for look, seen in judged:
+      keep = slice(look.first, look.end)
+      if look.begins_shot and time_s:
+        cuts_s.append(float(look.times_s[0]))
+      time_s.append(look.times_s[keep])
       moments.append(Moments(*(x[keep] for x in seen)))
-      if expected_s:
-        done = float(time_s[-1][-1] - time_s[0][0]) / expected_s
-        on_progress(min(done, 0.99))
     times = np.concatenate(time_s)
     found = Moments(*(np.concatenate(x) for x in zip(*moments, strict=True)))
     usual_s = float(np.median(np.diff(times))) if len(times) > 1 else 0.0
@@ -258,26 +310,23 @@ class ChangeDetector:
 
   def _judge_piece(
     self, maps: motion_maps.MotionMaps, piece: "_Piece"
-  ) -> Moments:
+  ) -> tuple[Look, Moments]:
+    look = _look(maps, piece)
+    return look, self._judge_look(look)
+
+  def _judge_look(self, look: Look) -> Moments:
     """Judges all frames of a piece; repeats, by their neighbours."""
-    count = len(piece.frames)
-    nothing = Moments(np.full(count, _NEVER), np.zeros(count), np.ones(count))
-    if count < 2:
-      return nothing
-    images = [frame.image for frame in piece.frames]
-    kept = labels.true_frames(images, piece.times_s)
-    every = max(1, int(kept.fps / _POINTS_PER_S + 0.05))
-    chosen = kept.indices[::every]
-    if len(chosen) < 2 * _EDGE:
-      return nothing
-    times_s = piece.times_s[chosen]
+    if not len(look.maps):
+      count = len(look.times_s)
+      return Moments(np.full(count, _NEVER), np.zeros(count), np.ones(count))
+    times_s = look.times_s[look.chosen]
     seen = self.judge(
-      maps.along([piece.frames[i] for i in chosen]),
+      look.maps,
       times_s,
-      begins_shot=piece.begins_shot,
-      ends_shot=piece.ends_shot,
+      begins_shot=look.begins_shot,
+      ends_shot=look.ends_shot,
     )
-    return Moments(*(np.interp(piece.times_s, times_s, x) for x in seen))
+    return Moments(*(np.interp(look.times_s, times_s, x) for x in seen))
 
   def _changes(
     self, times_s: np.ndarray, found: Moments
@@ -377,6 +426,28 @@ class _Piece:
   def times_s(self) -> np.ndarray:
     """Presentation times, float64 [n], on the file's clock."""
     return np.array([float(frame.time) for frame in self.frames])
+
+
+def _look(maps: motion_maps.MotionMaps, piece: _Piece) -> Look:
+  """Chooses the frames to compare, and compares them."""
+  images = [frame.image for frame in piece.frames]
+  chosen = np.arange(len(images))
+  if len(images) > 1:
+    kept = labels.true_frames(images, piece.times_s)
+    chosen = kept.indices[:: max(1, int(kept.fps / _POINTS_PER_S + 0.05))]
+  if len(chosen) < 2 * _EDGE:
+    seen = np.zeros((0, *motion.MAP_SIZE, len(motion.CHANNELS)), np.float16)
+  else:
+    seen = maps.along([piece.frames[i] for i in chosen])
+  return Look(
+    piece.times_s,
+    chosen,
+    seen,
+    piece.first,
+    piece.end,
+    piece.begins_shot,
+    piece.ends_shot,
+  )
 
 
 def _pieces(numbered: Iterable[shots.Numbered], reach: int) -> Iterator[_Piece]:
