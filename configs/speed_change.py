@@ -9,6 +9,7 @@ them to records/changes.
 |---|---|---|---|
 | smoke | 0.01 M | anything | seconds |
 | tiny | 0.1 M | one CPU core | 12 minutes |
+| tiny-more | the same | goes on from shipped weights, or others | 5 minutes |
 | base | 1.5 M | one GPU, or a TPU v5e-4 | not trained yet |
 | large | 24 M | TPU v5e-4 and up, or 8 GPUs | not trained yet |
 """
@@ -21,6 +22,7 @@ from speedflow.training.config import default_training
 _VARIANTS = {
   "smoke": (8, 2, 2, 1e-3),
   "tiny": (32, 4, 6_000, 3e-3),
+  "tiny-more": (32, 4, 1_200, 1e-3),
   "base": (128, 64, 20_000, 1e-3),
   "large": (512, 512, 50_000, 5e-4),
 }
@@ -75,6 +77,8 @@ def get_config(variant: str = "tiny") -> ml_collections.ConfigDict:
   config.data.maps = 48
   # As in configs/speed_estimator.py.
   config.data.balance = 0.5
+  # Repositories that training does not see.
+  config.data.leave_out = ()
   config.data.workers = 0
   config.data.sampler = ml_collections.ConfigDict()
   config.data.sampler.windows = 4
@@ -86,4 +90,12 @@ def get_config(variant: str = "tiny") -> ml_collections.ConfigDict:
   config.data.sampler.often_fast = True
   config.data.sampler.busy = 0.5
   config.data.sampler.lively = 0.8
+  config.data.sampler.disturb = 0.0
+
+  if variant == "tiny-more":
+    # Goes on with new sources; small repositories count for more.
+    config.initial = "tiny"
+    config.data.balance = 0.25
+    config.data.sampler.disturb = 0.5
+    config.eval_every = config.checkpoint_every = 500
   return config

@@ -1,15 +1,18 @@
-r"""Measures on validation clips what the detector's numbers mean.
+r"""Measures what the detector's numbers mean.
 
-  python -m experiments.speed_change.calibrate runs/change/change.safetensors \
-    speedflow/weights/change_tiny.safetensors --run runs/change/run.json
+  python -m experiments.speed_change.calibrate runs/all.safetensors \
+    speedflow/weights/change_tiny.safetensors --run runs/all/run.json \
+    --files runs/edited --folds runs/fold0.safetensors runs/fold1.safetensors
 
-The scale and shift of the log odds make 0.5 the best threshold for windows
-(Platt scaling). The alarm is the least probability from which on untouched
-video gives few enough alarms. The width is the 80 % quantile of
-|error| / predicted spread (split conformal prediction).
+On validation clips, the scale and shift of the log odds make 0.5 the best
+threshold for windows (Platt scaling), and the width is the 80 % quantile of
+|error| / predicted spread (split conformal prediction). The alarm is the least
+probability from which on untouched files of repositories that a network has
+not seen give few enough alarms, told by networks trained alike (`--folds`).
 """
 
 import argparse
+import dataclasses
 import json
 import pathlib
 import sys
@@ -18,17 +21,15 @@ from typing import Any
 
 import numpy as np
 
-from experiments.speed_change import baselines, protocol, untouched
+from experiments.speed_change import baselines, protocol, unseen
 from speedflow.data.records import RecordSource, split_shards
 from speedflow.data.schema import ShotRecord
-from speedflow.detect import change_detector, network, weights
+from speedflow.detect import change_detector, weights
 from speedflow.evaluation import report
 from speedflow.models import change_net
 from speedflow.training import run_record
 
 _COVERAGE = 0.8
-# Per minute of untouched video; half of what is asked for.
-_FALSE_ALARMS = 0.25
 # Other windows than those of any evaluation on this split.
 _SEED = 1
 
@@ -42,6 +43,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     "--clips", type=pathlib.Path, default=pathlib.Path("records/clips")
   )
   parser.add_argument("--run", type=pathlib.Path, help="run.json of the run")
+  parser.add_argument("--files", type=pathlib.Path, required=True)
+  parser.add_argument("--folds", nargs="+", required=True)
+  parser.add_argument("--parts", type=pathlib.Path, default=unseen.PARTS)
   args = parser.parse_args(argv)
   model, _ = weights.CHANGE.load(args.weights)
   shots = [
@@ -50,7 +54,10 @@ def main(argv: Sequence[str] | None = None) -> int:
       split_shards(args.clips, "val", "records of shots", "`make records`")
     )
   ]
-  extra: dict[str, Any] = {"calibration": calibrate(model, shots)}
+  calibration = calibrate(model, shots)
+  heard = unseen.listen_all(args.folds, args.files, args.parts, calibration)
+  calibration = dataclasses.replace(calibration, alarm=unseen.least(heard))
+  extra: dict[str, Any] = {"calibration": dataclasses.asdict(calibration)}
   if args.run:
     extra["run"] = run_record.in_short(args.run)
   weights.CHANGE.save(args.out, model, extra)
@@ -60,33 +67,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def calibrate(
   model: change_net.ChangeNet, shots: Sequence[ShotRecord]
-) -> dict[str, float]:
-  """The fields of `change_detector.Calibration`."""
+) -> change_detector.Calibration:
+  """What validation clips tell: all but the alarm."""
   windows = protocol.render(shots, _SEED)
   answers, spread = protocol.predict_with_spread(model, windows)
   changes = windows.change > 0
   miss = np.abs(answers.log2_ratio - windows.log2_ratio) / spread
   scale, shift = baselines.platt(answers.score, changes)
-  detector = change_detector.ChangeDetector(
-    network.of_model(model),
-    change_detector.Calibration(scale, shift, alarm=0.5),
-  )
-  watched = [
-    w
-    for eventful in (False, True)
-    for w in untouched.watch(detector, shots, eventful=eventful)
-  ]
-  minutes = sum(w.minutes for w in watched)
-  allowed = int(_FALSE_ALARMS * minutes)
-  highest = sorted((p for w in watched for p, *_ in w.alarms), reverse=True)
-  # Just above the first alarm that is one too many.
-  alarm = highest[allowed] + 1e-4 if len(highest) > allowed else 0.5
-  return {
-    "scale": scale,
-    "shift": shift,
-    "alarm": min(alarm, 0.999),
-    "width": float(np.quantile(miss[changes], _COVERAGE)),
-  }
+  width = float(np.quantile(miss[changes], _COVERAGE))
+  return change_detector.Calibration(scale, shift, width=width)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ import numpy as np
 
 from experiments.speed_change import plans
 from experiments.speed_change.pairs import MAX_SPEED, PairRecord
+from experiments.speed_estimator import disturb
 from experiments.speed_estimator.dataset import BalancedSource
 from speedflow.data import motion, pipeline
 from speedflow.data.records import RecordSource
@@ -72,6 +73,7 @@ class WindowSampler:
     busy: chance that a steady window is where the motion changes most.
     lively: chance that a window in which hardly anything moves, from which
       little is to be learnt, is drawn again.
+    disturb: chance that a window gets a camera's noise and a codec's jolts.
   """
 
   maps: int
@@ -84,6 +86,7 @@ class WindowSampler:
   often_fast: bool
   busy: float
   lively: float
+  disturb: float
 
   def __call__(
     self, encoded: bytes, rng: np.random.Generator
@@ -176,6 +179,10 @@ class WindowSampler:
   def _dress(self, window: Window, rng: np.random.Generator) -> Window:
     """Changes what has nothing to do with speed."""
     maps = window.maps
+    if rng.random() < self.disturb:
+      maps = disturb.add_noise(maps, rng)
+      if rng.integers(2):
+        maps = disturb.drop_small_changes(maps, rng)
     maps[..., _FLOW] *= 2.0 ** rng.normal(0.0, self.flow_scale)
     maps[..., _INTENSITY] *= 2.0 ** rng.normal(0.0, self.intensity_scale)
     maps[..., _TEXTURE] *= 2.0 ** rng.normal(0.0, self.intensity_scale)
@@ -342,7 +349,7 @@ def training_batches(
   """
   sampler = pipeline.configured(WindowSampler, data.sampler, maps=data.maps)
   return pipeline.batches(
-    BalancedSource(RecordSource(paths), data.balance),
+    BalancedSource(RecordSource(paths), data.balance, tuple(data.leave_out)),
     [sampler],
     batch_size=batch_size,
     seed=seed,

@@ -1,10 +1,12 @@
 """Windows for training: marked where they change, and nowhere else."""
 
+import functools
+
 import numpy as np
 import pytest
 
 from experiments.speed_change import dataset, pairs, plans
-from speedflow.data import motion
+from speedflow.data import motion, shards
 from speedflow.timewarp import resample
 from speedflow.training import config as config_lib
 
@@ -15,9 +17,15 @@ def _sampler(**fields):
   return dataset.WindowSampler(**(usual | fields))
 
 
-_PLAIN = _sampler(
-  flow_scale=0, intensity_scale=0, noise=0, events=0, held=0, busy=0
-)
+_PLAIN_FIELDS = {
+  "flow_scale": 0.0,
+  "intensity_scale": 0.0,
+  "noise": 0.0,
+  "events": 0.0,
+  "held": 0.0,
+  "busy": 0.0,
+}
+_PLAIN = _sampler(**_PLAIN_FIELDS)
 _FRAMES = 200
 
 
@@ -143,8 +151,44 @@ def test_an_open_shutter_needs_frames_beyond_the_last(record):
 
 
 def test_events_and_disguise_keep_everything_finite(record):
-  sampler = _sampler(events=1.0, held=0.3)
+  sampler = _sampler(events=1.0, held=0.3, disturb=1.0)
   for seed in range(20):
     batch = sampler(record.encode(), np.random.default_rng(seed))
     assert all(np.isfinite(values).all() for values in batch.values())
     assert batch["weight"].sum(1).min() > 0
+
+
+def test_disturbed_windows_change_where_others_do(record):
+  encoded = record.encode()
+  usual = {"flow_scale": 0, "intensity_scale": 0, "noise": 0, "events": 0}
+  for seed in range(5):
+    plain, disturbed = (
+      _sampler(**usual, disturb=chance)(encoded, np.random.default_rng(seed))
+      for chance in (0.0, 1.0)
+    )
+    # The first window is drawn before anything is disturbed.
+    length = plain["length"][0]
+    assert disturbed["length"][0] == length
+    assert (disturbed["maps"][0, :length] != plain["maps"][0, :length]).any()
+    assert not disturbed["target"][0].any()
+
+
+def test_training_does_not_see_repositories_that_are_left_out(record, tmp_path):
+  path = tmp_path / "pairs.tfrecord"
+  other = pairs.PairRecord(
+    **(vars(record) | {"id": "b", "source": "t", "maps": _twice(record.maps)})
+  )
+  records = [record.encode(), other.encode()]
+  shards.write_missing({path: functools.partial(list, records)})
+  data = config_lib.load_config("configs/speed_change.py:tiny").data
+  data.sampler.update(_PLAIN_FIELDS)
+  data.leave_out = ("t",)
+  batches = dataset.training_batches(
+    data, [path], batch_size=2, seed=0, process_index=0, process_count=1
+  )
+  for _, batch in zip(range(5), batches, strict=False):
+    assert batch["maps"][..., 3].max() <= pairs.MAX_SPEED
+
+
+def _twice(maps):
+  return {stride: values * 20 for stride, values in maps.items()}
