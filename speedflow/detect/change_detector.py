@@ -23,11 +23,9 @@ from speedflow.pictures import ahead, memory_frames, motion_maps
 from speedflow.pictures import shots as picture
 from speedflow.timewarp import labels
 
-NEAR = 2
+NEAR = 3
 """Moments, in frames, on either side of a change that are as good as it."""
 
-# A change is weighed against no change within so many frames on either side.
-_AROUND = 18
 # Frames that are looked at together; a longer shot goes in pieces.
 _PIECE = 512
 # Frames are left out of a denser video, down to this many a second: from
@@ -87,8 +85,8 @@ class Calibration:
   """What was measured of a network once it was trained.
 
   Attributes:
-    scale: of the log of the sum of exp(logit) over a window, to make it the
-      log odds that there is a change in it.
+    scale: of the log of the sum of exp(logit) over some moments, to make it the
+      log odds that there is a change in them.
     shift: added to that.
     alarm: probability from which on a change is reported.
     width: half width of an 80 % interval of the log2 ratio, in predicted
@@ -152,7 +150,7 @@ class ChangeDetector:
       calibration: of its answers.
     """
     self._calibration = calibration or Calibration()
-    self._reach = judge.reach + _AROUND
+    self._reach = judge.reach + NEAR
     self._program = judge.program
 
   def detect(
@@ -241,12 +239,14 @@ class ChangeDetector:
     return Moments(self._log_odds(logit), log2_ratio, spread)
 
   def _log_odds(self, logit: np.ndarray) -> np.ndarray:
-    """Log odds that the speed changes about a frame, float64 [n]."""
-    about, around = pooled(logit, NEAR), pooled(logit, _AROUND)
-    anywhere = self._calibration.scale * around + self._calibration.shift
-    log_probability = about - around - np.logaddexp(0, -anywhere)
-    probability = np.clip(np.exp(log_probability), 1e-9, 1 - 1e-9)
-    return np.log(probability / (1 - probability))
+    """Log odds that the speed changes about a frame, float64 [n].
+
+    Against no change at all, whose logit is 0. Other moments do not compete:
+    what may be a change twice within a second is not half as likely.
+    """
+    about = pooled(logit, NEAR)
+    odds = self._calibration.scale * about + self._calibration.shift
+    return np.clip(odds, _NEVER, -_NEVER)
 
   def look(self, video: picture.Picture) -> list[Look]:
     """What the network is shown of a video, for `of_looks`.
