@@ -22,6 +22,7 @@ import numpy as np
 from experiments.forensics import forgeries, witness
 from speedflow.detect import verdict
 from speedflow.detect.answer import Modality, Verdict
+from speedflow.errors import SpeedflowError
 from speedflow.evaluation import report
 from speedflow.training import run_record
 
@@ -164,16 +165,25 @@ def of_unseen_sources(
   Args:
     testimonies: about clips of the test split.
     path: of `clips.csv`.
+
+  Raises:
+    SpeedflowError: there are none.
   """
   with path.open(newline="") as file:
     rows = list(csv.DictReader(file))
   seen = {row["source"] for row in rows if row["split"] != "test"}
   source = {pathlib.Path(row["file"]).stem: row["source"] for row in rows}
-  return [
+  unseen = [
     testimony
     for testimony in testimonies
     if source[testimony.forgery.clip.partition("/")[0]] not in seen
   ]
+  if not unseen:
+    raise SpeedflowError(
+      f"{path}: all sources of these testimonies are trained on; leave --csv "
+      "out, or take those of the test split"
+    )
+  return unseen
 
 
 def tables(results: dict[str, Any]) -> str:
