@@ -17,7 +17,7 @@ import numpy as np
 
 from experiments.wan import parity
 from speedflow.evaluation import report
-from speedflow.models.wan import pixels
+from speedflow.models.wan import config, pixels
 from speedflow.wan import pipeline
 from speedflow.weights import tensor_folder
 from speedflow.weights import wan as weights
@@ -96,6 +96,8 @@ def write(
   folder: pathlib.Path,
   sizes: Mapping[str, dict[str, Any]] = TINY,
   trained: pipeline.Trained = _TRAINED,
+  *,
+  speed: bool = False,
 ) -> None:
   """Writes a pipeline.
 
@@ -103,6 +105,7 @@ def write(
     folder: made if missing.
     sizes: fields of each network's `config.json`.
     trained: what it says that it was trained for.
+    speed: whether it is to obey speeds, in whatever way.
   """
   for part, fields in sizes.items():
     inside = folder / part
@@ -117,10 +120,21 @@ def write(
       ((name, parity.parameter(name, shapes[name])) for name in shapes),
       {name: 4 * int(np.prod(shape)) for name, shape in shapes.items()},
     )
+  if speed:
+    _teach(folder / "transformer")
   tokenizer = folder / "tokenizer"
   tokenizer.mkdir(exist_ok=True)
   (tokenizer / "tokenizer.json").write_text(_tokenizer())
   pipeline.write_index(folder, trained)
+
+
+def _teach(folder: pathlib.Path) -> None:
+  """Gives a transformer what speeds are told by, with random parameters."""
+  model = weights.load_transformer(folder, config.Computation(speed="fourier"))
+  assert model.speed is not None
+  kernel = model.speed.of_clip.kernel
+  kernel[...] = parity.parameter("speed", kernel.shape)
+  weights.save_transformer(folder, model, like=folder)
 
 
 def _tokenizer() -> str:
@@ -144,8 +158,12 @@ def main(argv: Sequence[str] | None = None) -> int:
   parser.add_argument(
     "--pixels", action="store_true", help="in place of an autoencoder"
   )
+  parser.add_argument(
+    "--speed", action="store_true", help="as if it had been taught speeds"
+  )
   args = parser.parse_args(argv)
-  write(args.folder, PIXELS if args.pixels else TINY)
+  sizes = PIXELS if args.pixels else TINY
+  write(args.folder, sizes, speed=args.speed)
   return 0
 
 
