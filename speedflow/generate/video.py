@@ -15,6 +15,7 @@ from speedflow.generate.options import Options
 from speedflow.output import claims
 from speedflow.timewarp import curve_file, labels
 from speedflow.wan import pipeline as wan
+from speedflow.weights import compiled
 
 # Pixels of the strip below a clip that tells its speed.
 _CAPTION = 24
@@ -41,6 +42,7 @@ def write_video(
   """
   options.check()
   media.require_suffix(out)
+  compiled.keep()
   with claims.claim(
     "generate",
     files={out: media.is_ours},

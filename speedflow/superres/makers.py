@@ -8,6 +8,7 @@ import speedflow
 from speedflow.superres import provenance
 from speedflow.superres import weights as superres_weights
 from speedflow.superres.interpolator import FrameInterpolator, Interpolator
+from speedflow.weights import compiled
 
 
 def load(weights: str) -> Interpolator:
@@ -19,6 +20,7 @@ def load(weights: str) -> Interpolator:
   Raises:
     SpeedflowError: they are none of these.
   """
+  compiled.keep()
   folder = pathlib.Path(weights)
   if folder.is_dir():
     from speedflow.superres.wan_interpolator import WanInterpolator

@@ -121,7 +121,7 @@ def _path(
         weights_sha256,
         _sources(made_by),
         [(shape, np.dtype(dtype).str) for shape, dtype in arguments],
-        _circumstances(),
+        circumstances(),
       ]
     )
   except (OSError, importlib.metadata.PackageNotFoundError):
@@ -142,8 +142,13 @@ def _sources(made_by: str) -> str:
 
 
 @functools.cache
-def _circumstances() -> tuple[object, ...]:
-  """Versions, processor and settings that a program is compiled for."""
+def circumstances() -> tuple[object, ...]:
+  """Versions, processor and settings that a program is compiled for.
+
+  Raises:
+    OSError: nothing says what the processor can do.
+    PackageNotFoundError: nothing says which JAX this is.
+  """
   import jax
 
   versions = [
@@ -170,17 +175,21 @@ def _circumstances() -> tuple[object, ...]:
 def _read(path: pathlib.Path) -> bytes | None:
   """What was kept; None if nothing was, or others may have written it."""
   try:
-    for each in (path.parent, path):
-      found = each.stat()
-      foreign = found.st_uid != os.getuid()
-      # What is loaded is run.
-      if foreign or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        return None
+    # What is loaded is run.
+    if not (is_own(path.parent) and is_own(path)):
+      return None
     data = path.read_bytes()
   except OSError:
     return None
   digest, program = data[:_DIGEST_BYTES], data[_DIGEST_BYTES:]
   return program if hashlib.sha256(program).digest() == digest else None
+
+
+def is_own(path: pathlib.Path) -> bool:
+  """Whether nobody else can have written a file, or into a folder."""
+  found = path.stat()
+  shared = found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+  return found.st_uid == os.getuid() and not shared
 
 
 def _write(path: pathlib.Path, program: bytes) -> None:
