@@ -10,7 +10,7 @@ WAN is a folder of Wan as the library diffusers keeps it. With
 | variant | parameters | clip | of | hardware |
 |---|---|---|---|---|
 | smoke | 0.02 M | 9 x 32 x 32 | a stand-in | anything, seconds |
-| tiny | 1.4 M | 17 x 32 x 32 | pixels in place of latents | 1 CPU core |
+| tiny | 5 M | 17 x 32 x 32 | pixels in place of latents | 1 CPU core |
 | 1.3b | 1.4 B | 81 x 480 x 832 | Wan2.1 T2V, shown frames too | TPU v5e 4x4 |
 | 5b | 5 B | 121 x 704 x 1280 | Wan2.2 TI2V, as well | TPU v5p 2x2x2 and up |
 | 14b | 16 B | 81 x 480 x 832 | Wan2.1 I2V | TPU v5p 4x4x4, v6e 16x16 |
@@ -23,11 +23,13 @@ import ml_collections
 
 from speedflow.training.config import default_training
 
+# A token of `tiny` holds 192 numbers of latents, which must pass through its
+# width: see experiments/wan/README.md.
 # Heads, their features, hidden features of the MLP, blocks, channels of a
 # latent, features of the text, sines of the time, features of the picture.
 _NETWORKS = {
   "smoke": (2, 12, 32, 2, 4, 16, 16, 16),
-  "tiny": (4, 32, 512, 4, 48, 16, 64, None),
+  "tiny": (8, 32, 1_024, 4, 48, 16, 64, None),
   "1.3b": (12, 128, 8_960, 30, 16, 4_096, 256, None),
   "5b": (24, 128, 14_336, 30, 48, 4_096, 256, None),
   "14b": (40, 128, 13_824, 40, 16, 4_096, 256, 1_280),

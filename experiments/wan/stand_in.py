@@ -66,13 +66,13 @@ TINY: Mapping[str, dict[str, Any]] = {
 
 PIXELS: Mapping[str, dict[str, Any]] = {
   "transformer": {
-    "num_attention_heads": 4,
+    "num_attention_heads": 8,
     "attention_head_dim": 32,
     "in_channels": 100,
     "out_channels": 48,
     "text_dim": 16,
     "freq_dim": 64,
-    "ffn_dim": 512,
+    "ffn_dim": 1024,
     "num_layers": 4,
   },
   "vae": {"_class_name": pixels.KIND, "scale_factor_spatial": 2},
