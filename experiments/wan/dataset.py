@@ -110,6 +110,12 @@ class ClipSampler:
       "has_speed": np.array(not no_speed),
     }
     if self.sizes.image[0]:
+      if image.shape[0] != self.sizes.image[0]:
+        raise SpeedflowError(
+          f"{record.id}: {image.shape[0]} tokens of a picture, where "
+          f"config.data.image_tokens is {self.sizes.image[0]}; change this, or "
+          "build the latents with the encoders of this Wan"
+        )
       example["image"] = _padded(image, self.sizes.image)
     return example
 

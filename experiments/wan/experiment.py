@@ -15,6 +15,7 @@ from flax import nnx
 from jax.sharding import NamedSharding, PartitionSpec
 
 from experiments.wan import dataset as dataset_lib
+from experiments.wan import starting
 from speedflow.errors import SpeedflowError
 from speedflow.models.wan import config as config_lib
 from speedflow.models.wan import layout, transformer
@@ -33,9 +34,15 @@ class Experiment:
   """
 
   stays_sharded = True
+  exports_folder = True
 
   def __init__(self, config: ml_collections.ConfigDict):
-    """Reads the configuration; nothing is opened before it is asked for."""
+    """Reads the configuration; nothing is opened before it is asked for.
+
+    Raises:
+      SpeedflowError: a setting that cannot be.
+    """
+    starting.check(config)
     self._config = config
     sizes: dict[str, Any] = {
       name: tuple(value) if isinstance(value, list | tuple) else value
@@ -108,6 +115,7 @@ class Experiment:
     """An endless stream of batches of clips."""
     if split != "train":
       raise ValueError(f"split {split!r} is not trained on")
+    starting.require(self._config)
     return dataset_lib.training_batches(
       self._config,
       seed=seed,
@@ -158,18 +166,23 @@ class Experiment:
 
     The transformer is written; what has not been trained is linked to where it
     was, so that a copy for others is made by `cp -rL`.
+
+    Raises:
+      SpeedflowError: a folder that the configuration names is no such, or a
+        file cannot be written.
     """
-    base = pathlib.Path(self._config.pipeline)
+    starting.require(self._config)
+    base = starting.parts(self._config)
+    start = self._config.start_from
     weights.save_transformer(
       path / "transformer",
       model,
-      like=base / "transformer" if self._config.start_from else None,
+      like=pathlib.Path(start) / "transformer" if start else None,
     )
     for part in pipeline.PARTS:
       if part != "transformer" and (base / part).is_dir():
-        link = path / part
-        if not link.exists():
-          link.symlink_to(os.path.relpath((base / part).resolve(), path))
+        there = os.path.relpath((base / part).resolve(), path.resolve())
+        (path / part).symlink_to(there)
     data = self._config.data
     pipeline.write_index(
       path,

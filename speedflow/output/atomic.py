@@ -4,6 +4,7 @@ import contextlib
 import os
 import pathlib
 import secrets
+import shutil
 from collections.abc import Iterator
 from typing import TextIO
 
@@ -47,6 +48,37 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
       claims.replace(temporary, final)
     finally:
       temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def atomic_folder(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
+  """Gives a new folder beside `path`, renamed to it on success.
+
+  Its name follows from the final one, so that what a killed run left in it is
+  removed by the next.
+
+  Args:
+    path: the final path, where there is nothing; its folder is made when
+      missing. Claimed by the caller, so that no other run writes it.
+
+  Yields:
+    The temporary folder, which is empty.
+
+  Raises:
+    SpeedflowError: it cannot be written.
+  """
+  final = pathlib.Path(path)
+  temporary = final.with_name(f".{final.name[:_KEPT]}.speedflow-partial")
+  with writing(path):
+    if temporary.exists():
+      shutil.rmtree(temporary)
+    temporary.mkdir(parents=True)
+    try:
+      yield temporary
+      temporary.rename(final)
+    except BaseException:
+      shutil.rmtree(temporary, ignore_errors=True)
+      raise
 
 
 @contextlib.contextmanager

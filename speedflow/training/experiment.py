@@ -99,6 +99,16 @@ class Exports(Protocol):
 
 
 @runtime_checkable
+class ExportsFolder(Exports, Protocol):
+  """An experiment whose exported weights are a folder of files.
+
+  `export` is given an empty one, which bears its final name when it is whole.
+  """
+
+  exports_folder: bool
+
+
+@runtime_checkable
 class LoadsModel(Protocol):
   """An experiment that goes on from weights too large for one device."""
 

@@ -13,6 +13,7 @@ same bits as one that never was.
 """
 
 import contextlib
+import os
 import pathlib
 import signal
 import threading
@@ -25,7 +26,7 @@ import numpy as np
 from absl import flags
 
 from speedflow import errors
-from speedflow.output import claims, marks
+from speedflow.output import atomic, claims, marks
 from speedflow.training import experiment as experiment_lib
 from speedflow.training import metrics as metrics_lib
 from speedflow.training import program_cost, run_record, sharding
@@ -262,6 +263,9 @@ def evaluate(
   config.eval_split = split
   _prepare_libraries(config)
   experiment = experiment_lib.load_experiment(config)
+  in_folder = isinstance(experiment, experiment_lib.ExportsFolder)
+  if export is not None and in_folder:
+    _require_new(pathlib.Path(export))
   program = TrainProgram(experiment, config, sharding.make_mesh(config))
   checkpointer = Checkpointer(
     pathlib.Path(workdir) / "checkpoints", config, read_only=True
@@ -274,12 +278,27 @@ def evaluate(
       raise errors.SpeedflowError(
         f"experiment {config.experiment!r} has no export(); leave --export out"
       )
-    with claims.claim(
-      "eval", files={export: marks.is_weights}, overwrite=overwrite
-    ):
-      experiment.export(model, pathlib.Path(export))
+    with contextlib.ExitStack() as stack:
+      stack.enter_context(
+        claims.claim(
+          "eval", files={export: marks.is_weights}, overwrite=overwrite
+        )
+      )
+      path = pathlib.Path(export)
+      if in_folder:
+        path = stack.enter_context(atomic.atomic_folder(path))
+      experiment.export(model, path)
   progress = metrics_lib.Progress(0, 0, shown=jax.process_index() == 0)
   return experiment.evaluate(model, progress.log)
+
+
+def _require_new(folder: pathlib.Path) -> None:
+  """Refuses to mix what is exported with what is there already."""
+  if os.path.lexists(folder):
+    raise errors.SpeedflowError(
+      f"{folder}: is there already; --export wants the name of a new folder "
+      "here: name another, or remove this one"
+    )
 
 
 def _prepare_libraries(config: ml_collections.ConfigDict) -> None:

@@ -21,7 +21,12 @@ from flax import nnx
 
 from speedflow import wording
 from speedflow.data import beam_runner, example, shards, speed_clips
-from speedflow.data.records import RecordSource, RecordWriter, all_shards
+from speedflow.data.records import (
+  RecordSource,
+  RecordWriter,
+  all_shards,
+  fingerprint,
+)
 from speedflow.data.schema import ShotRecord
 from speedflow.errors import SpeedflowError
 from speedflow.models.wan import config, layout
@@ -33,11 +38,15 @@ from speedflow.weights import wan as weights
 NOTHING = "nothing.safetensors"
 """The file with what no text, no known frame and no picture are encoded as."""
 
-_SPEC = "latents.json"
+SPEC = "latents.json"
+"""The file with what the records are of: options, and their encoders."""
+
 _TEXTS = ("id", "source", "split", "task", "text")
 _ARRAYS = ("latents", "beside", "words", "image")
 # Both of few bits, which is less than what encoders err by.
 _STORED = np.float16
+# What bfloat16 on one device and float32 on another may differ by.
+_ALIKE = 0.1
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -200,16 +209,23 @@ def build(
     )
   job = _Job(folder, options)
   options.check(job.token)
+  weights.require_fit(folder)
+  # Read once, so that a damaged file is said before the work.
+  made_from = fingerprint(list(sources.values()))
   with claims.claim(
     "data latents", folders=[out], inputs=[records, folder], overwrite=overwrite
   ):
-    spec = json.dumps(job.spec(), indent=2, sort_keys=True)
-    old = out / _SPEC
+    fields = {**job.spec(), "records": made_from}
+    spec = json.dumps(fields, indent=2, sort_keys=True)
+    old = out / SPEC
     fits = old.exists() and old.read_text(encoding="utf-8") == spec
+    nothing = job.nothing()
+    fits = fits and _alike(nothing, out)
     shards.remove_stale(out, sources, all_stale=not fits)
     with atomic_path(old) as temporary:
       temporary.write_text(spec, encoding="utf-8")
-    job.write_nothing(out / NOTHING)
+    with atomic_path(out / NOTHING) as temporary:
+      safetensors.numpy.save_file(nothing, temporary)
     missing = [(s, p) for p, s in sources.items() if not p.exists()]
     on_progress(len(sources) - len(missing), len(sources))
     if missing:
@@ -217,10 +233,18 @@ def build(
       # One worker: its program has all of the accelerator.
       pipeline = beam_runner.new_pipeline(runner, 1, beam_options)
       tasks = pipeline | beam.Create(missing) | beam.Reshuffle()
-      _ = tasks | beam.Map(functools.partial(_encode_file, job=job))
+      _ = tasks | "Encode" >> beam.Map(functools.partial(_encode_file, job=job))
       beam_runner.run(pipeline)
     on_progress(len(sources), len(sources))
-  return sum(len(RecordSource(path)) for path in sources if path.stat().st_size)
+  count = sum(
+    len(RecordSource(path)) for path in sources if path.stat().st_size
+  )
+  if not count:
+    raise SpeedflowError(
+      f"{records}: no shot in it is long enough for a clip of {options.frames} "
+      "frames; take fewer --frames, or build records of longer shots"
+    )
+  return count
 
 
 class _Job:
@@ -261,20 +285,18 @@ class _Job:
       "image_dim": self._sizes.image_dim,
     }
 
-  def write_nothing(self, path: pathlib.Path) -> None:
-    """Writes what nothing is encoded as; see `NOTHING`."""
+  def nothing(self) -> dict[str, np.ndarray]:
+    """What nothing is encoded as; see `NOTHING`."""
     options = self._options
     grey = np.zeros((options.frames, options.height, options.width, 3))
     beside = self._latents(grey.astype(np.float32)[None])[0]
     image = self._image(np.full((*grey.shape[1:],), 128, np.uint8))
-    arrays = {
+    return {
       "beside": beside.astype(_STORED),
       "words": self._words("").astype(_STORED),
       # Wan has no picture that stands for none; nought is what LoRA learns.
       "image": np.zeros_like(image, _STORED),
     }
-    with atomic_path(path) as temporary:
-      safetensors.numpy.save_file(arrays, temporary)
 
   def clips(self, shot: ShotRecord) -> Iterator[LatentRecord]:
     """Draws and encodes clips of a shot."""
@@ -289,7 +311,7 @@ class _Job:
       shown = np.where(clip.known[:, None, None, None], _signed(clip.shown), 0)
       both = np.stack([_signed(clip.truth), shown.astype(np.float32)])
       latents, beside = self._latents(both)
-      text = options.text or shot.content or "a video"
+      text = options.text.strip() or shot.content or "a video"
       yield LatentRecord(
         id=f"{shot.id}/{number}",
         source=shot.source,
@@ -339,8 +361,28 @@ def _encode_file(task: tuple[pathlib.Path, pathlib.Path], *, job: _Job) -> None:
   claims.join(target.parent)
   with RecordWriter(target) as writer:
     for encoded in RecordSource(source):
-      for record in job.clips(ShotRecord.decode(encoded)):
+      try:
+        shot = ShotRecord.decode(encoded)
+      except SpeedflowError as error:
+        raise SpeedflowError(f"{source}: {error}") from error
+      for record in job.clips(shot):
         writer.write(record.encode())
+
+
+def _alike(nothing: dict[str, np.ndarray], out: pathlib.Path) -> bool:
+  """Whether the encoders are those that were used before, as far as they tell.
+
+  Other weights of the same sizes encode nothing otherwise, too; other devices
+  do so by little.
+  """
+  if not (out / NOTHING).exists():
+    return True
+  before = load_nothing(out)
+  return all(
+    value.shape == before[name].shape
+    and np.allclose(value, before[name], rtol=_ALIKE, atol=_ALIKE)
+    for name, value in nothing.items()
+  )
 
 
 def load_nothing(folder: pathlib.Path) -> dict[str, np.ndarray]:

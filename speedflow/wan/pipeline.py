@@ -8,6 +8,7 @@ and a folder for each network). Weights that have learnt speed (see
 import dataclasses
 import json
 import math
+import os
 import pathlib
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -129,11 +130,8 @@ class WanGenerator:
     self._folder = folder
     self.trained = _read_index(folder)
     for part in PARTS[:4]:
-      if not (folder / part).is_dir():
-        raise SpeedflowError(
-          f"{folder}: no folder {part} in it; wanted a pipeline of Wan as"
-          " diffusers keeps it"
-        )
+      require_part(folder, part)
+    weights.require_fit(folder)
     self._computed = dataclasses.replace(
       computed, **weights.speed_of(folder / "transformer")
     )
@@ -266,6 +264,8 @@ class WanGenerator:
         f"--frames is {wish.frames}; Wan makes 1 more than a multiple of "
         f"{autoencoder.CHUNK}, such as {self.trained.frames}"
       )
+    if wish.steps < 1:
+      raise SpeedflowError(f"--steps is {wish.steps}; wanted 1 or more")
     if any(size % self.token for size in image.shape[:2]):
       raise SpeedflowError(
         f"the picture is {image.shape[1]}x{image.shape[0]}; wanted multiples of"
@@ -358,6 +358,21 @@ def of_latents(values: np.ndarray) -> np.ndarray:
   """
   rest = values[1:].reshape(-1, autoencoder.CHUNK).mean(1)
   return np.concatenate([values[:1], rest])
+
+
+def require_part(folder: pathlib.Path, part: str) -> None:
+  """Raises SpeedflowError if a pipeline lacks one of `PARTS`."""
+  path = folder / part
+  if path.is_symlink() and not path.exists():
+    raise SpeedflowError(
+      f"{path}: a link to {os.readlink(path)}, which is not there; copy "
+      "pipelines that speedflow exports by `cp -rL`, or export it again"
+    )
+  if not path.is_dir():
+    raise SpeedflowError(
+      f"{folder}: no folder {part} in it; wanted a pipeline of Wan as"
+      " diffusers keeps it"
+    )
 
 
 def is_folder(name: str | pathlib.Path) -> bool:

@@ -150,6 +150,37 @@ def transformer_config(folder: pathlib.Path) -> config_lib.TransformerConfig:
   )
 
 
+def require_fit(folder: pathlib.Path) -> None:
+  """Compares what a pipeline's encoders give with what its transformer takes.
+
+  Args:
+    folder: of the pipeline.
+
+  Raises:
+    SpeedflowError: they do not fit, or a part is missing.
+  """
+  taken = transformer_config(folder / "transformer")
+  fields = _config(folder / "vae")
+  kind: Any = config_lib.AutoencoderConfig
+  if fields.get("_class_name") == pixels.KIND:
+    kind = pixels.PixelsConfig
+  pairs = [
+    ("vae", kind, "z_dim", "out_channels"),
+    ("text_encoder", config_lib.TextConfig, "d_model", "text_dim"),
+  ]
+  if taken.image_dim is not None:
+    name = "image_encoder"
+    pairs.append((name, config_lib.ImageConfig, "hidden_size", "image_dim"))
+  for part, kind, field, wanted in pairs:
+    file = folder / part / _CONFIG
+    found = getattr(kind.read(_config(file.parent), str(file)), field)
+    if found != getattr(taken, wanted):
+      raise SpeedflowError(
+        f"{file}: {field} is {found}, where the transformer has {wanted} "
+        f"{getattr(taken, wanted)}; take both from one Wan"
+      )
+
+
 def transformer_bytes(
   folder: pathlib.Path, computed: config_lib.Computation
 ) -> int:

@@ -17,6 +17,9 @@ from speedflow.models import attention as attention_lib
 from speedflow.models.wan import conditioning, layers, rotary
 from speedflow.models.wan.config import Computation, TransformerConfig
 
+PROJECTIONS = ("to_q", "to_k", "to_v", "to_out", "expand", "contract")
+"""Names of those that can have low-rank matrices beside them."""
+
 # Of the image's norms, which are torch's default.
 _IMAGE_EPS = 1e-5
 # Slowest sine of the time.

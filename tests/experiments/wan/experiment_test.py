@@ -1,7 +1,9 @@
 """Wan trains: from nothing, from weights, and by low-rank matrices."""
 
 import functools
+import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -12,7 +14,7 @@ import pytest
 from flax import nnx
 from PIL import Image
 
-from experiments.wan import dataset, stand_in
+from experiments.wan import dataset, stand_in, starting
 from experiments.wan import experiment as experiment_lib
 from speedflow import cli
 from speedflow.data.records import RecordWriter, shard_path
@@ -157,6 +159,57 @@ def test_latents_of_another_size_are_refused(records, configured):
     SpeedflowError, match=r"train0: latents of \(3, 4, 4, 4\)"
   ):
     sampler(record, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize(
+  ("more", "said"),
+  [
+    (("adapter.rank=2", "start_from="), "start_from names no weights"),
+    (("adapter.rank=2", "adapter.targets=('to_q','q')"), "targets names q;"),
+    (("adapter.rank=-1",), "rank is -1"),
+    (("pipeline=nowhere",), "nowhere: no folder vae"),
+    (("pipeline=", "start_from="), "pipeline is empty"),
+    (("speed.speed=foo",), "'foo'; wanted one of none, fourier"),
+    (("remat=foo",), "'foo'; wanted one of none, dots"),
+    (("data.width=48",), r"latents\d+: train0: latents of \(3, 4, 4, 4\)"),
+    (("data.image_tokens=3",), "5 tokens of a picture"),
+  ],
+)
+def test_what_cannot_be_exported_is_not_trained(
+  configured, pipeline, more, said
+):
+  config = configured(
+    f"--config.start_from={pipeline}", *(f"--config.{each}" for each in more)
+  )
+  with pytest.raises(SpeedflowError, match=said):
+    experiment_lib.Experiment(config).dataset(
+      "train", seed=0, process_index=0, process_count=1
+    )
+
+
+def test_latents_of_another_autoencoder_are_refused(
+  configured, pipeline, records, tmp_path
+):
+  shutil.copytree(records, tmp_path / "latents")
+  fields = json.loads((pipeline / "vae" / "config.json").read_text())
+  spec = tmp_path / "latents" / latents.SPEC
+  config = configured(f"--config.data.records={tmp_path / 'latents'}")
+  spec.write_text(json.dumps({"autoencoder": fields}))
+  starting.require(config)
+  fields["latents_std"] = [2.0] * 4
+  spec.write_text(json.dumps({"autoencoder": fields}))
+  with pytest.raises(SpeedflowError, match=r"another autoencoder.*latents_std"):
+    starting.require(config)
+
+
+def test_an_export_is_not_mixed_with_what_is_there(configured, tmp_path):
+  (tmp_path / "made").mkdir()
+  (tmp_path / "made" / "notes.txt").write_text("mine")
+  with pytest.raises(SpeedflowError, match="made: is there already"):
+    loop.evaluate(
+      configured(), tmp_path / "run", "val", export=tmp_path / "made"
+    )
+  assert [p.name for p in (tmp_path / "made").iterdir()] == ["notes.txt"]
 
 
 def test_the_velocity_that_is_right_costs_nothing():

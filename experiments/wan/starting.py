@@ -1,0 +1,116 @@
+"""What a run of Wan starts from, and whether it belongs together.
+
+It is asked before training: days later, an export would fail, or make what
+nobody trained.
+"""
+
+import json
+import pathlib
+from typing import get_args
+
+import ml_collections
+import numpy as np
+
+from experiments.wan import dataset
+from speedflow import wording
+from speedflow.errors import SpeedflowError
+from speedflow.models.wan import config as config_lib
+from speedflow.models.wan import transformer
+from speedflow.wan import latents, pipeline
+
+_REMATS = ("none", "dots", "full")
+
+
+def check(config: ml_collections.ConfigDict) -> None:
+  """Raises SpeedflowError if a setting cannot be; opens nothing."""
+  adapter = config.adapter
+  if adapter.rank < 0:
+    raise SpeedflowError(
+      f"config.adapter.rank is {adapter.rank}; wanted 0 (none) or more"
+    )
+  unknown = sorted(set(adapter.targets) - set(transformer.PROJECTIONS))
+  if adapter.rank and (unknown or not adapter.targets):
+    raise SpeedflowError(
+      f"config.adapter.targets names {unknown[0] if unknown else 'no target'};"
+      f" wanted some of {', '.join(transformer.PROJECTIONS)}"
+    )
+  for name, value, known in (
+    ("speed.speed", config.speed.speed, get_args(config_lib.Speed)),
+    ("remat", config.remat, _REMATS),
+  ):
+    if value not in known:
+      raise SpeedflowError(
+        f"config.{name} is {value!r}; wanted one of {', '.join(known)}"
+      )
+
+
+def parts(config: ml_collections.ConfigDict) -> pathlib.Path:
+  """The pipeline whose parts are exported beside the transformer.
+
+  Raises:
+    SpeedflowError: the configuration names none.
+  """
+  named = config.pipeline or config.start_from
+  if not named:
+    raise SpeedflowError(
+      "config.pipeline is empty; name the folder of Wan whose encoders made "
+      f"{config.data.records}"
+    )
+  return pathlib.Path(named)
+
+
+def require(config: ml_collections.ConfigDict) -> None:
+  """Looks at the folders that the configuration names.
+
+  Raises:
+    SpeedflowError: one is missing, or they do not belong together.
+  """
+  if config.adapter.rank and not config.start_from:
+    raise SpeedflowError(
+      f"config.adapter.rank is {config.adapter.rank}, but config.start_from "
+      "names no weights that low-rank matrices could stand beside; name the "
+      "folder of Wan"
+    )
+  folder = parts(config)
+  for part in ("vae", "text_encoder", "tokenizer"):
+    pipeline.require_part(folder, part)
+  if config.model.image_dim:
+    pipeline.require_part(folder, "image_encoder")
+  records = pathlib.Path(config.data.records)
+  _require_encoders(records, folder)
+  try:
+    sampler = dataset.ClipSampler(
+      dataset.Sizes.of(config), latents.load_nothing(records)
+    )
+    source = dataset.source(config.data, "train")
+    if len(source):
+      sampler(source[0], np.random.default_rng(0))
+  except SpeedflowError as error:
+    if str(records) in str(error):
+      raise
+    raise SpeedflowError(f"{records}: {error}") from error
+
+
+def _require_encoders(records: pathlib.Path, folder: pathlib.Path) -> None:
+  """Refuses latents that the pipeline's autoencoder would not decode."""
+  path, file = records / latents.SPEC, folder / "vae" / "config.json"
+  if not path.exists():
+    return
+  try:
+    made_by = json.loads(path.read_text(encoding="utf-8"))["autoencoder"]
+    has = json.loads(file.read_text(encoding="utf-8"))
+  except (OSError, ValueError, KeyError, TypeError) as error:
+    raise SpeedflowError(
+      f"{path}, {file}: cannot be compared ({wording.one_line(error)}); "
+      "build the latents again"
+    ) from error
+  differing = sorted(
+    name
+    for name in made_by.keys() | has.keys()
+    if not name.startswith("_") and made_by.get(name) != has.get(name)
+  )
+  if differing:
+    raise SpeedflowError(
+      f"{records}: these latents are of another autoencoder than {folder} has "
+      f"({differing[0]} differs); build them again with --weights {folder}"
+    )
