@@ -97,15 +97,19 @@ class _NoTracebacks:
     return getattr(self._stream, name)
 
 
+def _without_step(text: str) -> str:
+  """Runners add the name of the step that failed."""
+  return re.sub(r" \[while running .*", "", text)
+
+
 def _from_worker(error: Exception) -> Exception:
   """What a worker's error was, as far as its text tells."""
   if isinstance(error, SpeedflowError):
-    return error
+    return SpeedflowError(_without_step(str(error)))
   text = "".join(traceback.format_exception(error))
   ours = re.findall(r"speedflow\.errors\.SpeedflowError: (.+)", text)
   if ours:
-    # Runners add the name of the step.
-    return SpeedflowError(re.sub(r" \[while running .*", "", ours[0]))
+    return SpeedflowError(_without_step(ours[0]))
   if isinstance(error, OSError):
     return unwritable(error.filename or "output", error)
   return error

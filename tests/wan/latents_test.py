@@ -1,5 +1,7 @@
 """`speedflow data latents`: clips encoded once."""
 
+import shutil
+
 import numpy as np
 import pytest
 
@@ -83,6 +85,42 @@ def test_what_is_there_is_kept_until_something_else_is_asked_for(
   anew = {path: path.stat().st_mtime_ns for path in all_shards(built)}
   assert all(after[path] != anew[path] for path in after)
   assert _build(records_root, built, pipeline) == 0
+
+
+def test_records_of_other_shots_are_encoded_anew(
+  built, records_root, pipeline, tmp_path, capsys
+):
+  out, clips = tmp_path / "out", tmp_path / "records" / "clips"
+  shutil.copytree(built, out)
+  shutil.copytree(records_root / "records" / "clips", clips)
+  (val,), (train,) = (split_shards(clips, s) for s in ("val", "train"))
+  train.write_bytes(val.read_bytes())
+  assert _build(tmp_path, out, pipeline) == 0
+  assert len(_decoded(out)) == 1
+
+
+def test_shots_that_are_all_too_short_are_one_line(
+  records_root, pipeline, tmp_path, capsys, monkeypatch
+):
+  # What nothing is encoded as would be compiled for so many frames.
+  monkeypatch.setattr(
+    latents._Job, "nothing", lambda job: {"words": np.zeros((1, 16))}
+  )
+  more = ("--frames", "801")
+  assert _build(records_root, tmp_path / "out", pipeline, *more) == 2
+  (line,) = capsys.readouterr().err.splitlines()
+  assert "no shot in it is long enough for a clip of 801 frames" in line
+
+
+def test_records_of_something_else_are_named(
+  built, pipeline, tmp_path, capsys, monkeypatch
+):
+  (tmp_path / "records").mkdir()
+  shutil.copytree(built, tmp_path / "records" / "clips")
+  assert _build(tmp_path, tmp_path / "out", pipeline) == 2
+  (line,) = capsys.readouterr().err.splitlines()
+  assert "tfrecord-00000-of-00001: not a record of a shot" in line
+  assert "while running" not in line
 
 
 @pytest.mark.parametrize(
