@@ -52,9 +52,23 @@ class Options:
 
   def check(self) -> None:
     """Raises SpeedflowError if a number is out of range."""
-    if self.text and not pathlib.Path(self.weights).is_dir():
+    by_wan = pathlib.Path(self.weights).is_dir()
+    for flag, value, usual, wanted in (
+      ("--text", self.text, "", True),
+      ("--against", self.against, "", True),
+      ("--size", self.size, None, False),
+      ("--image-guidance", self.image_guidance, 1.0, False),
+      ("--exposure", self.exposure, 0.5, False),
+    ):
+      if value == usual or wanted == by_wan:
+        continue
+      if wanted:
+        raise SpeedflowError(
+          f"{flag} is read by Wan alone, and {self.weights} is no folder; name "
+          "Wan's as --weights"
+        )
       raise SpeedflowError(
-        "--text is read by Wan alone; name its folder as --weights"
+        f"{flag} is not read by Wan, which {self.weights} is; leave it out"
       )
     if self.seed < 0:
       raise SpeedflowError(f"the seed is {self.seed}; wanted 0 or more")

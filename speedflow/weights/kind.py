@@ -137,7 +137,7 @@ class Kind(Generic[_Network]):
     Args:
       name: of shipped ones, such as "tiny", or the path of a .safetensors file.
     """
-    if is_path(name):
+    if is_path(name) or pathlib.Path(name).name != str(name):
       return pathlib.Path(name)
     return FOLDER / f"{self.name}_{name}{parameter_file.SUFFIX}"
 

@@ -48,6 +48,10 @@ def _generate(folder, picture, out, *more):
   )
 
 
+def _respelt(path, **fields):
+  path.write_text(json.dumps(json.loads(path.read_text()) | fields))
+
+
 def _frames(path):
   with media.VideoReader(path) as reader:
     return np.stack([frame.image for frame in reader]).astype(int)
@@ -73,8 +77,11 @@ def test_two_speeds_stand_side_by_side(trained, picture, tmp_path):
     (("--speed", "0.25"), "have not learnt speed"),
     (("--text", " "), "give --text"),
     (("--frames", "6"), "1 more than a multiple of 4"),
+    (("--steps", "0"), "--steps is 0"),
+    (("--size", "64"), "--size is not read by Wan"),
+    (("--image-guidance", "2"), "--image-guidance is not read by Wan"),
   ],
-  ids=["speed", "text", "frames"],
+  ids=["speed", "text", "frames", "steps", "size", "guidance"],
 )
 def test_a_wish_that_cannot_be_is_one_line(
   folder, picture, tmp_path, capfd, more, said
@@ -109,8 +116,19 @@ def test_speeds_beyond_what_there_is_are_refused(
       lambda f: (f / "vae" / "config.json").rename(f / "elsewhere.json"),
       "no configuration of a network",
     ),
+    (
+      lambda f: _respelt(f / "text_encoder" / "config.json", d_model=24),
+      "d_model is 24, where the transformer has text_dim 16",
+    ),
+    (
+      lambda f: (
+        (f / "vae").rename(f / "moved"),
+        (f / "vae").symlink_to("elsewhere"),
+      ),
+      "a link to elsewhere, which is not there",
+    ),
   ],
-  ids=["no index", "another", "tokenizer", "no config"],
+  ids=["no index", "another", "tokenizer", "no config", "encoder", "link"],
 )
 def test_a_folder_of_something_else_is_one_line(
   picture, tmp_path, capfd, spoil, said
