@@ -114,7 +114,8 @@ def get_config(variant: str = "tiny") -> ml_collections.ConfigDict:
 
   # Folder of a pipeline whose transformer training goes on from; "": none.
   config.start_from = ""
-  # Folder of the pipeline whose other parts are exported with it.
+  # Folder of the pipeline whose other parts are exported with it; "": that of
+  # `start_from`.
   config.pipeline = "runs/wan_parts" if not big else ""
 
   config.loss = ml_collections.ConfigDict()
