@@ -19,6 +19,8 @@ from speedflow.weights import programs
 LARGEST = 2**29
 """Bytes that are kept in a folder, at most, when a process begins."""
 
+_FOLDER = "jax_compilation_cache_dir"
+
 
 def keep() -> None:
   """Has JAX keep what it compiles, unless the user has said where and how.
@@ -26,7 +28,7 @@ def keep() -> None:
   What was used longest ago is removed where there is too much. Where a folder
   cannot be made that nobody else can write to, nothing is kept.
   """
-  if jax.config.jax_compilation_cache_dir is not None:
+  if getattr(jax.config, _FOLDER) is not None:
     return
   try:
     folder = programs.folder() / "jax" / _circumstances()
@@ -35,7 +37,7 @@ def keep() -> None:
   if not _own(folder):
     return
   _prune(folder)
-  jax.config.update("jax_compilation_cache_dir", os.fspath(folder))
+  jax.config.update(_FOLDER, os.fspath(folder))
   # Many of the programs are small, and together they take long.
   jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
   jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
