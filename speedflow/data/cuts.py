@@ -1,72 +1,175 @@
-"""Cuts: changes of colours well above those of the frames around."""
+"""Cuts: where one shot ends and another begins, at once or gradually."""
 
 import collections
+import itertools
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
 
-AFTER = 2
-"""Frames that must follow before a frame is judged."""
+from speedflow.data import gradual, likeness
 
 # A cut is so many times the mean change of as many frames on either side, and
 # so large: mean of hue, saturation and value.
-_RATIO, _LEAST = 3.0, 15.0
+_AROUND, _RATIO, _LEAST = 2, 3.0, 12.0
 _ALL_STILL = 0.00001
+# What is seen again within so many frames was not cut away: it was lit up.
+_FLASH = 4
+_SAME = 0.65
+# Nor was what has moved aside, for which less is enough where all else moves,
+# too; and there frames on either side must show the same.
+_MOVED, _MOVED_AMID_MOTION, _MOVING_RATIO, _STEADY = 0.92, 0.75, 6.0, 0.5
+# Pale frames so much brighter than those around, in grey levels, show nothing.
+_LIT = 40.0
+# Nor is it hard where contrast is so much higher soon after, or was before.
+_FADING = 0.6
 
 
 class CutDetector:
-  """Finds cuts as PySceneDetect's `AdaptiveDetector` does, with its defaults.
+  """Finds cuts, dissolves and fades, and no flashes and fast pans.
 
-  Fast camera motion is none, since it lasts. Only the arithmetic is another,
-  at a fifth of the time: the answers are equal.
+  A hard cut is a change well above those around it, as in PySceneDetect's
+  `AdaptiveDetector`, of which the frames before and after do not show the same
+  scene: not lit otherwise, not moved, and not after a flash of up to four
+  frames. Where a change is gradual, see `gradual`, its middle is the cut.
   """
 
-  def __init__(self, shortest: int):
+  def __init__(self, shortest: int, *, find_gradual: bool = True):
     """Begins before the first frame.
 
     Args:
       shortest: shot, in frames: cuts that follow sooner count for nothing.
+      find_gradual: whether dissolves and fades are looked for, too.
     """
     self._shortest = shortest
     self._number = 0
     self._last_cut = 0
     self._before: np.ndarray | None = None
+    # Of the latest frames; the one that is judged has `_FLASH` after it.
     self._changes: collections.deque[float] = collections.deque(
-      maxlen=2 * AFTER + 1
+      maxlen=2 * _FLASH + 1
     )
+    self._seen: collections.deque[np.ndarray] = collections.deque(
+      maxlen=2 * _FLASH + 1
+    )
+    self._gradual = gradual.GradualChanges() if find_gradual else None
 
-  def leave_out(self) -> None:
-    """Passes over a frame that was not seen; what follows begins anew."""
+  @property
+  def after(self) -> int:
+    """Frames that follow, at most, before a frame is judged."""
+    return gradual.AFTER if self._gradual else _FLASH
+
+  def leave_out(self) -> list[int]:
+    """Passes over a frame that was not seen; what follows begins anew.
+
+    Returns:
+      As `end`.
+    """
+    found = self.end()
     self._number += 1
+    return found
+
+  def end(self) -> list[int]:
+    """Judges the latest frames by what there is; what follows begins anew.
+
+    Returns:
+      As `next`.
+    """
+    found: list[int] = []
+    for left in range(_FLASH - 1, _AROUND - 1, -1):
+      if len(self._changes) > left:
+        found += self._accepted(self._number - 1 - left, self._is_hard(left))
     self._before = None
     self._changes.clear()
+    self._seen.clear()
+    if self._gradual:
+      self._gradual.clear()
+    return found
 
-  def next(self, image: np.ndarray) -> int | None:
+  def next(self, image: np.ndarray) -> list[int]:
     """Looks at the next frame.
 
     Args:
       image: uint8 RGB [h, w, 3].
 
     Returns:
-      The number of a frame, `AFTER` before this one, where a shot begins.
+      The numbers of frames, `after` before this one at most, where a shot
+      begins.
     """
     colours = cv2.cvtColor(image, cv2.COLOR_RGB2HSV)
     change = 0.0
     if self._before is not None:
       change = _apart(colours, self._before)
     self._before = colours
+    grey = likeness.small(image)
     self._changes.append(change)
-    number = self._number - AFTER
+    self._seen.append(grey)
+    latest = self._number
     self._number += 1
-    if len(self._changes) <= 2 * AFTER:
-      return None
-    around = [c for n, c in enumerate(self._changes) if n != AFTER]
-    usual, change = sum(around) / len(around), self._changes[AFTER]
-    cut = change >= _LEAST and (usual < _ALL_STILL or change / usual >= _RATIO)
-    if not cut or number - self._last_cut < self._shortest:
-      return None
-    self._last_cut = number
-    return number
+    is_gradual = bool(self._gradual and self._gradual.next(image, grey))
+    return [
+      *self._accepted(latest - gradual.AFTER, is_gradual),
+      *self._accepted(latest - _FLASH, self._is_hard(_FLASH)),
+    ]
+
+  def _accepted(self, number: int, is_cut: bool) -> list[int]:
+    """The number, if a shot may begin there."""
+    if not is_cut or abs(number - self._last_cut) < self._shortest:
+      return []
+    self._last_cut = max(number, self._last_cut)
+    return [number]
+
+  def _is_hard(self, after: int) -> bool:
+    """Whether a shot begins so many frames before the latest."""
+    place = len(self._changes) - 1 - after
+    if place < _AROUND:
+      return False
+    changes = list(
+      itertools.islice(self._changes, place - _AROUND, place + _AROUND + 1)
+    )
+    change = changes.pop(_AROUND)
+    usual = max(sum(changes) / len(changes), _ALL_STILL)
+    if change < _LEAST or change < _RATIO * usual:
+      return False
+    seen = list(self._seen)
+    before, after = _unlit(seen[max(place - _FLASH, 0) : place], seen[place:])
+    if _rises(before[::-1]) or _rises(after):
+      return False
+    moved = _MOVED
+    if change < _MOVING_RATIO * usual:
+      # What moves so fast looks different in every frame of a whip pan.
+      if not (_steady(before[-2:]) and _steady(after[:2])):
+        return False
+      moved = _MOVED_AMID_MOTION
+    return not likeness.any_match(before, after, _SAME, moved)
+
+
+def _steady(pair: Sequence[np.ndarray]) -> bool:
+  """Whether the second frame shows what the first does."""
+  return likeness.match(pair[0], pair[-1]) >= _STEADY
+
+
+def _unlit(
+  before: Sequence[np.ndarray], after: Sequence[np.ndarray]
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+  """The frames before and after without those that a flash blots out."""
+  ends = before[0], after[-1]
+  most = max(float(grey.mean()) for grey in ends) + _LIT
+  least = _FADING * min(float(grey.std()) for grey in ends)
+
+  def shows(grey: np.ndarray) -> bool:
+    return bool(grey.mean() <= most or grey.std() >= least)
+
+  return (
+    [before[0], *filter(shows, before[1:])],
+    [*filter(shows, after[:-1]), after[-1]],
+  )
+
+
+def _rises(seen: Sequence[np.ndarray]) -> bool:
+  """Whether contrast is on its way up, as in a fade that began here."""
+  contrast = [float(grey.std()) for grey in seen]
+  return contrast[0] < _FADING * max(contrast)
 
 
 def _apart(one: np.ndarray, other: np.ndarray) -> float:

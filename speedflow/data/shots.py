@@ -43,24 +43,29 @@ class Numbered(NamedTuple):
 
 
 def number_shots(
-  frames: Iterable[media.Frame], resumed: Sequence[Fraction] = ()
+  frames: Iterable[media.Frame],
+  resumed: Sequence[Fraction] = (),
+  *,
+  find_gradual: bool = True,
 ) -> Iterator[Numbered]:
   """Numbers the shots of a video: a new one begins at each cut.
 
-  A cut is a change of colours and brightness well above those of its
-  neighbours, so that fast camera motion is none, see `cuts`. Frames come two
-  later than they go in. Those that were left out belong to the shot before.
+  Neither flashes nor fast camera motion are cuts; dissolves and fades are, in
+  their middle, see `cuts`. Frames come some later than they go in. Those that
+  were left out belong to the shot before.
 
   Args:
     frames: in order, RGB.
     resumed: times of frames before which others were left out, where another
       shot begins as well; may grow while frames come, as
       `VideoReader.resumed` does.
+    find_gradual: False: dissolves and fades are no cuts; 4 frames are held, not
+      17.
 
   Yields:
     Every frame, with the number of its shot.
   """
-  detector = cuts.CutDetector(_SHORTEST_SHOT)
+  detector = cuts.CutDetector(_SHORTEST_SHOT, find_gradual=find_gradual)
   pending: collections.deque[media.Frame] = collections.deque()
   begins: set[int] = set()
   shot = emitted = 0
@@ -76,15 +81,14 @@ def number_shots(
   for frame in frames:
     pending.append(frame)
     if frame.left_out:
-      detector.leave_out()
+      begins.update(detector.leave_out())
       while pending:
         yield emit()
       continue
-    found = detector.next(_thumbnail(frame.image))
-    if found is not None:
-      begins.add(found)
-    if len(pending) > cuts.AFTER:
+    begins.update(detector.next(_thumbnail(frame.image)))
+    if len(pending) > detector.after:
       yield emit()
+  begins.update(detector.end())
   while pending:
     yield emit()
 

@@ -8,8 +8,8 @@ from typing import NamedTuple, cast
 import av
 
 # Frames before those that are looked at again, which are decoded as well: by
-# them cuts are found.
-_BEFORE = 12
+# them cuts are found, dissolves among them.
+_BEFORE = 18
 # Fewer are not worth an interruption of the decoder.
 _FEWEST = 8
 # Packets that are remembered: the orders of decoding and showing differ by less

@@ -106,7 +106,10 @@ def survey(
     jumps = _Jumps()
     busiest = _Busiest()
     last = 0
-    for shot, (image, time) in shots.number_shots(opaque, reader.resumed):
+    # Frames within a dissolve have others between them as any others do.
+    for shot, (image, time) in shots.number_shots(
+      opaque, reader.resumed, find_gradual=False
+    ):
       change, jumped = jumps.next(image)
       if times:
         changes.append(change)

@@ -1,0 +1,1 @@
+"""Are cuts, dissolves and fades found, and nothing else taken for them?"""
