@@ -3,9 +3,9 @@ r"""Counts which cuts are found, and what is taken for one, in spliced videos.
   python -m experiments.cuts.evaluate --split test \
     --out experiments/cuts/results/test.json
 
-Needs SPEEDFLOW_DATA, a folder of real clips. Every spliced video is encoded and
-read again. `PySceneDetect` is its `AdaptiveDetector`, whose arithmetic alone was
-used here before.
+Needs SPEEDFLOW_DATA, a folder of real clips. Every spliced video is encoded
+and read again. `PySceneDetect` is its `AdaptiveDetector`, whose arithmetic was
+all that was used here before.
 """
 
 import argparse

@@ -119,21 +119,21 @@ class CutDetector:
     self._last_cut = max(number, self._last_cut)
     return [number]
 
-  def _is_hard(self, after: int) -> bool:
+  def _is_hard(self, follow: int) -> bool:
     """Whether a shot begins so many frames before the latest."""
-    place = len(self._changes) - 1 - after
+    place = len(self._changes) - 1 - follow
     if place < _AROUND:
       return False
-    changes = list(
+    around = list(
       itertools.islice(self._changes, place - _AROUND, place + _AROUND + 1)
     )
-    change = changes.pop(_AROUND)
-    usual = max(sum(changes) / len(changes), _ALL_STILL)
+    change = around.pop(_AROUND)
+    usual = max(sum(around) / len(around), _ALL_STILL)
     if change < _LEAST or change < _RATIO * usual:
       return False
     seen = list(self._seen)
     before, after = _unlit(seen[max(place - _FLASH, 0) : place], seen[place:])
-    if _rises(before[::-1]) or _rises(after):
+    if _fades(before, after):
       return False
     moved = _MOVED
     if change < _MOVING_RATIO * usual:
@@ -166,10 +166,13 @@ def _unlit(
   )
 
 
-def _rises(seen: Sequence[np.ndarray]) -> bool:
-  """Whether contrast is on its way up, as in a fade that began here."""
-  contrast = [float(grey.std()) for grey in seen]
-  return contrast[0] < _FADING * max(contrast)
+def _fades(before: Sequence[np.ndarray], after: Sequence[np.ndarray]) -> bool:
+  """Whether this is one of the steps of a fade, out or in."""
+  contrast = [float(grey.std()) for grey in (*before, *after)]
+  left, right = contrast[: len(before)], contrast[len(before) :]
+  if left[-1] > right[0]:
+    return left[-1] < _FADING * max(left)
+  return right[0] < _FADING * max(right)
 
 
 def _apart(one: np.ndarray, other: np.ndarray) -> float:

@@ -15,8 +15,9 @@ AFTER = _REACH + _SETTLE
 """Frames that follow before a frame is judged."""
 
 _SIZE = (24, 14)
-# Levels of 0 to 255. What is far apart, and what has no contrast.
-_FAR, _FLAT = 25.0, 5.0
+# Levels of 0 to 255. What is far apart; what has no contrast; and what has too
+# little, as blurred walls that are panned over, to be told from a mix.
+_FAR, _FLAT, _PLAIN = 25.0, 5.0, 8.0
 # Of a frame that is a mix of those `_REACH` before and after it: distance from
 # the line between them over its length, at its middle and halfway to either
 # end; share of the later one; length of the way through all frames between,
@@ -101,7 +102,7 @@ class GradualChanges:
     if least > _FLAT:
       if contrast[_REACH] < max(_FLAT, _FADE_CONTRAST * least):
         score = _fade(frames)
-      elif contrast.min() > _MIX_CONTRAST * least:
+      elif least > _PLAIN and contrast.min() > _MIX_CONTRAST * least:
         score = _dissolve(frames)
     if not score:
       return 0.0
