@@ -15,10 +15,12 @@ _AROUND, _RATIO, _LEAST = 2, 3.0, 12.0
 _ALL_STILL = 0.00001
 # What is seen again within so many frames was not cut away: it was lit up.
 _FLASH = 4
-_SAME = 0.65
+_SAME = 0.7
 # Nor was what has moved aside, for which less is enough where all else moves,
 # too; and there frames on either side must show the same.
 _MOVED, _MOVED_AMID_MOTION, _MOVING_RATIO, _STEADY = 0.92, 0.75, 6.0, 0.5
+# Grey level below which a picture is black: no pan ends there.
+_DARK = 6.0
 # Pale frames so much brighter than those around, in grey levels, show nothing.
 _LIT = 40.0
 # Nor is it hard where contrast is so much higher soon after, or was before.
@@ -138,7 +140,9 @@ class CutDetector:
     moved = _MOVED
     if change < _MOVING_RATIO * usual:
       # What moves so fast looks different in every frame of a whip pan.
-      if not (_steady(before[-2:]) and _steady(after[:2])):
+      steady = _steady(before[-2:]) and _steady(after[:2])
+      dark = min(float(before[-1].mean()), float(after[0].mean())) < _DARK
+      if not (steady or dark):
         return False
       moved = _MOVED_AMID_MOTION
     return not likeness.any_match(before, after, _SAME, moved)
