@@ -93,7 +93,7 @@ def speeds(
       length_s = len(images) / float(clip.fps)
       options = Options(curve=_ramp(folder, length_s), overwrite=True)
       # Over the output's time, the mean in octaves.
-      expected, recipe = _ramp_mean(), _ramped(length_s)
+      expected, recipe = _ramp_mean(), ramped(length_s)
     out, other = folder / "out.mp4", folder / "ffmpeg.mp4"
     video.retime(source, out, options)
     made = list(retiming.retimed(footage.read(source), clip.fps, recipe))
@@ -180,7 +180,7 @@ def _constant(speed: float) -> retiming.Recipe:
   return retiming.Recipe(graph, Fraction(1), speed, None)
 
 
-def _ramped(length_s: float) -> retiming.Recipe:
+def ramped(length_s: float) -> retiming.Recipe:
   """The same curve as an expression: the integral of 1 / speed."""
   first, last = _RAMP
   slope = math.log(last / first) / length_s
@@ -218,11 +218,12 @@ def summarise(rows: Sequence[Row]) -> dict[str, Any]:
     found[row.figure, row.method].append(row)
   summary: dict[str, Any] = collections.defaultdict(dict)
   for (figure, method), members in found.items():
-    mean = _mean(members)
+    sure = [row for row in members if row.tells]
     summary[figure][method] = {
-      "mean": list(mean.to_json()),
+      "mean": list(_mean(members).to_json()),
       "clips": len(members),
-      "sure": sum(row.tells for row in members),
+      "mean_of_sure": list(_mean(sure).to_json()) if sure else None,
+      "sure": len(sure),
     }
   return summary
 
@@ -238,15 +239,17 @@ def table(results: dict[str, Any]) -> str:
   rows = []
   for figure, methods in results["summary"].items():
     is_psnr = figure.startswith("PSNR")
-    cells = [
-      report.Figure(*methods[name]["mean"]).cell(".2f")
-      for name in (OURS, FFMPEG)
-    ]
-    count = methods[OURS]["clips"]
-    sure = "" if is_psnr else f", sure {methods[OURS]['sure']}"
-    what = f"{figure}, dB" if is_psnr else f"{figure}, octaves off"
-    rows.append([what, *cells, f"{count}{sure}"])
-  header = ["", OURS, FFMPEG, "clips"]
+    cells = [figure + (", dB" if is_psnr else ", octaves off")]
+    for name in (OURS, FFMPEG):
+      found = methods[name]
+      cells.append(report.Figure(*found["mean"]).cell(".2f"))
+      if is_psnr:
+        cells.append("")
+      else:
+        sure = found["mean_of_sure"] or [math.nan]
+        cells.append(f"{report.Figure(*sure).cell('.2f')}, {found['sure']}")
+    rows.append([*cells, str(methods[OURS]["clips"])])
+  header = ["", OURS, "where sure, clips", FFMPEG, "where sure, clips", "clips"]
   return report.markdown(header, rows) + "\n"
 
 

@@ -54,6 +54,9 @@ class GradualChanges:
     self._tiny: collections.deque[np.ndarray] = collections.deque(
       maxlen=2 * _REACH + 1
     )
+    self._contrast: collections.deque[float] = collections.deque(
+      maxlen=2 * _REACH + 1
+    )
     self._grey: collections.deque[np.ndarray] = collections.deque(
       maxlen=2 * _REACH + 1
     )
@@ -64,6 +67,7 @@ class GradualChanges:
   def clear(self) -> None:
     """Begins anew."""
     self._tiny.clear()
+    self._contrast.clear()
     self._grey.clear()
     self._scores.clear()
 
@@ -75,11 +79,12 @@ class GradualChanges:
       grey: of `likeness.small`.
 
     Returns:
-      Whether the middle of a gradual change is `AFTER` frames before
-      this one.
+      Whether the middle of a gradual change is `AFTER` frames before this one.
     """
-    tiny = cv2.resize(image, _SIZE, interpolation=cv2.INTER_AREA)
-    self._tiny.append(tiny.astype(np.float32).ravel())
+    reduced = cv2.resize(image, _SIZE, interpolation=cv2.INTER_AREA)
+    tiny = reduced.astype(np.float32).ravel()
+    self._tiny.append(tiny)
+    self._contrast.append(float(tiny.std()))
     self._grey.append(grey)
     score = 0.0
     if len(self._tiny) > 2 * _REACH:
@@ -95,15 +100,17 @@ class GradualChanges:
 
   def _score(self) -> float:
     """How much of a gradual change has its middle here; 0: there is none."""
-    frames = np.array(self._tiny)
-    contrast = frames.std(1)
+    contrast = self._contrast
     least = min(contrast[0], contrast[-1])
     score = 0.0
     if least > _FLAT:
       if contrast[_REACH] < max(_FLAT, _FADE_CONTRAST * least):
-        score = _fade(frames)
-      elif least > _PLAIN and contrast.min() > _MIX_CONTRAST * least:
-        score = _dissolve(frames)
+        score = _fade(np.array(self._tiny))
+      elif least > _PLAIN and min(contrast) > _MIX_CONTRAST * least:
+        first, middle, last = (self._tiny[k] for k in (0, _REACH, -1))
+        # Hardly any frame gets further.
+        if _may_be_mixed(first, middle, last):
+          score = _dissolve(np.array(self._tiny))
     if not score:
       return 0.0
     one, other = self._grey[0], self._grey[-1]
@@ -111,13 +118,22 @@ class GradualChanges:
     return 0.0 if match / 2 > _MATCH else score
 
 
-def _dissolve(frames: np.ndarray) -> float:
-  first, middle, last = frames[0], frames[_REACH], frames[-1]
+def _may_be_mixed(
+  first: np.ndarray, middle: np.ndarray, last: np.ndarray
+) -> bool:
+  """Whether two frames are far apart, and a third is about halfway."""
   line = last - first
   square = float(line @ line)
-  far = np.sqrt(square / line.size)
-  if far < _FAR or abs(float((middle - first) @ line) / square - 0.5) > _UNEVEN:
-    return 0.0
+  if square < _FAR * _FAR * line.size:
+    return False
+  return abs(float((middle - first) @ line) / square - 0.5) <= _UNEVEN
+
+
+def _dissolve(frames: np.ndarray) -> float:
+  """The score of a frame between others, float32 [2 * _REACH + 1, n]."""
+  first, last = frames[0], frames[-1]
+  line = last - first
+  square = float(line @ line)
   away = frames - first
   shares = away @ line / square
   rest = np.sqrt(np.maximum((away * away).sum(1) / square - shares * shares, 0))
@@ -132,10 +148,12 @@ def _dissolve(frames: np.ndarray) -> float:
     return 0.0
   if float(np.corrcoef(first, last)[0, 1]) > _CORRELATION:
     return 0.0
+  far = np.sqrt(square / line.size)
   return float(far * (1 - abs(2 * shares[_REACH] - 1)))
 
 
 def _fade(frames: np.ndarray) -> float:
+  """The same, of one without contrast."""
   middle = frames[_REACH]
   steps = np.sqrt((np.diff(frames, axis=0) ** 2).sum(1))
   sides = []
