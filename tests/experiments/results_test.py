@@ -12,8 +12,10 @@ _FOLDER = pathlib.Path(__file__).parents[2] / "experiments"
 @pytest.mark.parametrize(
   ("name", "function"),
   [
+    ("cuts", "table"),
     ("forensics", "tables"),
     ("motion_attribution", "table"),
+    ("retime", "table"),
     ("slowmo_mining", "tables"),
     ("sound_speed", "tables"),
     ("speed_change", "tables"),
