@@ -62,7 +62,8 @@ class WanInterpolator:
       if abs(time * _EVERY - number) > _NEAR:
         raise SpeedflowError(
           f"{self._folder}: Wan makes frames at eighths between two, not at "
-          f"{time:.3f}; take --factor 2, 4 or 8, of a video of even rate"
+          f"{time:.3f}; take --factor 2, 4 or 8 (retime: --speed 0.5, 0.25 or "
+          "0.125), of a video of even rate"
         )
     known = [first, second]
     lead = 0

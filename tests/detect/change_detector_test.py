@@ -62,7 +62,7 @@ def test_every_frame_has_a_probability_and_its_own_time(detector, tmp_path):
 
 
 def test_a_cut_is_told_and_is_no_change(detector):
-  other = _TEXTURE[:, :128] // 8 + np.uint8([200, 0, 60])
+  other = _TEXTURE[::-1, 800:928] // 8 + np.uint8([200, 0, 60])
   after = [np.roll(other, 2 * i, axis=0) for i in range(45)]
   found = detector.detect(_panning([2] * 44) + after, fps=30)
   assert found.cuts_s == pytest.approx((1.5,), abs=0.01)
