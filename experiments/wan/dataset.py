@@ -13,6 +13,7 @@ from speedflow.data.records import RecordSource, split_shards
 from speedflow.errors import SpeedflowError
 from speedflow.models.wan import layout
 from speedflow.wan import latents
+from speedflow.wan import pipeline as pipeline_lib
 
 _REMEDY = "`speedflow data latents` writes them"
 
@@ -99,14 +100,11 @@ class ClipSampler:
     masks = np.concatenate([np.repeat(known[:1], layout.MASKS), known[1:]])
     masks = masks.reshape(-1, 1, 1, layout.MASKS)
     masks = np.broadcast_to(masks, (*beside.shape[:-1], layout.MASKS))
-    steps = record.log2_step
     example = {
       "latents": record.latents,
       "beside": np.concatenate([masks, beside], -1).astype(np.float16),
       "words": _padded(words, self.sizes.words),
-      "log2_speed": np.concatenate(
-        [steps[:1], steps[1:].reshape(-1, layout.MASKS).mean(1)]
-      ),
+      "log2_speed": pipeline_lib.of_latents(record.log2_step),
       "has_speed": np.array(not no_speed),
     }
     if self.sizes.image[0]:

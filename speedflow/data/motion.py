@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 from speedflow.data import example, shards
-from speedflow.data.records import RecordSource, all_shards
+from speedflow.data.records import RecordSource
 from speedflow.data.schema import ShotRecord
 from speedflow.errors import SpeedflowError
 from speedflow.output import claims
@@ -337,12 +337,7 @@ def build_motion(
   Raises:
     SpeedflowError: there are no records, or they cannot be written.
   """
-  sources = {out / path.name: path for path in all_shards(records)}
-  if not sources:
-    raise SpeedflowError(
-      f"{records}: no TFRecord files of shots in this folder; write them with "
-      "`speedflow data build`"
-    )
+  sources = shards.of_shots(records, out)
   with claims.claim(
     "data motion", folders=[out], inputs=[records], overwrite=overwrite
   ):

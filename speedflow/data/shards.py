@@ -8,6 +8,7 @@ from concurrent import futures
 import cv2
 
 from speedflow.data.records import RecordWriter, all_shards
+from speedflow.errors import SpeedflowError
 from speedflow.output import claims
 
 Progress = Callable[[int, int], None]
@@ -53,6 +54,27 @@ def write_missing(
       pool.shutdown(wait=False, cancel_futures=True)
       raise
   return written
+
+
+def of_shots(
+  records: pathlib.Path, out: pathlib.Path
+) -> dict[pathlib.Path, pathlib.Path]:
+  """The shards to make of records of shots, and what each is made of.
+
+  Args:
+    records: folder that `speedflow data build` wrote.
+    out: folder of the shards; they keep their names.
+
+  Raises:
+    SpeedflowError: there are no records.
+  """
+  sources = {out / path.name: path for path in all_shards(records)}
+  if not sources:
+    raise SpeedflowError(
+      f"{records}: no TFRecord files of shots in this folder; write them with "
+      "`speedflow data build`"
+    )
+  return sources
 
 
 def remove_stale(

@@ -3,6 +3,7 @@
 import functools
 import pathlib
 from collections.abc import Sequence
+from typing import Any
 
 import cv2
 import jax
@@ -15,6 +16,7 @@ from speedflow.models.wan import (
   config,
   image_encoder,
   pixels,
+  text_encoder,
 )
 from speedflow.wan import words
 from speedflow.weights import wan as weights
@@ -23,14 +25,22 @@ from speedflow.weights import wan as weights
 class Encoders:
   """Of one pipeline."""
 
-  def __init__(self, folder: pathlib.Path, computed: config.Computation):
+  def __init__(
+    self,
+    folder: pathlib.Path,
+    computed: config.Computation,
+    *,
+    keep_text_encoder: bool = False,
+  ):
     """Loads nothing yet.
 
     Args:
       folder: as diffusers keeps it.
       computed: how texts and pictures are encoded; videos are in float32.
+      keep_text_encoder: for further texts; else it is let go, for it is large.
     """
     self._folder, self._computed = folder, computed
+    self._keep_text_encoder = keep_text_encoder
 
   @functools.cached_property
   def autoencoder(self) -> autoencoder.Autoencoder | pixels.Pixels:
@@ -39,7 +49,7 @@ class Encoders:
     return weights.load_autoencoder(self._folder / "vae", exact)
 
   def texts(self, texts: Sequence[str]) -> jax.Array:
-    """Encodes texts; the encoder is let go afterwards, for it is large.
+    """Encodes texts.
 
     Args:
       texts: some.
@@ -48,11 +58,15 @@ class Encoders:
       float [texts, 512, features]; 0 after the end of each.
     """
     numbers, present = words.Tokenizer(self._folder / "tokenizer")(list(texts))
-    encoder = weights.load_text_encoder(
+    encoder = self._text_encoder
+    if not self._keep_text_encoder:
+      del self._text_encoder
+    return _encoded(encoder, jnp.asarray(numbers), jnp.asarray(present))
+
+  @functools.cached_property
+  def _text_encoder(self) -> text_encoder.TextEncoder:
+    return weights.load_text_encoder(
       self._folder / "text_encoder", self._computed
-    )
-    return nnx.jit(lambda network, *given: network(*given))(
-      encoder, jnp.asarray(numbers), jnp.asarray(present)
     )
 
   def image(self, image: np.ndarray) -> jax.Array:
@@ -76,10 +90,8 @@ class Encoders:
 
 
 @nnx.jit
-def _encoded(
-  network: image_encoder.ImageEncoder, images: jax.Array
-) -> jax.Array:
-  return network(images)
+def _encoded(network: Any, *given: jax.Array) -> jax.Array:
+  return network(*given)
 
 
 def _middle(image: np.ndarray, side: int) -> np.ndarray:

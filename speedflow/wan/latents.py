@@ -24,7 +24,6 @@ from speedflow.data import beam_runner, example, shards, speed_clips
 from speedflow.data.records import (
   RecordSource,
   RecordWriter,
-  all_shards,
   fingerprint,
 )
 from speedflow.data.schema import ShotRecord
@@ -201,12 +200,7 @@ def build(
   Raises:
     SpeedflowError: bad input.
   """
-  sources = {out / path.name: path for path in all_shards(records)}
-  if not sources:
-    raise SpeedflowError(
-      f"{records}: no TFRecord files of shots in this folder; write them with "
-      "`speedflow data build`"
-    )
+  sources = shards.of_shots(records, out)
   job = _Job(folder, options)
   options.check(job.token)
   weights.require_fit(folder)
@@ -265,7 +259,9 @@ class _Job:
   def _encoders(self) -> encoders.Encoders:
     dtype = jnp.float32 if jax.default_backend() == "cpu" else jnp.bfloat16
     return encoders.Encoders(
-      self._folder, config.Computation(dtype=dtype, param_dtype=dtype)
+      self._folder,
+      config.Computation(dtype=dtype, param_dtype=dtype),
+      keep_text_encoder=True,
     )
 
   @property

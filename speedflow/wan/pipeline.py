@@ -144,6 +144,8 @@ class WanGenerator:
     self._sizes = sizes
     self._transformer: transformer.Transformer | None = None
     self._encoders = encoders.Encoders(folder, self._computed)
+    self._told: tuple[str, ...] = ()
+    self._words = jnp.zeros(0)
 
   @property
   def knows_speed(self) -> bool:
@@ -197,7 +199,7 @@ class WanGenerator:
     """
     self._check(video[0], wish)
     encoder = self._encoders.autoencoder
-    text = self._encoders.texts([wish.text, wish.against])
+    text = self._texts((wish.text, wish.against))
     told = None
     if self._sizes.image_dim is not None:
       told = self._encoders.image(video[0])[None]
@@ -225,6 +227,12 @@ class WanGenerator:
       clips.append(np.clip(np.round(pictures), 0, 255).astype(np.uint8))
     on_progress(1.0)
     return np.stack(clips)
+
+  def _texts(self, texts: tuple[str, ...]) -> jax.Array:
+    """Encodes texts, those of the clip before not again."""
+    if self._told != texts:
+      self._told, self._words = texts, self._encoders.texts(texts)
+    return self._words
 
   def fitted(self, image: np.ndarray) -> np.ndarray:
     """Scales a picture to what Wan was trained on, and cuts it to whole tokens.
@@ -401,6 +409,10 @@ def _read_index(folder: pathlib.Path) -> Trained:
     said = json.loads(path.read_text(encoding="utf-8"))
     kind = said["_class_name"]
     trained = Trained(**said.get(_TRAINED, {}))
+    for name, value in dataclasses.asdict(trained).items():
+      whole = name == "shift" or isinstance(value, int)
+      if not (whole and 0 < value < math.inf):
+        raise ValueError(f"{name} is {value!r}")
   except (OSError, ValueError, KeyError, TypeError) as error:
     raise SpeedflowError(
       f"{path}: not the index of a pipeline ({wording.one_line(error)}); wanted"

@@ -113,6 +113,14 @@ def test_speeds_beyond_what_there_is_are_refused(
       "no tokenizer",
     ),
     (
+      lambda f: _respelt(f / "model_index.json", _speedflow={"height": -32}),
+      "height is -32",
+    ),
+    (
+      lambda f: _respelt(f / "model_index.json", _speedflow={"shift": "3"}),
+      "not the index",
+    ),
+    (
       lambda f: (f / "vae" / "config.json").rename(f / "elsewhere.json"),
       "no configuration of a network",
     ),
@@ -128,7 +136,16 @@ def test_speeds_beyond_what_there_is_are_refused(
       "a link to elsewhere, which is not there",
     ),
   ],
-  ids=["no index", "another", "tokenizer", "no config", "encoder", "link"],
+  ids=[
+    "no index",
+    "another",
+    "tokenizer",
+    "no size",
+    "no shift",
+    "no config",
+    "encoder",
+    "link",
+  ],
 )
 def test_a_folder_of_something_else_is_one_line(
   picture, tmp_path, capfd, spoil, said
@@ -180,7 +197,14 @@ def test_speeds_of_latent_frames_are_means_of_theirs():
   np.testing.assert_allclose(found, [5, 2.5, 2])
 
 
-def test_a_video_gets_frames_between_its_own(folder, tmp_path, capsys):
+def test_a_video_gets_frames_between_its_own(
+  folder, tmp_path, capsys, monkeypatch
+):
+  loaded = []
+  load = wan.load_text_encoder
+  monkeypatch.setattr(
+    wan, "load_text_encoder", lambda *given: loaded.append(1) or load(*given)
+  )
   video = tmp_path / "in.mp4"
   wide = np.random.default_rng(0).uniform(0, 255, (30, 60, 3))
   wide = cv2.GaussianBlur(wide, (0, 0), 3).astype(np.uint8)
@@ -191,6 +215,8 @@ def test_a_video_gets_frames_between_its_own(folder, tmp_path, capsys):
   out = tmp_path / "out.mp4"
   told = ("superres", str(video), str(out), "--weights", str(folder))
   assert cli.main([*told, "--factor", "2", "--exposure", "0"]) == 0
+  # Large as it is, it is loaded once for all frames.
+  assert len(loaded) == 1
   said = json.loads((tmp_path / "out.mp4.json").read_text())
   assert said["weights"] == folder.name
   kinds = [frame["kind"] for frame in said["frames"]]
