@@ -262,10 +262,10 @@ def test_pieces_end_where_the_detector_sees_a_change(collection, tmp_path):
   with media.VideoReader(collection / "bikes.mp4") as reader:
     frames = [frame.image for frame in reader]
     fps, size = reader.info.fps, (reader.width, reader.height)
-  # Up to here, only every third frame is shown.
-  cut, change = 168, 56
+  # Up to here, only every fourth frame is shown.
+  cut, change = 120, 30
   with media.VideoWriter(path, fps, size, crf=18) as writer:
-    for image in frames[:cut:3] + frames[cut:]:
+    for image in frames[:cut:4] + frames[cut:]:
       writer.write(image)
   job = dataclasses.replace(_job(tmp_path / "out"), changes="tiny")
   pipeline.mine([str(path)], job, {})
