@@ -82,5 +82,5 @@ def get_config(variant: str = "tiny") -> ml_collections.ConfigDict:
   config.data.threads = 1
 
   # Shots, and scenes, of the evaluation while training; not all are busy.
-  config.eval_windows = 24
+  config.eval_windows = 6 if variant == "smoke" else 24
   return config

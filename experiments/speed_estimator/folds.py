@@ -37,8 +37,10 @@ FOLDS = 4
 SPLITS = ("train", "val")
 """What is left out and estimated; the test split is not touched."""
 
+FACTS = "fold.json"
+"""Written when a run is done: what it left out, and how often labels were."""
+
 _WEIGHTS = "speed.safetensors"
-_FACTS = "fold.json"
 
 
 class Fold(NamedTuple):
@@ -82,7 +84,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parts = deal(repositories(pathlib.Path(config.data.records)))
   wanted = range(len(parts)) if args.fold is None else [args.fold]
   for number in wanted:
-    if not (args.workdir / str(number) / _FACTS).exists():
+    if not (args.workdir / str(number) / FACTS).exists():
       train(config, args.workdir / str(number), parts[number])
   return 0
 
@@ -134,18 +136,18 @@ def train(
     "left_out": list(left_out),
     "label_frequency": [float(f"{share:.4g}") for share in frequency],
   }
-  with atomic.atomic_path(folder / _FACTS) as path:
+  with atomic.atomic_path(folder / FACTS) as path:
     path.write_text(json.dumps(facts) + "\n")
 
 
 def load(workdir: pathlib.Path) -> list[Fold]:
   """The folds that were trained in a folder, by their numbers."""
-  return [load_one(path.parent) for path in sorted(workdir.glob(f"*/{_FACTS}"))]
+  return [load_one(path.parent) for path in sorted(workdir.glob(f"*/{FACTS}"))]
 
 
 def load_one(folder: pathlib.Path) -> Fold:
   """A run that `train` has left in a folder."""
-  facts = json.loads((folder / _FACTS).read_text())
+  facts = json.loads((folder / FACTS).read_text())
   return Fold(
     tuple(facts["left_out"]),
     folder / _WEIGHTS,
