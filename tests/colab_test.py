@@ -1,10 +1,13 @@
 """The notebooks run from top to bottom, on a CPU."""
 
+import os
 import pathlib
 
 import nbclient
 import nbformat
 import pytest
+
+from tests import conftest
 
 _FOLDER = pathlib.Path(__file__).parents[1] / "colab"
 
@@ -15,6 +18,9 @@ _FOLDER = pathlib.Path(__file__).parents[1] / "colab"
 )
 def test_notebook_runs_and_shows_its_videos(name, monkeypatch):
   monkeypatch.setenv("JAX_PLATFORMS", "cpu")
+  flags = os.environ["XLA_FLAGS"].split()
+  slow = [flag for flag in flags if flag not in conftest.QUICK_TO_COMPILE]
+  monkeypatch.setenv("XLA_FLAGS", " ".join(slow))
   notebook = nbformat.read(_FOLDER / name, as_version=4)
   assert not any(cell.get("outputs") for cell in notebook.cells)
   nbclient.NotebookClient(

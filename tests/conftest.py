@@ -18,25 +18,24 @@ from speedflow.estimate import answer as estimate_lib
 from tests import camera_files
 
 # Most of a test's time goes to compiling a program that runs for milliseconds.
-# `make test-all` compiles as users do. Level 0 would be quicker yet, but gives
+# The notebooks compile as users do. Level 0 would be quicker yet, but gives
 # gradients of a small network that are not finite.
-_QUICK_TO_COMPILE = (
+QUICK_TO_COMPILE = (
   "--xla_backend_optimization_level=1",
   "--xla_llvm_disable_expensive_passes=true",
 )
 
 
 def pytest_configure(config):
-  """Programs are compiled once for all tests, and quickly for the quick ones.
+  """Programs are compiled once for all tests, and quickly.
 
   By the environment, since that reaches workers and what tests start. JAX reads
   it when it is imported, later.
   """
   if hasattr(config, "workerinput"):
     return
-  if config.option.markexpr == "not slow":
-    flags = os.environ.get("XLA_FLAGS", "").split()
-    os.environ["XLA_FLAGS"] = " ".join([*flags, *_QUICK_TO_COMPILE])
+  flags = os.environ.get("XLA_FLAGS", "").split()
+  os.environ["XLA_FLAGS"] = " ".join([*flags, *QUICK_TO_COMPILE])
   if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
     cache = tempfile.mkdtemp(prefix="speedflow-programs-")
     config.add_cleanup(lambda: shutil.rmtree(cache, ignore_errors=True))

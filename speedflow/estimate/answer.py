@@ -139,6 +139,12 @@ class Estimate:
       return "clock"
     return "declared" if self.picture is not None else "picture"
 
+  @property
+  def changes(self) -> bool:
+    """Whether the picture proves that there is more than one speed."""
+    told = [each for each in self.segments if each.tells]
+    return any(a.speed_high < b.speed_low for a in told for b in told)
+
   @classmethod
   def failed(cls, file: str, error: str) -> "Estimate":
     """The answer about a file that could not be read."""

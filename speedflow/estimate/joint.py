@@ -72,7 +72,7 @@ def weigh(
     return found
   found = dataclasses.replace(found, clocks=tuple(readings))
   exact = [r for r in readings if r.clock != "cadence"]
-  if not exact or _changes(found):
+  if not exact or found.changes:
     return found
   # Flicker is about the picture itself.
   clock = min(exact, key=lambda r: r.modality == "sound")
@@ -116,9 +116,3 @@ def weigh(
     clock=clock.clock,
     picture=found,
   )
-
-
-def _changes(found: estimate_lib.Estimate) -> bool:
-  """Whether the picture proves that there is more than one speed."""
-  told = [s for s in found.segments if s.tells]
-  return any(one.speed_high < other.speed_low for one in told for other in told)

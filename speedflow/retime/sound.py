@@ -36,7 +36,7 @@ def retimed(
   origin: Fraction,
   start: Fraction,
   end: Fraction,
-) -> Iterator[media.Audio] | None:
+) -> "Retimed | None":
   """Reads the sound of a file as it goes with the retimed picture.
 
   Args:
@@ -48,7 +48,7 @@ def retimed(
     end: when the output ends.
 
   Returns:
-    Seamless sound, stretch by stretch; None to drop it, or if there is none.
+    The sound; None to drop it, or if there is none.
   """
   if mode == "drop":
     return None
@@ -58,7 +58,48 @@ def retimed(
     return None
   source = _Source(first, blocks, float(origin))
   make = _stretched if mode == "stretch" else _resampled
-  return _stretches(source, curve, make, float(start), float(end))
+  return Retimed(source, curve, make, float(start), float(end))
+
+
+class Retimed:
+  """Seamless sound, stretch by stretch; it can be gone through once.
+
+  Attributes:
+    beyond_s: how much longer than the picture the input's sound is, seconds of
+      the input; known once all was gone through.
+  """
+
+  def __init__(
+    self,
+    source: "_Source",
+    curve: SpeedCurve,
+    make: Callable[[np.ndarray, np.ndarray, int], np.ndarray],
+    start: float,
+    end: float,
+  ):
+    """See `retimed`.
+
+    Args:
+      source: the sound as it was.
+      curve: speed over its time.
+      make: plays samples at places, as `_resampled` does.
+      start: time of the first frame in the output, seconds.
+      end: when the output ends.
+    """
+    self.beyond_s = 0.0
+    self._source = source
+    self._curve = curve
+    self._make = make
+    self._start = start
+    self._end = end
+
+  def __iter__(self) -> Iterator[media.Audio]:
+    """Makes it."""
+    yield from _stretches(
+      self._source, self._curve, self._make, self._start, self._end
+    )
+    shown = float(self._curve.input_s(np.array(self._end - self._start)))
+    self.beyond_s = max(self._source.end_s() - shown, 0.0)
 
 
 class _Source:
@@ -73,6 +114,13 @@ class _Source:
     self._rest = rest
     self._held = first.samples
     self._begin = 0
+
+  def end_s(self) -> float:
+    """When it ends, seconds; all that is left is read for it, and let go."""
+    self._begin += len(self._held)
+    self._held = self._held[:0]
+    self._begin += sum(len(block.samples) for block in self._rest)
+    return self.start_s + self._begin / self.rate
 
   def read(self, begin: int, end: int) -> np.ndarray:
     """Samples from one number to another, silence where there are none.

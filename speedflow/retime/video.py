@@ -1,6 +1,7 @@
 """From a video to one that plays at the speed that is set."""
 
 import dataclasses
+import math
 import os
 from collections.abc import Callable, Iterator
 from fractions import Fraction
@@ -11,7 +12,7 @@ import numpy as np
 from speedflow import media
 from speedflow.errors import SpeedflowError
 from speedflow.estimate import estimator, witness
-from speedflow.estimate.answer import Estimate
+from speedflow.estimate.answer import Estimate, Segment
 from speedflow.retime import sound
 from speedflow.retime.curve import SpeedCurve
 from speedflow.retime.options import FASTEST, SLOWEST, Options
@@ -22,6 +23,9 @@ from speedflow.timewarp import curve_file
 
 # Share of the work that looking at the speed is.
 _LOOK_SHARE = 0.15
+# Sound that goes on for so long after the picture is missed: encoders fill
+# their last block with less.
+_LONG_S = 0.1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,8 +91,11 @@ def retime(
   def timing(found: Survey) -> TimeMap:
     return TimeMap.of(found, _curve(found, options, undone), options)
 
+  track: sound.Retimed | None = None
+
   def heard(timing: TimeMap) -> Iterator[media.Audio] | None:
-    return sound.retimed(
+    nonlocal track
+    track = sound.retimed(
       path_in,
       timing.curve,
       options.audio,
@@ -96,6 +103,7 @@ def retime(
       timing.start,
       timing.end,
     )
+    return track and iter(track)
 
   made = production.produce(
     production.Order(
@@ -118,9 +126,16 @@ def retime(
     duration_s=float(times.end - times.start),
     counts=made.counts,
     damage=made.found.damage,
-    left_out=made.found.info.others,
+    left_out=(*made.found.info.others, *_unheard(track)),
     undone=undone,
   )
+
+
+def _unheard(track: sound.Retimed | None) -> list[str]:
+  """What of the sound goes on after the picture, if it is to be noticed."""
+  if track is None or track.beyond_s < _LONG_S:
+    return []
+  return [f"{track.beyond_s:.2g} s of sound after the last frame"]
 
 
 def _curve(
@@ -139,17 +154,33 @@ def _curve(
     times, speeds = curve_file.read(options.curve)
     return _allowed(SpeedCurve(times, speeds), os.fspath(options.curve))
   assert undone is not None
-  name = found.info.path
-  if undone.status != "ok" or not undone.segments:
-    raise SpeedflowError(
-      f"{name}: its speed cannot be told ({undone.in_words()}); give --speed"
-    )
   return _allowed(
-    SpeedCurve.steps(
-      np.array([segment.end_s for segment in undone.segments]),
-      1 / np.array([segment.speed for segment in undone.segments]),
-    ),
-    f"{name}: to undo its speed",
+    _undoing(found.info.path, undone), f"{found.info.path}: to undo its speed"
+  )
+
+
+def _undoing(name: str, found: Estimate) -> SpeedCurve:
+  """The speeds at which a video plays as the world went.
+
+  Spans of their own speed only where these cannot be one: what decides for
+  the whole video, as a clock does, is surer than what is seen of a part.
+  """
+  low, high = found.speed_low, found.speed_high
+  if found.status != "ok" or not (found.speed and low and high):
+    raise SpeedflowError(
+      f"{name}: its speed cannot be told ({found.in_words()}); give --speed"
+    )
+  parts = [Segment(0.0, math.inf, found.speed, low, high)]
+  if found.changes and found.clock is None:
+    parts = list(found.segments)
+  if all(part.speed_low <= 1 <= part.speed_high for part in parts):
+    raise SpeedflowError(
+      f"{name}: plays in real time, as far as can be told "
+      f"({found.in_words()}); give --speed to change that"
+    )
+  return SpeedCurve.steps(
+    np.array([part.end_s for part in parts]),
+    1 / np.array([part.speed for part in parts]),
   )
 
 

@@ -10,6 +10,7 @@ from bench import timing_files
 from bench.timing_files import Sound, Video, even
 from speedflow import api, cli, media
 from speedflow.errors import SpeedflowError
+from speedflow.estimate import answer, witness
 from speedflow.retime import sound
 from speedflow.retime.curve import SpeedCurve
 from speedflow.timewarp import light
@@ -256,3 +257,74 @@ def test_a_tone_keeps_its_pitch_or_moves_with_the_speed(tmp_path, speed):
     spectrum = np.abs(np.fft.rfft(middle * np.hanning(len(middle))))
     peak = spectrum.argmax() * rate / len(middle)
     assert peak == pytest.approx(wanted, abs=2 * rate / len(middle))
+
+
+def test_sound_that_outlasts_the_picture_is_said_to_be_left_out(
+  tmp_path, capsys
+):
+  path = tmp_path / "longer.mp4"
+  video = Video(even(25, 50), rate=Fraction(25))
+  timing_files.write(path, video, Sound(Fraction(4)))
+  out = tmp_path / "out.mp4"
+  assert cli.main(["retime", str(path), str(out), "--speed", "2"]) == 0
+  assert (
+    "left out: 2 s of sound after the last frame" in capsys.readouterr().err
+  )
+  short = tmp_path / "short.mp4"
+  timing_files.write(short, video, Sound(Fraction(2)))
+  made = api.retime(short, tmp_path / "other.mp4", speed=2.0, **_SHARP)
+  assert made.left_out == ()
+
+
+def _told(*parts, **facts):
+  """An estimate: of each part, seconds and the ends of its interval."""
+  ends = np.cumsum([seconds for seconds, _, _ in parts])
+  segments = tuple(
+    answer.Segment(end - seconds, end, (low * high) ** 0.5, low, high)
+    for end, (seconds, low, high) in zip(ends, parts, strict=True)
+  )
+  facts = {
+    "speed": segments[0].speed,
+    "speed_low": segments[0].speed_low,
+    "speed_high": segments[0].speed_high,
+  } | facts
+  return answer.Estimate(
+    "", "ok", duration_s=float(ends[-1]), segments=segments, **facts
+  )
+
+
+def _undone(moving, tmp_path, monkeypatch, found):
+  monkeypatch.setattr(witness, "estimate", lambda *args, **more: found)
+  out = tmp_path / "out.mp4"
+  made = api.retime(moving, out, real_time=True, audio="drop", **_SHARP)
+  return made.duration_s, _notes(out)["speed"]["speed"]
+
+
+def test_real_time_undoes_the_parts_that_surely_differ(
+  moving, tmp_path, monkeypatch
+):
+  found = _told((0.6, 0.45, 0.55), (0.6, 0.95, 1.05))
+  took, speeds = _undone(moving, tmp_path, monkeypatch, found)
+  assert speeds == pytest.approx([2.01, 1.0], abs=0.02)
+  assert took == pytest.approx(0.9, abs=0.05)
+
+
+def test_what_may_be_one_speed_is_undone_as_one(moving, tmp_path, monkeypatch):
+  found = _told((0.6, 0.3, 0.7), (0.6, 0.4, 0.9), speed=0.5)
+  _, speeds = _undone(moving, tmp_path, monkeypatch, found)
+  assert speeds == [2.0]
+
+
+def test_a_clock_is_surer_than_the_parts(moving, tmp_path, monkeypatch):
+  exact = {"speed": 0.25, "speed_low": 0.249, "speed_high": 0.251}
+  found = _told(
+    (0.6, 0.3, 0.4), (0.6, 0.5, 0.9), clock="flicker", picture=None, **exact
+  )
+  _, speeds = _undone(moving, tmp_path, monkeypatch, found)
+  assert speeds == [4.0]
+
+
+def test_what_may_be_real_time_is_left_alone(moving, tmp_path, monkeypatch):
+  found = _told((1.2, 0.8, 1.4))
+  with pytest.raises(SpeedflowError, match=r"plays in real time.*--speed"):
+    _undone(moving, tmp_path, monkeypatch, found)
