@@ -23,7 +23,7 @@ from speedflow.evaluation import report
 from speedflow.output import claims
 
 NAME = "movers"
-SIZE = 32
+SIZE = 16
 """Pixels along a side."""
 
 _FPS = Fraction(120)

@@ -103,7 +103,7 @@ def retime(
       timing.start,
       timing.end,
     )
-    return track and iter(track)
+    return None if track is None else iter(track)
 
   made = production.produce(
     production.Order(
