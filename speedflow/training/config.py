@@ -143,7 +143,14 @@ def load_config(
     rest = values(argv)
   except (flags.Error, ValueError, TypeError, KeyError, AttributeError) as e:
     # Some of these are printed KeyErrors, with quotes and escapes.
-    reason = " ".join(str(e).replace("\\n", " ").replace("\\", "").split())
+    said = str(e).replace("\\n", "\n").replace("\\", "").strip()
+    if "Traceback" in said:
+      # What the file itself raised stands at the end, after its type.
+      said = said.splitlines()[-1].strip().partition(": ")[2] or said
+    reason = " ".join(said.split())
+    if isinstance(e, KeyError | AttributeError):
+      name, quote, more = reason.strip("\"'").partition("'")
+      reason = f"no such field: {name}{quote and '.'}{more}"
     raise errors.SpeedflowError(
       f"{spec}: {reason}; fields and variants are listed in {path}"
     ) from e

@@ -36,6 +36,8 @@ def test_two_configurations_do_not_share_anything(toy):
   [
     ("nowhere.py", (), "nowhere.py: no such config file"),
     (f"{TOY}:huge", (), "huge"),
+    (f"{TOY}:huge", (), r"^[^\n]*:huge: (?!.*Traceback)"),
+    (TOY, ("--config.perpetual=7",), "no such field: perpetual; "),
     (TOY, ("--config.num_step=7",), 'Did you mean "num_steps"'),
     (TOY, ("--config.num_steps=seven",), "num_steps=seven: invalid literal"),
     (TOY, ("num_steps=7",), "unexpected argument 'num_steps=7'"),
