@@ -1,5 +1,6 @@
 """Wan, as the training loop sees it."""
 
+import contextlib
 import dataclasses
 import os
 import pathlib
@@ -12,7 +13,7 @@ import jax.numpy as jnp
 import ml_collections
 import numpy as np
 from flax import nnx
-from jax.sharding import NamedSharding, PartitionSpec
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from experiments.wan import dataset as dataset_lib
 from experiments.wan import starting
@@ -242,12 +243,17 @@ def _measured(
   """The loss at fixed noise, averaged over fixed times."""
   found = []
   total = len(batch["latents"])
+  where = jax.tree.leaves(nnx.state(model))[0].sharding
+  known: contextlib.AbstractContextManager[Any] = contextlib.nullcontext()
+  if isinstance(where, NamedSharding) and isinstance(where.mesh, Mesh):
+    known = jax.set_mesh(where.mesh)
   for first in range(0, total - total % rows or rows, rows):
     part = {name: x[first : first + rows] for name, x in batch.items()}
     noise = jax.random.normal(jax.random.key(first), part["latents"].shape)
     for time in _MEASURED:
       times = jnp.full(len(part["latents"]), time)
-      found.append(_errors(model, part, noise, times))
+      with known:
+        found.append(_errors(model, part, noise, times))
   return float(np.mean(jax.device_get(found)))
 
 

@@ -42,6 +42,20 @@ def check(config: ml_collections.ConfigDict) -> None:
       raise SpeedflowError(
         f"config.{name} is {value!r}; wanted one of {', '.join(known)}"
       )
+  _check_context(config)
+
+
+def _check_context(config: ml_collections.ConfigDict) -> None:
+  """Tokens are split evenly over the mesh axis `context`."""
+  frames, height, width, _ = dataset.Sizes.of(config).latents
+  patch = config_lib.TransformerConfig.patch_size
+  tokens = frames * (height // patch[1]) * (width // patch[2])
+  devices = config.mesh.context
+  if devices > 1 and tokens % devices:
+    raise SpeedflowError(
+      f"config.mesh.context is {devices}, which does not divide the {tokens} "
+      "tokens of a clip; take a divisor, or 1"
+    )
 
 
 def parts(config: ml_collections.ConfigDict) -> pathlib.Path:

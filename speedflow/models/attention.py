@@ -5,13 +5,16 @@ angles that grow with their positions, so that their product depends on the
 distance between them alone.
 """
 
+import functools
 import math
 from typing import Literal
 
 import jax
 import jax.numpy as jnp
 
-Implementation = Literal["", "einsum", "xla", "cudnn", "chunks"]
+from speedflow.models import splash, spread
+
+Implementation = Literal["", "einsum", "xla", "cudnn", "chunks", "splash"]
 """Of attention; "" chooses by the device that programs are made for."""
 
 # Products of both lengths from which on sequences are long; then so many
@@ -93,22 +96,42 @@ def attention(
     query: float [..., n, heads, features].
     key: float [..., m, heads, features].
     value: float [..., m, heads, features].
-    implementation: "" is cuDNN's on GPUs in bfloat16 or float16, elsewhere
-      "chunks" for long sequences: a number of queries at a time, each chunk
-      computed anew in the backward pass, in memory that does not grow with the
-      square of the length; for others einsum on CPUs, and XLA's.
+    implementation: "" is cuDNN's on GPUs in bfloat16 or float16. Elsewhere, for
+      long sequences, in memory that does not grow with the square of the
+      length: "splash" on TPUs, where it takes such heads, or "chunks", a
+      number of queries at a time, each chunk computed anew in the backward
+      pass. For others einsum on CPUs, and XLA's.
     mask: bool [n, m], which keys each query sees, one at least; all when None.
 
   Returns:
     float [..., n, heads, features], in the dtype of the query.
   """
-  backend = jax.default_backend()
+  backend = spread.platform()
   half = query.dtype in (jnp.bfloat16, jnp.float16)
   if not implementation and backend == "gpu" and half:
     implementation = "cudnn"
   long = query.shape[-3] * key.shape[-3] >= _LONG
   if not implementation and long and mask is None:
     implementation = "chunks"
+    if backend == "tpu" and splash.suits(query) and spread.fits(query):
+      implementation = "splash"
+  here = functools.partial(_on_a_device, implementation, backend, mask)
+  # A kernel knows nothing of other devices, and chunks are taken in turns.
+  if spread.fits(query) and (implementation == "splash" or spread.in_context()):
+    return spread.by_queries(here)(query, key, value)
+  return here(query, key, value)
+
+
+def _on_a_device(
+  implementation: Implementation,
+  backend: str,
+  mask: jax.Array | None,
+  query: jax.Array,
+  key: jax.Array,
+  value: jax.Array,
+) -> jax.Array:
+  if implementation == "splash":
+    return splash.attention(query, key, value, interpret=backend != "tpu")
   if implementation == "chunks":
     return _in_chunks(query, key, value)
   if implementation == "einsum" or (not implementation and backend == "cpu"):
@@ -147,7 +170,7 @@ def _in_chunks(query: jax.Array, key: jax.Array, value: jax.Array) -> jax.Array:
 
   @jax.checkpoint
   def one(chunk: jax.Array) -> jax.Array:
-    return attention(chunk, key, value, "einsum")
+    return _on_a_device("einsum", "", None, chunk, key, value)
 
   mixed = jax.lax.map(one, jnp.moveaxis(padded, -4, 0))
   mixed = jnp.moveaxis(mixed, 0, -4)

@@ -86,8 +86,8 @@ def compile_for(
     )
   devices = _devices(target)
   config = config.copy_and_resolve_references()
-  config.batch_size = _divisible_batch(config, len(devices))
   mesh = sharding.make_mesh(config, devices)
+  config.batch_size = _divisible_batch(config, sharding.batch_parts(mesh))
   program = TrainProgram(experiment_lib.load_experiment(config), config, mesh)
   traced = program.trace_step()
   lowered = traced.lower()
@@ -159,11 +159,11 @@ def _devices(target: str) -> Sequence[jax.Device]:
   return description.devices
 
 
-def _divisible_batch(config: ml_collections.ConfigDict, devices: int) -> int:
+def _divisible_batch(config: ml_collections.ConfigDict, parts: int) -> int:
   """The smallest batch size, not below the config's, that splits evenly."""
   spec = experiment_lib.load_experiment(config).batch_spec()
   rows = jax.tree.leaves(spec)[0].shape[0]
-  parts = devices * config.microbatches
+  parts *= config.microbatches
   # A row may hold several examples, such as the speeds of one source.
   return -(-rows // parts) * parts * config.batch_size // rows
 

@@ -61,10 +61,13 @@ def default_training() -> ml_collections.ConfigDict:
   # Largest global norm of the gradient; 0 clips nothing.
   config.optimizer.clip_norm = 1.0
 
-  # Devices per mesh axis; -1 takes all that the other axis leaves.
+  # Devices per mesh axis; -1 takes all that the others leave. Parameters that
+  # "fsdp" splits are split over "context", too, but examples are not: over it,
+  # Wan's tokens are, of which one example has many.
   config.mesh = ml_collections.ConfigDict()
   config.mesh.data = -1
   config.mesh.fsdp = 1
+  config.mesh.context = 1
   # (regex, rule) pairs over the paths of the train state, such as
   # "params/head/kernel" or "opt_state/1/mu/head/kernel"; the first regex that
   # is found anywhere in the path wins. Rules: "replicate"; "fsdp", which

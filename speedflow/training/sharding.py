@@ -18,15 +18,17 @@ from jax.sharding import (
 )
 
 from speedflow import errors
+from speedflow.models import spread
 
-# Examples are split over both axes: fsdp splits parameters *and* data.
-_AXES = ("data", "fsdp")
+# Examples are split over the first two: fsdp splits parameters *and* data. Over
+# the third, the tokens of an example are, where a network knows of it.
+_AXES = (*spread.CLIPS, spread.CONTEXT)
 
 
 def make_mesh(
   config: ml_collections.ConfigDict, devices: Sequence[jax.Device] | None = None
 ) -> Mesh:
-  """Lays all devices out over the axes 'data' and 'fsdp'.
+  """Lays all devices out over the axes 'data', 'fsdp' and 'context'.
 
   Args:
     config: whose `mesh` gives the devices per axis; -1 takes the rest.
@@ -42,9 +44,9 @@ def make_mesh(
     sizes = [rest if size == -1 else size for size in sizes]
   if math.prod(sizes) != len(devices) or min(sizes) < 1:
     raise errors.SpeedflowError(
-      f"config.mesh: data={config.mesh.data} x fsdp={config.mesh.fsdp} does "
-      f"not fit {len(devices)} devices; use one -1, and a divisor of "
-      f"{len(devices)} for the other"
+      f"config.mesh: data={config.mesh.data} x fsdp={config.mesh.fsdp} x "
+      f"context={config.mesh.context} does not fit {len(devices)} devices; use "
+      f"one -1, and divisors of {len(devices)} for the others"
     )
   # Neighbours in the mesh are neighbours in the machine; an axis may take a
   # part of one of the machine's own, as on a slice of 4x4 chips.
@@ -55,8 +57,13 @@ def make_mesh(
 
 
 def batch_sharding(mesh: Mesh) -> NamedSharding:
-  """Splits the first axis of an array over all devices."""
-  return NamedSharding(mesh, PartitionSpec(_AXES))
+  """Splits the first axis of an array over all devices but of a context."""
+  return NamedSharding(mesh, PartitionSpec(spread.CLIPS))
+
+
+def batch_parts(mesh: Mesh) -> int:
+  """Into how many parts a batch is split."""
+  return math.prod(mesh.shape[axis] for axis in spread.CLIPS)
 
 
 def infer_sharding(
@@ -105,13 +112,17 @@ def _apply(
   if rule == "replicate":
     return PartitionSpec()
   if rule == "fsdp":
-    size = mesh.shape["fsdp"]
+    # What shares the tokens of an example shares the parameters, too.
+    axes = tuple(
+      axis for axis in ("fsdp", spread.CONTEXT) if mesh.shape.get(axis, 1) > 1
+    )
+    size = math.prod(mesh.shape[axis] for axis in axes)
     fitting = [axis for axis, length in enumerate(shape) if length % size == 0]
     if size == 1 or math.prod(shape) < min_size or not fitting:
       return PartitionSpec()
     # The last of equals: matrix outputs, which need no transposition.
     axis = max(fitting, key=lambda axis: (shape[axis], axis))
-    return PartitionSpec(*[None] * axis, "fsdp")
+    return PartitionSpec(*[None] * axis, axes if len(axes) > 1 else axes[0])
   if isinstance(rule, str) or len(rule) > len(shape):
     raise errors.SpeedflowError(
       f"config.sharding: rule {rule!r} does not suit {name} of shape {shape}; "

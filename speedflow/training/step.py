@@ -65,11 +65,12 @@ class TrainProgram:
   def _abstract_batch(self) -> Any:
     spec = self._experiment.batch_spec()
     rows = {leaf.shape[0] for leaf in jax.tree.leaves(spec)}
-    parts = self._mesh.size * self._config.microbatches
+    parts = sharding.batch_parts(self._mesh) * self._config.microbatches
     if any(count % parts for count in rows):
       raise errors.SpeedflowError(
         f"a batch of {sorted(rows)} rows does not split into "
-        f"{self._mesh.size} devices x {self._config.microbatches} "
+        f"{sharding.batch_parts(self._mesh)} devices x "
+        f"{self._config.microbatches} "
         f"microbatches; make config.batch_size a multiple of {parts}"
       )
     split = sharding.batch_sharding(self._mesh)
@@ -131,7 +132,9 @@ class TrainProgram:
       ),
       donate_argnums=0,
     )
-    return step.trace(self.abstract_state, self.abstract_batch)
+    # Networks ask for the mesh; see `models.spread`.
+    with jax.sharding.use_abstract_mesh(self._mesh.abstract_mesh):
+      return step.trace(self.abstract_state, self.abstract_batch)
 
   def _train_step(
     self, state: state_lib.TrainState, batch: Any
@@ -195,7 +198,8 @@ class TrainProgram:
 
   def _split_microbatches(self, array: jax.Array) -> jax.Array:
     """[rows, ...] -> [microbatches, rows / microbatches, ...]."""
-    count, devices = self._config.microbatches, self._mesh.size
+    count = self._config.microbatches
+    devices = sharding.batch_parts(self._mesh)
     rows, *rest = array.shape
     # Each device takes its part of every microbatch from its own rows, so
     # that none travels: [devices, microbatches, rows of one, ...].

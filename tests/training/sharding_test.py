@@ -70,9 +70,22 @@ def test_impossible_rules_are_named(rules, message):
 
 def test_mesh_takes_all_devices(toy):
   mesh = sharding.make_mesh(toy(), jax.devices()[:1])
-  assert dict(mesh.shape) == {"data": 1, "fsdp": 1}
+  assert dict(mesh.shape) == {"data": 1, "fsdp": 1, "context": 1}
+
+
+def test_what_shares_tokens_shares_parameters_but_not_examples():
+  mesh = AbstractMesh(
+    (2, 2, 4), ("data", "fsdp", "context"), axis_types=(AxisType.Auto,) * 3
+  )
+  found = sharding.infer_sharding(TREE, [(".*", "fsdp")], mesh, min_size=128)
+  kernel = found["params"]["head"]["kernel"].spec
+  assert kernel == PartitionSpec(None, ("fsdp", "context"))
+  assert sharding.batch_parts(mesh) == 4
+  assert sharding.batch_sharding(mesh).spec[0] == ("data", "fsdp")
 
 
 def test_mesh_that_does_not_fit_is_refused(toy):
-  with pytest.raises(errors.SpeedflowError, match="does not fit 1 devices"):
+  with pytest.raises(
+    errors.SpeedflowError, match="context=1 does not fit 1 devices"
+  ):
     sharding.make_mesh(toy("--config.mesh.fsdp=3"), jax.devices()[:1])

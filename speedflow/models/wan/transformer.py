@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from speedflow.models import attention as attention_lib
+from speedflow.models import spread
 from speedflow.models.wan import conditioning, layers, rotary
 from speedflow.models.wan.config import Computation, TransformerConfig
 
@@ -308,7 +309,7 @@ class Transformer(nnx.Module):
       of_clip, of_frames = self.speed(log2_speed, has_speed)
       embedded = embedded + of_clip[:, None]
       tokens = tokens + of_frames[:, :, None, None].astype(dtype)
-    x = tokens.reshape(len(tokens), frames * places, -1)
+    x = spread.tokens(tokens.reshape(len(tokens), frames * places, -1))
     embedded = embedded.astype(dtype)
     modulation = self.time_proj(nnx.silu(embedded))
     modulation = modulation.reshape(*modulation.shape[:-1], 6, -1)
