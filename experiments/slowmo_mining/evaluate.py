@@ -138,7 +138,29 @@ def evaluate(planted: Sequence[Planted], split: str) -> dict[str, Any]:
       }
       for fpr, limit in limits.items()
     },
+    **never_seen(ways["sparse"], limits),
     "segments": ways,
+  }
+
+
+def never_seen(
+  rows: Sequence[dict[str, Any]], limits: dict[str, threshold.Threshold]
+) -> dict[str, Any]:
+  """The figures of the sparse scan on sources of which nothing was trained on.
+
+  Args:
+    rows: one a segment.
+    limits: the thresholds, by false-positive rate.
+  """
+  known = calibrate.clips(calibrate.data_folder())
+  trained = {row["source"] for row in known if row["split"] != "test"}
+  new = {row["file"] for row in known if row["source"] not in trained}
+  chosen = [row for row in rows if row["clip"] in new]
+  return {
+    "never_seen": {
+      "sources": len({row["source"] for row in known if row["file"] in new}),
+      **{fpr: figures(chosen, at.evidence) for fpr, at in limits.items()},
+    }
   }
 
 
@@ -259,6 +281,10 @@ def tables(results: dict[str, Any]) -> str:
     for way in ("sparse", "dense"):
       cells = " | ".join(_cell(rate[way][key]) for rate in rates.values())
       lines.append(f"| {name}, {way} scan | {cells} |")
+  new = results["never_seen"]
+  for name, key in (("recall", "recall"), ("real-time scenes", "fpr_by_scene")):
+    cells = " | ".join(_cell(new[fpr][key]) for fpr in rates)
+    lines.append(f"| {name}, {new['sources']} sources never seen | {cells} |")
   for kind in (*_HAY, *fakes.KINDS):
     cells = " | ".join(
       _cell(rate["sparse"]["passed_by_kind"][kind]) for rate in rates.values()
