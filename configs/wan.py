@@ -76,6 +76,9 @@ def get_config(variant: str = "tiny") -> ml_collections.ConfigDict:
   config.log_every = min(50, steps)
   config.eval_every = min(1_000, steps)
   config.checkpoint_every = min(500, steps)
+  if variant == "5b":
+    # Of 8 chips, each holds one clip of 121 frames at a time.
+    config.microbatches = 8
   if big:
     config.mesh.data = 1
     config.mesh.fsdp = -1

@@ -40,6 +40,15 @@ def _equation_flops(equation: Any) -> float:
   inner = [flops(jaxpr) for jaxpr in _jaxprs(params)]
   if name == "cond":
     return max(inner)
+  if name == "pallas_call":
+    # Of one tile; conditions inside it are taken to hold.
+    return math.prod(params["grid_mapping"].grid) * sum(inner)
+  if name == "shard_map":
+    # Of one device.
+    shape = params["mesh"].shape
+    return math.prod(shape[axis] for axis in params["newly_manual_axes"]) * sum(
+      inner
+    )
   return params["length"] * sum(inner) if name == "scan" else sum(inner)
 
 

@@ -1,7 +1,9 @@
 import jax
 import jax.numpy as jnp
 import pytest
+from jax.sharding import AbstractMesh, AxisType, PartitionSpec
 
+from speedflow.models import splash
 from speedflow.training import program_cost
 
 
@@ -127,3 +129,25 @@ def test_collectives_are_counted_with_their_rings_and_loops():
     "all-to-all": (8 * 4 + 4) / 2,
     "collective-permute": 8 * 4,
   }
+
+
+def test_a_kernel_counts_all_of_its_tiles():
+  heads, queries, keys, features = 3, 1024, 512, 128
+  jaxpr = jax.make_jaxpr(splash.attention)(
+    jnp.zeros((2, queries, heads, features)),
+    *[jnp.zeros((2, keys, heads, features))] * 2,
+  ).jaxpr
+  products = 2 * (2 * 2 * heads * queries * keys * features)
+  assert program_cost.flops(jaxpr) == products
+
+
+def test_what_each_device_does_counts_once_per_device():
+  mesh = AbstractMesh((4,), ("data",), axis_types=(AxisType.Auto,))
+  shared = jax.shard_map(
+    lambda x: x @ x.T,
+    mesh=mesh,
+    in_specs=PartitionSpec("data"),
+    out_specs=PartitionSpec("data"),
+  )
+  jaxpr = jax.make_jaxpr(shared)(jnp.zeros((8, 5))).jaxpr
+  assert program_cost.flops(jaxpr) == 4 * (2 * 2 * 2 * 5)
