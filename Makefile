@@ -82,6 +82,7 @@ parity: $(DEV)  ## Wan's networks beside diffusers'; installs PyTorch.
 	$(PY) -m pip install --quiet --target $(VENV)-peers \
 	  -r requirements/peers.txt
 	PYTHONPATH=$(VENV)-peers $(PY) -m experiments.wan.reference
+	PYTHONPATH=$(VENV)-peers $(PY) -m experiments.wan.whole_reference
 
 clips: $(DEV)
 	@if test -n "$$SPEEDFLOW_DATA"; then \

@@ -20,7 +20,7 @@ from experiments.wan import starting
 from speedflow.errors import SpeedflowError
 from speedflow.models.wan import config as config_lib
 from speedflow.models.wan import layout, transformer
-from speedflow.wan import pipeline
+from speedflow.wan import index, pipeline
 from speedflow.weights import wan as weights
 
 # Times of the flow, 0 (clean) to 1, at which the loss is measured.
@@ -185,9 +185,9 @@ class Experiment:
         there = os.path.relpath((base / part).resolve(), path.resolve())
         (path / part).symlink_to(there)
     data = self._config.data
-    pipeline.write_index(
+    index.write(
       path,
-      pipeline.Trained(
+      index.Trained(
         data.height, data.width, data.frames, self._config.loss.shift
       ),
     )

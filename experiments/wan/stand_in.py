@@ -18,7 +18,7 @@ import numpy as np
 from experiments.wan import parity
 from speedflow.evaluation import report
 from speedflow.models.wan import config, pixels
-from speedflow.wan import pipeline
+from speedflow.wan import index
 from speedflow.weights import tensor_folder
 from speedflow.weights import wan as weights
 
@@ -89,13 +89,13 @@ _STEM = {
 }
 
 
-_TRAINED = pipeline.Trained(height=32, width=48, frames=9)
+_TRAINED = index.Trained(height=32, width=48, frames=9)
 
 
 def write(
   folder: pathlib.Path,
   sizes: Mapping[str, dict[str, Any]] = TINY,
-  trained: pipeline.Trained = _TRAINED,
+  trained: index.Trained = _TRAINED,
   *,
   speed: bool = False,
 ) -> None:
@@ -125,7 +125,7 @@ def write(
   tokenizer = folder / "tokenizer"
   tokenizer.mkdir(exist_ok=True)
   (tokenizer / "tokenizer.json").write_text(_tokenizer())
-  pipeline.write_index(folder, trained)
+  index.write(folder, trained)
 
 
 def _teach(folder: pathlib.Path) -> None:

@@ -6,7 +6,6 @@ and a folder for each network). Weights that have learnt speed (see
 """
 
 import dataclasses
-import json
 import math
 import os
 import pathlib
@@ -19,7 +18,6 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from speedflow import wording
 from speedflow.errors import SpeedflowError
 from speedflow.models.wan import (
   autoencoder,
@@ -28,8 +26,7 @@ from speedflow.models.wan import (
   sampler,
   transformer,
 )
-from speedflow.output.atomic import atomic_path
-from speedflow.wan import encoders
+from speedflow.wan import encoders, index
 from speedflow.weights import room_for
 from speedflow.weights import wan as weights
 
@@ -49,28 +46,10 @@ PARTS = (
 )
 """Folders of a pipeline; the last two are not in all."""
 
-_INDEX = "model_index.json"
-# The field of the index in which speedflow writes what it trained for.
-_TRAINED = "_speedflow"
+_SECOND = "transformer_2"
+
 _LONGEST_ASPECT = 3.0
 _Flow = Callable[[jax.Array, float, int, jax.Array | None], jax.Array]
-
-
-@dataclasses.dataclass(frozen=True)
-class Trained:
-  """What a transformer was trained for; Wan at 480p, where nobody says.
-
-  Attributes:
-    height: pixels.
-    width: pixels.
-    frames: of a clip.
-    shift: of the sampler's times; Wan's is 3 at 480p, and 5 at 720p.
-  """
-
-  height: int = 480
-  width: int = 832
-  frames: int = 81
-  shift: float = 3.0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -94,7 +73,7 @@ class Wish:
   text: str
   against: str = ""
   log2_speeds: Sequence[np.ndarray | None] = (None,)
-  frames: int = Trained.frames
+  frames: int = index.Trained.frames
   seed: int = 0
   steps: int = STEPS
   method: sampler.Method = "unipc"
@@ -128,9 +107,12 @@ class WanGenerator:
         dtype = jnp.float32
       computed = config.Computation(dtype=dtype, param_dtype=dtype)
     self._folder = folder
-    self.trained = _read_index(folder)
+    self._index = index.read(folder)
+    self.trained = self._index.trained
     for part in PARTS[:4]:
       require_part(folder, part)
+    if self._index.boundary is not None:
+      require_part(folder, _SECOND)
     weights.require_fit(folder)
     self._computed = dataclasses.replace(
       computed, **weights.speed_of(folder / "transformer")
@@ -142,7 +124,7 @@ class WanGenerator:
       "take a smaller Wan (1.3B in place of 14B), or more devices",
     )
     self._sizes = sizes
-    self._transformer: transformer.Transformer | None = None
+    self._loaded: tuple[str, transformer.Transformer] | None = None
     self._encoders = encoders.Encoders(folder, self._computed)
     self._told: tuple[str, ...] = ()
     self._words = jnp.zeros(0)
@@ -204,29 +186,43 @@ class WanGenerator:
     if self._sizes.image_dim is not None:
       told = self._encoders.image(video[0])[None]
     signed = jnp.asarray(video[None].astype(np.float32) / 127.5 - 1)
-    beside = _condition(encoder, signed, jnp.asarray(known)[None])
+    by_time = self._index.first_by_time
+    if by_time:
+      self._require_first(known)
+      given = _first_latents(encoder, signed)
+    else:
+      given = _condition(encoder, signed, jnp.asarray(known)[None])
     on_progress(0.05)
-    flow = self._flow(beside, text, told)
+    shape = (1, 1 + (len(video) - 1) // autoencoder.CHUNK, *given.shape[2:4])
     noise = jax.random.normal(
-      jax.random.key(wish.seed), (*beside.shape[:-1], encoder.config.z_dim)
+      jax.random.key(wish.seed), (*shape, encoder.config.z_dim)
     )
     plan = sampler.steps(wish.steps, self.trained.shift, wish.method)
-    steps = len(plan) * len(wish.log2_speeds)
+    flow = self._flow(given, text, told)
+    ways = [
+      sampler.sample(_guided(flow, speed, wish), noise, plan, wish.method)
+      for speed in wish.log2_speeds
+    ]
+    # Step by step, so that a transformer is loaded once for all clips.
+    for number in range(1, len(plan) + 1):
+      latents = [next(way) for way in ways]
+      # Steps are asked for ahead of being computed; progress is of what is.
+      jax.block_until_ready(latents)
+      on_progress(0.05 + 0.9 * number / len(plan))
     clips: list[np.ndarray] = []
-    for log2_speed in wish.log2_speeds:
-      velocity = _guided(flow, log2_speed, wish)
-      latents = noise
-      for number, latents in enumerate(
-        sampler.sample(velocity, noise, plan, wish.method), 1
-      ):
-        # Steps are asked for ahead of being computed; progress is of what is.
-        latents.block_until_ready()
-        done = len(plan) * len(clips) + number
-        on_progress(0.05 + 0.9 * done / steps)
-      pictures = np.asarray((_decode(encoder, latents)[0] + 1) * 127.5)
+    for each in latents:
+      whole = each.at[:, :1].set(given) if by_time else each
+      pictures = np.asarray((_decode(encoder, whole)[0] + 1) * 127.5)
       clips.append(np.clip(np.round(pictures), 0, 255).astype(np.uint8))
     on_progress(1.0)
     return np.stack(clips)
+
+  def _require_first(self, known: np.ndarray) -> None:
+    if not known[0] or np.any(known[1:]):
+      raise SpeedflowError(
+        f"{self._folder}: this Wan knows a first frame and no other; fine-tune "
+        "it to be shown others (experiments/wan), or take an image-to-video one"
+      )
 
   def _texts(self, texts: tuple[str, ...]) -> jax.Array:
     """Encodes texts, those of the clip before not again."""
@@ -287,30 +283,48 @@ class WanGenerator:
     low, high = np.log2(SLOWEST), np.log2(FASTEST)
     if not all(((low <= each) & (each <= high)).all() for each in asked):
       raise SpeedflowError(f"speeds lie within {SLOWEST} and {FASTEST:g}")
-    if self._sizes.in_channels == self._sizes.out_channels:
+    shown = self._sizes.in_channels != self._sizes.out_channels
+    if not (shown or self._index.first_by_time):
       raise SpeedflowError(
         f"{self._folder}: this Wan starts from a text alone; take an "
         "image-to-video one (I2V)"
       )
 
   def _flow(
-    self, beside: jax.Array, text: jax.Array, told: jax.Array | None
+    self, given: jax.Array, text: jax.Array, told: jax.Array | None
   ) -> _Flow:
     """The velocity of latents: at a time, by number of a text, and speeds."""
-    if self._transformer is None:
-      self._transformer = weights.load_transformer(
-        self._folder / "transformer", self._computed
-      )
-    network = self._transformer
 
     def of_text(latents, time, number, speeds):
+      network = self._network(time)
       chosen = text[number : number + 1]
-      return _velocity(network, latents, beside, time, chosen, told, speeds)
+      if self._index.first_by_time:
+        return _after_first(network, latents, given, time, chosen, told, speeds)
+      return _velocity(network, latents, given, time, chosen, told, speeds)
 
     return of_text
 
+  def _network(self, time: float) -> transformer.Transformer:
+    """The transformer for a time; one is held at a time."""
+    boundary = self._index.boundary
+    part = PARTS[0]
+    if boundary is not None and time < boundary * sampler.TIMES:
+      part = _SECOND
+    if self._loaded is None or self._loaded[0] != part:
+      self._loaded = None
+      self._loaded = (
+        part,
+        weights.load_transformer(self._folder / part, self._computed),
+      )
+    return self._loaded[1]
+
 
 _condition = nnx.jit(layout.condition)
+
+
+@nnx.jit
+def _first_latents(encoder: Any, video: jax.Array) -> jax.Array:
+  return encoder.encode(video[:, :1])
 
 
 @nnx.jit
@@ -330,6 +344,22 @@ def _velocity(
 ) -> jax.Array:
   given = jnp.concatenate([latents, beside.astype(latents.dtype)], -1)
   times = jnp.full(len(latents), time)
+  return network(given, times, text, told, speeds).astype(jnp.float32)
+
+
+@nnx.jit
+def _after_first(
+  network: transformer.Transformer,
+  latents: jax.Array,
+  first: jax.Array,
+  time: float,
+  text: jax.Array,
+  told: jax.Array | None,
+  speeds: jax.Array | None,
+) -> jax.Array:
+  """The same of a network that knows what is clean by its time, 0."""
+  given = latents.at[:, :1].set(first.astype(latents.dtype))
+  times = jnp.full(latents.shape[:2], time).at[:, 0].set(0)
   return network(given, times, text, told, speeds).astype(jnp.float32)
 
 
@@ -386,46 +416,3 @@ def require_part(folder: pathlib.Path, part: str) -> None:
 def is_folder(name: str | pathlib.Path) -> bool:
   """Whether weights are those of Wan: a folder."""
   return pathlib.Path(name).is_dir()
-
-
-def write_index(folder: pathlib.Path, trained: Trained) -> None:
-  """Writes the index of a pipeline whose transformer speedflow trained.
-
-  Args:
-    folder: of the pipeline.
-    trained: what for.
-  """
-  said = {
-    "_class_name": "WanImageToVideoPipeline",
-    _TRAINED: dataclasses.asdict(trained),
-  }
-  with atomic_path(folder / _INDEX) as temporary:
-    temporary.write_text(f"{json.dumps(said, indent=2)}\n", encoding="utf-8")
-
-
-def _read_index(folder: pathlib.Path) -> Trained:
-  path = folder / _INDEX
-  try:
-    said = json.loads(path.read_text(encoding="utf-8"))
-    kind = said["_class_name"]
-    trained = Trained(**said.get(_TRAINED, {}))
-    for name, value in dataclasses.asdict(trained).items():
-      whole = name == "shift" or isinstance(value, int)
-      if not (whole and 0 < value < math.inf):
-        raise ValueError(f"{name} is {value!r}")
-  except (OSError, ValueError, KeyError, TypeError) as error:
-    raise SpeedflowError(
-      f"{path}: not the index of a pipeline ({wording.one_line(error)}); wanted"
-      " a folder of Wan as diffusers keeps it"
-    ) from error
-  if not str(kind).startswith("Wan"):
-    raise SpeedflowError(
-      f"{path}: a {kind}; wanted a pipeline of Wan, such as"
-      " Wan2.1-I2V-14B-480P-Diffusers"
-    )
-  if said.get("expand_timesteps") or said.get("boundary_ratio"):
-    raise SpeedflowError(
-      f"{path}: a pipeline of Wan2.2, whose transformer loads, but which is not"
-      " sampled yet; take Wan2.1's image-to-video"
-    )
-  return trained
