@@ -89,13 +89,16 @@ def main(argv: Sequence[str] | None = None) -> int:
   return 0
 
 
-def repositories(records: pathlib.Path) -> dict[str, int]:
-  """How many shots each repository has, in training and validation.
+def repositories(
+  records: pathlib.Path, splits: Sequence[str] = SPLITS
+) -> dict[str, int]:
+  """How many shots each repository has.
 
   Args:
     records: folder of motion records.
+    splits: in which they are counted.
   """
-  paths = [p for split in SPLITS for p in split_shards(records, split)]
+  paths = [p for split in splits for p in split_shards(records, split)]
   heads = map(MotionRecord.decode, RecordSource(paths))
   return collections.Counter(h.source for h in heads if not h.appearance)
 

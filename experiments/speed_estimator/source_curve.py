@@ -53,7 +53,8 @@ def main(argv: Sequence[str] | None = None) -> int:
   )
   args, overrides = parser.parse_known_args(argv)
   config = config_lib.load_config(args.config, overrides)
-  shots = folds.repositories(pathlib.Path(config.data.records))
+  # Of validation alone, nothing is learnt.
+  shots = folds.repositories(pathlib.Path(config.data.records), ["train"])
   whole = [folds.load_one(args.folds / str(number)) for number in args.which]
   rows: list[dict[str, Any]] = []
   for share in SHARES:
@@ -66,7 +67,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         continue
       folder = args.workdir / f"{number}-{share:g}"
       if not (folder / folds.FACTS).exists():
-        folds.train(config, folder, sorted(set(shots) - set(kept)))
+        unseen_ones = set(fold.left_out) | (set(shots) - set(kept))
+        folds.train(config, folder, sorted(unseen_ones))
       # Those that this one alone has not seen are no part of the comparison.
       smaller = folds.load_one(folder)
       trained.append(smaller._replace(left_out=fold.left_out))
@@ -96,7 +98,7 @@ def chosen(
   """Draws the sources that are seen; a smaller share is part of a larger one.
 
   Args:
-    shots: of each repository.
+    shots: of each repository that is trained on.
     left_out: names of those that nobody sees.
     share: of the others, 0..1.
     seed: of the order.

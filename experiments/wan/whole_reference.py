@@ -81,7 +81,7 @@ def theirs(name: str, folder: pathlib.Path) -> np.ndarray:
 
 def _loaded(folder: pathlib.Path, kind=diffusers.WanTransformer3DModel):
   network = kind(**json.loads((folder / "config.json").read_text()))
-  state = {}
+  state: dict[str, torch.Tensor] = {}
   for path in folder.glob("*.safetensors"):
     state |= safetensors.torch.load_file(path)
   network.load_state_dict(state)
@@ -94,7 +94,7 @@ def main(argv: Sequence[str] | None = None) -> int:
   parser.add_argument("--out", type=pathlib.Path, default=whole.RECORDED)
   args = parser.parse_args(argv)
   torch.set_num_threads(1)
-  cases = {}
+  cases: dict[str, dict[str, Any]] = {}
   for name in whole.CASES:
     with tempfile.TemporaryDirectory() as made:
       folder = pathlib.Path(made)
