@@ -29,10 +29,12 @@ class Seen(NamedTuple):
   Attributes:
     image: uint8 RGB [h, w, 3].
     flow: float32 [2, h, w, 2], from the picture to both frames, in pixels.
+    share: float32 [h, w], logit of the first frame's.
   """
 
   image: np.ndarray
   flow: np.ndarray
+  share: np.ndarray
 
 
 def missing() -> str | None:
@@ -95,7 +97,7 @@ class Rife:
     pixels = np.pad(pair, pad, "edge").transpose(0, 3, 1, 2)
     images = torch.from_numpy(np.ascontiguousarray(pixels)).float() / 255
     with torch.inference_mode():
-      flows, _, merged = self._network(
+      flows, share, merged = self._network(
         torch.cat([images[:1], images[1:]], 1), time, self._scales
       )
     inner = (slice(height), slice(width))
@@ -104,6 +106,7 @@ class Rife:
     return Seen(
       np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8),
       np.ascontiguousarray(flow.transpose(0, 2, 3, 1)[:, inner[0], inner[1]]),
+      share[0, 0].numpy()[inner],
     )
 
   def window(

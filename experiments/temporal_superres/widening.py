@@ -22,10 +22,10 @@ def widened(
   for name in ("coarse", "flow", "fine", "blur", "weights", "along", "detail"):
     values = nnx.to_pure_dict(nnx.state(getattr(trained, name), nnx.Param))
     if name == "fine":
-      # Contrast, change, flow, bend and the doubts come before the new doubt.
+      # After contrast, change, flow, bend and the doubts: a doubt and a share.
       place = 4 * (3 + 4) + 4 + 2 + old
       values["enter"]["kernel"] = _with_zeros(
-        values["enter"]["kernel"], place, new - old, 2
+        values["enter"]["kernel"], place, 2 * (new - old), 2
       )
     if name == "weights":
       # Two ends of each path, in four phases.

@@ -52,6 +52,9 @@ _PATHS = 4
 # A path is trusted e times less, untrained, for each such difference between
 # its two ends.
 _TRUSTED = 1.5 / 255
+# What is said to be seen by one frame alone is trusted, untrained, as if its
+# ends differed by so many times that.
+_ALONE = 6.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -151,7 +154,7 @@ class SuperResNet(nnx.Module):
     )
     hidden = config.coarse[0] // 4
     self.paths = _PATHS + config.searched
-    inputs = 4 * (3 + 4) + 4 + 2 + self.paths + hidden + 3
+    inputs = 4 * (3 + 4) + 4 + 2 + self.paths + config.searched + hidden + 3
     self.fine = Pyramid(inputs, config.fine, config.dtype, rngs)
     # What enters of a shutter that was open.
     self.blur = nnx.Conv(
@@ -195,8 +198,9 @@ class SuperResNet(nnx.Module):
         the second's).
       exposure: float [b], open-shutter time / frame interval of the frames,
         0..1; nan: unknown.
-      searched: float [b, 2, h, w, 2], from the picture to both frames, as
-        `search` finds it; pixels. Wanted if the configuration says so.
+      searched: float [b, h, w, 5], as `search` finds it: flow from the picture
+        to the first frame and to the second, x and y, in pixels; and the logit
+        of the first's share. Wanted if the configuration says so.
       sharp: all exposures are 0; the same picture with less work.
       run: calls a part of the network with its inputs; a `Programs`, where this
         is not called within a compiled program.
@@ -206,13 +210,14 @@ class SuperResNet(nnx.Module):
       raise ValueError(
         f"frames are {width} x {height}; wanted multiples of {GRID}"
       )
+    found = owned = None
     # Called step by step, what is no longer wanted makes room at once.
     frames, still = _enter(images)
     scalars = _scalars(time, exposure)
     moved, others, bent, disagreement = _paths(flow, bend, time)
     del images, flow, bend
     if self.search is not None:
-      found = _as_phases(searched)
+      found, owned = _as_phases(searched)
       others = (*others, found)
       moved = _better_start(still, moved, found)
     moved, hidden = self._refine(still, moved, bent, disagreement, scalars, run)
@@ -221,7 +226,7 @@ class SuperResNet(nnx.Module):
     # its gradient costs much and adds little.
     before = jax.lax.stop_gradient(moved)
     centres = _fetched(frames, before)
-    # Those of `search` come last: see `_shares`.
+    # That of `search` comes last: see `_logits`.
     rest = [*(_fetched(frames, path) for path in others[:2]), still]
     rest += [_fetched(frames, path) for path in others[2:]]
     del others, still
@@ -230,6 +235,7 @@ class SuperResNet(nnx.Module):
       _contrast(*centres),
       _change(*centres),
       *_told(moved, bent, doubts),
+      *([] if owned is None else [planes.pool(owned)]),
       planes.of_image(hidden),
       _spread(scalars, *bent.shape[-2:]),
     )
@@ -244,7 +250,7 @@ class SuperResNet(nnx.Module):
         for place in _ALONG
       ]
       more = run(self.blur, planes.features(*_told_of_blur(blur, along)))
-    del hidden, before, bent, disagreement, centres
+    del hidden, before, bent, disagreement, centres, found
     features = run(self.fine, x, more)
     del x, more
 
@@ -254,7 +260,7 @@ class SuperResNet(nnx.Module):
     fetched = tuple(map(planes.warp_sharply, frames, moved))
     del frames
     weights = run(self.weights, features)
-    shares = _shares(weights, planes.enlarge(doubts, 2), time)
+    shares = _shares(weights, planes.enlarge(doubts, 2), time, owned)
     del doubts
     fused = _fuse([*fetched, *itertools.chain(*rest)], shares)
     del fetched, rest, shares
@@ -403,10 +409,10 @@ def _paths(
 
 
 @jax.jit
-def _as_phases(flow: jax.Array) -> _Pair:
-  """Flow to both frames, [b, 2, h, w, 2]."""
-  first, second = (planes.part(planes.of_image(flow[:, k])) for k in (0, 1))
-  return first, second
+def _as_phases(searched: jax.Array) -> tuple[_Pair, jax.Array]:
+  """Flow to both frames, and the first's share, of [b, h, w, 5]."""
+  phases = planes.part(planes.of_image(searched))
+  return (phases[:, :2], phases[:, 2:4]), phases[:, 4:]
 
 
 def _better_start(still: _Pair, moved: _Pair, found: _Pair) -> _Pair:
@@ -583,21 +589,38 @@ def _parted(x: jax.Array) -> jax.Array:
 
 
 def _shares(
-  weights: jax.Array, doubts: jax.Array, time: jax.Array
+  weights: jax.Array,
+  doubts: jax.Array,
+  time: jax.Array,
+  owned: jax.Array | None,
 ) -> jax.Array:
   """Unnormalised shares of both ends of all paths: phases [b, 2 n, ...]."""
-  return _exponential(_logits(weights, doubts, time))
+  return _exponential(_logits(weights, doubts, time, owned))
 
 
 @jax.jit
 def _logits(
-  weights: jax.Array, doubts: jax.Array, time: jax.Array
+  weights: jax.Array,
+  doubts: jax.Array,
+  time: jax.Array,
+  owned: jax.Array | None,
 ) -> jax.Array:
   near = jnp.log(jnp.maximum(jnp.stack([1 - time, time], -1), 1e-4))
   paths = doubts.shape[1]
   prior = jnp.tile(near, (1, paths))[..., None, None, None, None]
   doubt = jnp.repeat(planes.part(doubts), 2, 1) / _TRUSTED
-  return _parted(weights)[:, : 2 * paths] + prior - doubt
+  trust = prior - doubt
+  if owned is not None:
+    # Where one frame alone is said to show it, that the other differs does not
+    # matter.
+    sure = jnp.abs(2 * jax.nn.sigmoid(owned) - 1)
+    own = jnp.concatenate(
+      [jax.nn.log_sigmoid(owned), jax.nn.log_sigmoid(-owned)], 1
+    )
+    trust = jnp.concatenate(
+      [trust[:, :-2], own - _ALONE - (1 - sure) * doubt[:, -2:]], 1
+    )
+  return _parted(weights)[:, : 2 * paths] + trust
 
 
 @jax.jit

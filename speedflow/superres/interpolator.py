@@ -200,7 +200,7 @@ class FrameInterpolator:
       flow = np.pad(flow, pad, "edge")
       bend = np.pad(bend, pad[1:], "edge")
       if found is not None:
-        found = np.pad(found, pad, "edge")
+        found = np.pad(found, pad[1:], "edge")
     image = np.empty(images.shape[1:], images.dtype)
     uncertainty = np.empty(
       (image.shape[0] // 2, image.shape[1] // 2), np.float32
@@ -214,7 +214,7 @@ class FrameInterpolator:
           bend[part[1:]],
           time,
           exposure,
-          None if found is None else found[part],
+          None if found is None else found[part[1:]],
           sharp=not exposure.any(),
         )
         inner = (

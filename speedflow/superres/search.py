@@ -43,8 +43,9 @@ class Search:
       second: the same.
 
     Returns:
-      from a time, 0 (first) .. 1 (second), to float32 [2, h, w, 2]: from the
-      picture at this time to both frames, in pixels.
+      from a time, 0 (first) .. 1 (second), to float32 [h, w, 5]: flow from the
+      picture at this time to the first frame and to the second, x and y, in
+      pixels; and the logit of the first's share.
     """
     height, width = first.shape[:2]
     scale = min(1.0, LARGEST_SIDE / max(height, width))
@@ -54,31 +55,23 @@ class Search:
       else -(-side // time_flow.GRID) * time_flow.GRID
       for side in (height, width)
     )
-    # Of the pixels of the frame for each that is looked at.
-    share = np.array([width / columns, height / rows], np.float32)
+    whole, units = (columns, rows), np.ones(5, np.float32)
     if scale < 1:
+      whole = (width, height)
+      units[:4] = np.tile([width / columns, height / rows], 2)
       pair = [
         cv2.resize(image, (columns, rows), interpolation=cv2.INTER_AREA)
         for image in (first, second)
       ]
     else:
-      share[:] = 1
       pad = ((0, rows - height), (0, columns - width), (0, 0))
       pair = [np.pad(image, pad, "edge") for image in (first, second)]
     levels = _see(*self._network, np.stack(pair))
 
     def at(time: float) -> np.ndarray:
       moment = np.array([time], np.float32)
-      flow = np.asarray(_between(*self._network, levels, moment))
-      if scale < 1:
-        rest = (width, height)
-      else:
-        rest = (columns, rows)
-      return np.stack(
-        [
-          cv2.resize(each * share, rest)[:height, :width] for each in flow
-        ]
-      )
+      found = np.asarray(_between(*self._network, levels, moment)) * units
+      return cv2.resize(found, whole)[:height, :width]
 
     return at
 
@@ -98,4 +91,6 @@ def _between(
   levels: list[jax.Array],
   time: jax.Array,
 ) -> jax.Array:
-  return nnx.merge(graph, state).between(levels, time).flows[-1][0]
+  found = nnx.merge(graph, state).between(levels, time)
+  first, second = found.flows[-1][0]
+  return jnp.concatenate([first, second, found.share[0, ..., None]], -1)
