@@ -72,9 +72,8 @@ class Rife:
 
     path = pathlib.Path(weights.__path__[0]) / "flownet.pkl"
     state = torch.load(path, map_location="cpu", weights_only=True)
-    # Names may begin with that of the wrapper it was trained in.
-    state = {name.removeprefix("module."): x for name, x in state.items()}
     self._network = ifnet.IFNet(torch.device("cpu"))
+    # The file holds what taught it, too.
     wanted = self._network.state_dict().keys()
     self._network.load_state_dict({name: state[name] for name in wanted})
     self._network.eval()
