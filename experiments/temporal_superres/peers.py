@@ -223,7 +223,7 @@ def summarise(
     "methods": {},
   }
   for name in rows[0]["scores"]:
-    row = {
+    row: dict[str, Any] = {
       "psnr": round(float(column(name, "psnr").mean()), 4),
       "detail": round(float(column(name, "detail").mean()), 4),
       "ms_per_frame": round(float(np.median(column(name, "ms_per_frame"))), 2),
@@ -231,7 +231,8 @@ def summarise(
     if name != against:
       gain = column(against, "psnr") - column(name, "psnr")
       row["gain_db"] = [
-        round(x, 4) for x in report.interval(
+        round(x, 4)
+        for x in report.interval(
           functools.partial(_mean_of, gain), groups
         ).to_json()
       ]

@@ -40,7 +40,9 @@ class Seen(NamedTuple):
 def missing() -> str | None:
   """Why it cannot be run here, in words; None if it can."""
   lacking = [
-    name for name in ("torch", PACKAGE) if importlib.util.find_spec(name) is None
+    name
+    for name in ("torch", PACKAGE)
+    if importlib.util.find_spec(name) is None
   ]
   if lacking:
     return f"{' and '.join(lacking)} not installed; `make bench-peers` does"

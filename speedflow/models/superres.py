@@ -268,7 +268,9 @@ class SuperResNet(nnx.Module):
     if not sharp:
       image = _add_along(image, along, run(self.along, features))
     image = _add_around(
-      planes.join(image), planes.pad(planes.join(fused)), _around(weights, self.paths)
+      planes.join(image),
+      planes.pad(planes.join(fused)),
+      _around(weights, self.paths),
     )
     return Synthesis(
       planes.to_image(image), _uncertainty(detail), _as_images(*moved)

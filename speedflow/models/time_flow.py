@@ -169,9 +169,7 @@ class TimeFlow(nnx.Module):
     second = _fetched(level[:, 1], where[..., 2:])
     if near:
       told = [*told, _likeness(first, second, near)]
-    t = jnp.broadcast_to(
-      time[:, None, None, None] - 0.5, (*flow.shape[:-1], 1)
-    )
+    t = jnp.broadcast_to(time[:, None, None, None] - 0.5, (*flow.shape[:-1], 1))
     middle = (first + second) / 2
     x = jnp.concatenate(
       [
@@ -203,14 +201,11 @@ class _Eye(nnx.Module):
       ]
     )
     self.more = nnx.List(
-      [
-        nnx.Conv(n, n, (3, 3), dtype=dtype, rngs=rngs)
-        for n in (a, b, c)
-      ]
+      [nnx.Conv(n, n, (3, 3), dtype=dtype, rngs=rngs) for n in (a, b, c)]
     )
 
   def __call__(self, images: jax.Array) -> list[jax.Array]:
-    """Maps [b, h, w, 3], 0..1, to float32 [b, h / n, w / n, c], n = 4, 8, 16."""
+    """Maps [b, h, w, 3], 0..1, to float32 [b, h / n, w / n, c]: n = 4, 8, 16."""
     x = planes.to_image(planes.flat(planes.part(planes.of_image(images))))
     x = (4 * (x - 0.45)).astype(self.dtype)
     levels = []
