@@ -28,8 +28,8 @@ BLUR_FACTOR = 8
 
 # Source frames on either side of a blurred frame that its light may hold.
 _HALF = BLUR_FACTOR // 2
-MARGIN = 24
-"""Beside the crop, flow sees so many more pixels."""
+# Beside the crop, flow sees so many more pixels.
+_MARGIN = 24
 # Between source frames, motion of more pixels would leave gaps in the blur.
 _MOST_MOTION = 5.0
 # A frame between two others that moved away from one by less than this share
@@ -56,7 +56,6 @@ class ExampleSampler:
     unknown: chance that the exposure is not told.
     alone: chance that the frame before is not there; the same for that after.
     smallest: of the random scale of the picture.
-    wide: whether what surrounds the crop is wanted, for `TimeFlow`.
   """
 
   crop: int
@@ -68,7 +67,6 @@ class ExampleSampler:
   unknown: float
   alone: float
   smallest: float
-  wide: bool = False
 
   def __call__(
     self, encoded: bytes, rng: np.random.Generator
@@ -84,8 +82,7 @@ class ExampleSampler:
       can where the exposure is told; truth: uint8 [n, s, s, 3]; flow: float16
       [n, 2, s, s, 2], as `optical_flow.at_time`; bend: float16 [n, s, s, 2],
       as `optical_flow.Curve.at`; time: float32 [n], 0..1; exposure: float32
-      [n], nan where it is not told; if wanted, wide: uint8 [n, 2, w, w, 3], w =
-      s + 2 `MARGIN`, both frames as they were, with their surroundings.
+      [n], nan where it is not told.
     """
     shot = ShotRecord.decode(encoded)
     filmed = rng.random() >= self.scenes
@@ -119,7 +116,7 @@ class ExampleSampler:
     around = {m + k for m in middles for k in range(-lead, lead + 1)}
     images = {k: shot.image(first + k) for k in around | set(offsets)}
     exposure = float(rng.uniform(0.2, 1.0)) if blurred else 0.0
-    side = self.crop + 2 * MARGIN
+    side = self.crop + 2 * _MARGIN
     for offset in offsets:
       window = _Window.sample(
         images[0], images[factor], side, self.smallest, rng
@@ -144,7 +141,7 @@ class ExampleSampler:
   def _calculated(
     self, shot: ShotRecord, rng: np.random.Generator
   ) -> Iterator["_Take"]:
-    side = self.crop + 2 * MARGIN
+    side = self.crop + 2 * _MARGIN
     pictures = rng.integers(shot.num_frames, size=2)
     scene = procedural.ProceduralScene.sample(
       rng, (side, side), 1.0, [shot.image(int(k)) for k in pictures]
@@ -224,18 +221,16 @@ class ExampleSampler:
     )
     bend = optical_flow.Curve(both, early, late).at(take.time)
     pair = [frames[0], frames[1]]
-    wide = np.stack(pair)
     told = rng.random() >= self.unknown
     if exposure and told:
       ways = np.float32(exposure) * optical_flow.paces(both, early, late)
       pair = [motion_blur.undo(*each) for each in zip(pair, ways, strict=True)]
-    inner = slice(MARGIN, MARGIN + self.crop)
+    inner = slice(_MARGIN, _MARGIN + self.crop)
     time = take.time
     both = optical_flow.at_time(both, time)
     if rng.random() < 0.5:
       pair, both, time = pair[::-1], both[::-1], 1 - time
-      wide = wide[::-1]
-    example = {
+    return {
       "images": np.stack(pair)[:, inner, inner],
       "truth": take.truth[inner, inner],
       "flow": both[:, inner, inner].astype(np.float16),
@@ -243,7 +238,6 @@ class ExampleSampler:
       "time": np.array(time, np.float32),
       "exposure": np.array(exposure if told else math.nan, np.float32),
     }
-    return example | ({"wide": wide} if self.wide else {})
 
 
 class _Take(NamedTuple):

@@ -10,11 +10,11 @@ import ml_collections
 import numpy as np
 from flax import nnx
 
-from experiments.temporal_superres import dataset, protocol, widening
+from experiments.temporal_superres import dataset, protocol
 from speedflow.data import records
 from speedflow.errors import SpeedflowError
 from speedflow.evaluation import frames
-from speedflow.models import planes, superres
+from speedflow.models import superres
 from speedflow.superres import interpolator, weights
 
 
@@ -41,13 +41,7 @@ class Experiment:
     model = superres.SuperResNet(self._net, rngs)
     if self._config.initial:
       trained, _ = weights.SUPERRES.load(self._config.initial)
-      if self._net.searched and not trained.config.searched:
-        widening.widened(trained, model)
-      else:
-        nnx.update(model, nnx.state(trained, nnx.Param))
-    if self._config.search:
-      search, _ = weights.TIME_FLOW.load(self._config.search)
-      nnx.update(model.search, nnx.state(search, nnx.Param))
+      nnx.update(model, nnx.state(trained, nnx.Param))
     return model
 
   def loss(
@@ -68,7 +62,6 @@ class Experiment:
       flat["bend"].astype(jnp.float32),
       flat["time"],
       flat["exposure"],
-      _searched(model, flat) if model.search is not None else None,
     )
     # At the border of a crop, what is needed may lie outside.
     border = self._config.loss.border
@@ -110,11 +103,7 @@ class Experiment:
     rows = (self._config.batch_size, self._config.data.crops)
     size = (self._config.data.crop, self._config.data.crop)
     spec = jax.ShapeDtypeStruct
-    wide = self._config.data.crop + 2 * dataset.MARGIN
-    more = {}
-    if self._net.searched:
-      more["wide"] = spec((*rows, 2, wide, wide, 3), jnp.uint8)
-    return more | {
+    return {
       "images": spec((*rows, 2, *size, 3), jnp.uint8),
       "truth": spec((*rows, *size, 3), jnp.uint8),
       "flow": spec((*rows, 2, *size, 2), jnp.float16),
@@ -173,18 +162,6 @@ class Experiment:
 
   def _paths(self, split: str) -> list[pathlib.Path]:
     return records.split_shards(pathlib.Path(self._config.data.records), split)
-
-
-def _searched(
-  model: superres.SuperResNet, batch: dict[str, jax.Array]
-) -> jax.Array:
-  """What `search` finds in crops and their surroundings; it does not learn."""
-  found = model.search(batch["wide"].astype(jnp.float32) / 255, batch["time"])
-  both = found.flows[-1]
-  small = jnp.concatenate([both[:, 0], both[:, 1], found.share[..., None]], -1)
-  whole = planes.to_image(planes.enlarge(planes.of_image(small), 4))
-  inner = slice(dataset.MARGIN, -dataset.MARGIN)
-  return jax.lax.stop_gradient(whole[:, inner, inner])
 
 
 def _charbonnier(error: jax.Array) -> jax.Array:

@@ -26,7 +26,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jax.typing import DTypeLike
 
-from speedflow.models import planes, time_flow
+from speedflow.models import planes
 
 GRID = 16
 """Height and width of the frames must be multiples of this."""
@@ -47,14 +47,11 @@ _BEND_UNIT = 1.0
 # Differences of pixels (0..1) enter magnified: most are small.
 _DIFFERENCE = 8.0
 # Flow from the picture to both frames: refined flow, the flow of each
-# frame alone, and none; what `TimeFlow` finds may be one more.
+# frame alone, and none.
 _PATHS = 4
 # A path is trusted e times less, untrained, for each such difference between
 # its two ends.
 _TRUSTED = 1.5 / 255
-# What is said to be seen by one frame alone is trusted, untrained, as if its
-# ends differed by so many times that.
-_ALONE = 6.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,13 +61,11 @@ class SuperResConfig:
   Attributes:
     coarse: features at 1/4, 1/8 and 1/16 of the size, where flow is refined.
     fine: features at 1/2, 1/4, ... of the size, where pixels are weighed.
-    searched: whether there is one more path, by a `TimeFlow`.
     dtype: what the convolutions compute in; parameters are float32.
   """
 
   coarse: tuple[int, ...] = (40, 64, 80)
   fine: tuple[int, ...] = (24, 32, 48)
-  searched: bool = False
   dtype: DTypeLike = jnp.float32
 
 
@@ -147,14 +142,8 @@ class SuperResNet(nnx.Module):
     self.config = config
     self.coarse = Pyramid(38, config.coarse, config.dtype, rngs)
     self.flow = Head(config.coarse[0], 4)
-    self.search = (
-      time_flow.TimeFlow(time_flow.TimeFlowConfig(dtype=config.dtype), rngs)
-      if config.searched
-      else None
-    )
     hidden = config.coarse[0] // 4
-    self.paths = _PATHS + config.searched
-    inputs = 4 * (3 + 4) + 4 + 2 + self.paths + config.searched + hidden + 3
+    inputs = 4 * (3 + 4) + 4 + 2 + _PATHS + hidden + 3
     self.fine = Pyramid(inputs, config.fine, config.dtype, rngs)
     # What enters of a shutter that was open.
     self.blur = nnx.Conv(
@@ -167,7 +156,7 @@ class SuperResNet(nnx.Module):
     )
     # For each of 2 x 2 pixels: weights of the pixels of both frames at the end
     # of every path, and of those around; then of those along the blur.
-    outputs = 2 * self.paths + len(_AROUND)
+    outputs = 2 * _PATHS + len(_AROUND)
     self.weights = Head(config.fine[0], 4 * outputs)
     self.along = Head(config.fine[0], 4 * 2 * len(_ALONG))
     self.detail = Head(config.fine[0], 5)
@@ -179,7 +168,6 @@ class SuperResNet(nnx.Module):
     bend: jax.Array,
     time: jax.Array,
     exposure: jax.Array,
-    searched: jax.Array | None = None,
     *,
     sharp: bool = False,
     run: Callable[..., jax.Array] = _in_place,
@@ -198,9 +186,6 @@ class SuperResNet(nnx.Module):
         the second's).
       exposure: float [b], open-shutter time / frame interval of the frames,
         0..1; nan: unknown.
-      searched: float [b, h, w, 5], as `search` finds it: flow from the picture
-        to the first frame and to the second, x and y, in pixels; and the logit
-        of the first's share. Wanted if the configuration says so.
       sharp: all exposures are 0; the same picture with less work.
       run: calls a part of the network with its inputs; a `Programs`, where this
         is not called within a compiled program.
@@ -210,32 +195,24 @@ class SuperResNet(nnx.Module):
       raise ValueError(
         f"frames are {width} x {height}; wanted multiples of {GRID}"
       )
-    found = owned = None
     # Called step by step, what is no longer wanted makes room at once.
     frames, still = _enter(images)
     scalars = _scalars(time, exposure)
     moved, others, bent, disagreement = _paths(flow, bend, time)
     del images, flow, bend
-    if self.search is not None:
-      found, owned = _as_phases(searched)
-      others = (*others, found)
-      moved = _better_start(still, moved, found)
     moved, hidden = self._refine(still, moved, bent, disagreement, scalars, run)
 
     # The flow learns from the pixels that it fetches in the end. Elsewhere
     # its gradient costs much and adds little.
     before = jax.lax.stop_gradient(moved)
     centres = _fetched(frames, before)
-    # That of `search` comes last: see `_logits`.
-    rest = [*(_fetched(frames, path) for path in others[:2]), still]
-    rest += [_fetched(frames, path) for path in others[2:]]
+    rest = [*(_fetched(frames, path) for path in others), still]
     del others, still
     doubts = _doubts([centres, *rest])
     x = planes.features(
       _contrast(*centres),
       _change(*centres),
       *_told(moved, bent, doubts),
-      *([] if owned is None else [planes.pool(owned)]),
       planes.of_image(hidden),
       _spread(scalars, *bent.shape[-2:]),
     )
@@ -250,7 +227,7 @@ class SuperResNet(nnx.Module):
         for place in _ALONG
       ]
       more = run(self.blur, planes.features(*_told_of_blur(blur, along)))
-    del hidden, before, bent, disagreement, centres, found
+    del hidden, before, bent, disagreement, centres
     features = run(self.fine, x, more)
     del x, more
 
@@ -260,7 +237,7 @@ class SuperResNet(nnx.Module):
     fetched = tuple(map(planes.warp_sharply, frames, moved))
     del frames
     weights = run(self.weights, features)
-    shares = _shares(weights, planes.enlarge(doubts, 2), time, owned)
+    shares = _shares(weights, planes.enlarge(doubts, 2), time)
     del doubts
     fused = _fuse([*fetched, *itertools.chain(*rest)], shares)
     del fetched, rest, shares
@@ -268,9 +245,7 @@ class SuperResNet(nnx.Module):
     if not sharp:
       image = _add_along(image, along, run(self.along, features))
     image = _add_around(
-      planes.join(image),
-      planes.pad(planes.join(fused)),
-      _around(weights, self.paths),
+      planes.join(image), planes.pad(planes.join(fused)), _around(weights)
     )
     return Synthesis(
       planes.to_image(image), _uncertainty(detail), _as_images(*moved)
@@ -408,42 +383,6 @@ def _paths(
   bent = planes.pool(aside) / _BEND_UNIT
   disagreement = planes.halve(planes.pool(both[0] + both[1]))
   return along(ahead), (along(both[0]), along(-both[1])), bent, disagreement
-
-
-@jax.jit
-def _as_phases(searched: jax.Array) -> tuple[_Pair, jax.Array]:
-  """Flow to both frames, and the first's share, of [b, h, w, 5]."""
-  phases = planes.part(planes.of_image(searched))
-  return (phases[:, :2], phases[:, 2:4]), phases[:, 4:]
-
-
-def _better_start(still: _Pair, moved: _Pair, found: _Pair) -> _Pair:
-  """At each place, of two flows the one whose ends are more alike."""
-  halves = [planes.to_image(planes.pool(each)) for each in still]
-  doubts = []
-  for path in (moved, found):
-    ends = _fetched(halves, [_halved(flow) for flow in path])
-    doubts.append(_blurred(_blurred(_apart(*ends), 2), 3))
-  return _chosen(moved, found, *doubts)
-
-
-@jax.jit
-def _apart(first: jax.Array, second: jax.Array) -> jax.Array:
-  return jax.lax.stop_gradient(
-    planes.pool(jnp.abs(first - second)).mean(1, keepdims=True)
-  )
-
-
-@jax.jit
-def _chosen(
-  moved: _Pair, found: _Pair, doubt: jax.Array, other: jax.Array
-) -> _Pair:
-  share = jax.nn.sigmoid((doubt - other) / _TRUSTED)
-  share = planes.part(planes.enlarge(share, 4))
-  first, second = (
-    a + share * (b - a) for a, b in zip(moved, found, strict=True)
-  )
-  return first, second
 
 
 def _fetched(frames: Sequence[jax.Array], path: Sequence[jax.Array]) -> _Pair:
@@ -591,38 +530,20 @@ def _parted(x: jax.Array) -> jax.Array:
 
 
 def _shares(
-  weights: jax.Array,
-  doubts: jax.Array,
-  time: jax.Array,
-  owned: jax.Array | None,
+  weights: jax.Array, doubts: jax.Array, time: jax.Array
 ) -> jax.Array:
   """Unnormalised shares of both ends of all paths: phases [b, 2 n, ...]."""
-  return _exponential(_logits(weights, doubts, time, owned))
+  return _exponential(_logits(weights, doubts, time))
 
 
 @jax.jit
 def _logits(
-  weights: jax.Array,
-  doubts: jax.Array,
-  time: jax.Array,
-  owned: jax.Array | None,
+  weights: jax.Array, doubts: jax.Array, time: jax.Array
 ) -> jax.Array:
   near = jnp.log(jnp.maximum(jnp.stack([1 - time, time], -1), 1e-4))
-  paths = doubts.shape[1]
-  prior = jnp.tile(near, (1, paths))[..., None, None, None, None]
+  prior = jnp.tile(near, (1, _PATHS))[..., None, None, None, None]
   doubt = jnp.repeat(planes.part(doubts), 2, 1) / _TRUSTED
-  trust = prior - doubt
-  if owned is not None:
-    # Where one frame alone is said to show it, that the other differs does not
-    # matter.
-    sure = jnp.abs(2 * jax.nn.sigmoid(owned) - 1)
-    own = jnp.concatenate(
-      [jax.nn.log_sigmoid(owned), jax.nn.log_sigmoid(-owned)], 1
-    )
-    trust = jnp.concatenate(
-      [trust[:, :-2], own - _ALONE - (1 - sure) * doubt[:, -2:]], 1
-    )
-  return _parted(weights)[:, : 2 * paths] + trust
+  return _parted(weights)[:, : 2 * _PATHS] + prior - doubt
 
 
 @jax.jit
@@ -657,10 +578,10 @@ def _add_along(
   return image + _weighted(along, _parted(weights))
 
 
-@functools.partial(jax.jit, static_argnums=1)
-def _around(weights: jax.Array, paths: int) -> jax.Array:
+@jax.jit
+def _around(weights: jax.Array) -> jax.Array:
   """The weights of the pixels around each: planes."""
-  return planes.join(_parted(weights)[:, 2 * paths :])
+  return planes.join(_parted(weights)[:, 2 * _PATHS :])
 
 
 @jax.jit
