@@ -122,9 +122,8 @@ def get_config(variant: str = "tiny") -> ml_collections.ConfigDict:
   config.pipeline = "runs/wan_parts" if not big else ""
 
   config.loss = ml_collections.ConfigDict()
-  # Moves the times towards the noise; Wan's own at 480p, 5 at 720p. Small
-  # pictures drown in less noise.
-  config.loss.shift = {"5b": 5.0, "tiny": 1.0}.get(variant, 3.0)
+  # Moves the times towards the noise; Wan's own at 480p, 5 at 720p.
+  config.loss.shift = 5.0 if variant == "5b" else 3.0
 
   config.data = ml_collections.ConfigDict()
   # Folder of latents, and what they are of.

@@ -72,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
       # Those that this one alone has not seen are no part of the comparison.
       smaller = folds.load_one(folder)
       trained.append(smaller._replace(left_out=fold.left_out))
-    found = unseen.nested(unseen.read(args.files, trained))
+    found = unseen.as_read(unseen.read(args.files, trained))
     rows.append({"share": share, "sources": float(np.mean(seen)), **found})
   results = {
     **run_record.circumstances(),
@@ -114,7 +114,7 @@ def chosen(
 def _per_doubling(rows: Sequence[dict[str, Any]], name: str) -> float:
   """Change of a figure for twice the sources, least squares over the rows."""
   seen = np.log2([row["sources"] for row in rows])
-  values = [row["calibrated"]["figures"][name][0] for row in rows]
+  values = [row["figures"][name][0] for row in rows]
   return float(np.polyfit(seen, values, 1)[0])
 
 
@@ -123,14 +123,11 @@ def table(results: dict[str, Any]) -> str:
   rows = [
     [
       f"{row['sources']:.0f}",
-      *(
-        report.Figure(*row["calibrated"]["figures"][name]).cell()
-        for name in _FIGURES
-      ),
+      *(report.Figure(*row["figures"][name]).cell() for name in _FIGURES),
     ]
     for row in results["rows"]
   ]
-  first = results["rows"][0]["calibrated"]
+  first = results["rows"][0]
   doubling = ", ".join(
     f"{name.replace('_', ' ')} {value:+.3f}"
     for name, value in results["per_doubling"].items()

@@ -92,9 +92,7 @@ def main(argv: Sequence[str] | None = None) -> int:
       run_record.in_short(path)
       for path in sorted(args.folds.glob("*/run.json"))
     ],
-    "as_read": by_repository.scores(
-      [r.answer(_AS_READ, segments.Widths(Z80, Z80)) for r in reads]
-    ),
+    "as_read": as_read(reads),
     **nested(reads),
   }
   run_record.write_results(args.out, results, table(results))
@@ -145,6 +143,16 @@ def _read(
       )
     )
   return Read(file, number, tuple(windows))
+
+
+def as_read(reads: Sequence[Read]) -> dict[str, Any]:
+  """Scores of what networks say, with nothing calibrated.
+
+  Args:
+    reads: of files.
+  """
+  widths = segments.Widths(Z80, Z80)
+  return by_repository.scores([r.answer(_AS_READ, widths) for r in reads])
 
 
 class Fitted(NamedTuple):
