@@ -25,8 +25,9 @@ _MARGIN_S = 0.1
 _FINER = 8
 # Seconds of a window of the spectrum, about, and windows to its length.
 _WINDOW_S, _HOPS = 2048 / 48000, 4
-# What is so many times as loud as before is an attack.
-_ATTACK = 2.5
+# What has so many times the power of what was heard before is an attack; in
+# grains of so many seconds, of which so many are before.
+_ATTACK, _GRAIN_S, _BEFORE = 12.0, 0.0025, 16
 
 
 def retimed(
@@ -222,29 +223,31 @@ def _stretched(
   """The same at its old pitch: a phase vocoder whose steps follow the places.
 
   Flanagan and Golden, Phase Vocoder (1966): the spectrum's size is read at the
-  place, and its phase goes on by what it turns there.
+  place, and its phase goes on by what it turns there. Around an attack the
+  places go on at the speed at which it was heard, and the phases begin anew: a
+  window that holds it would be heard too early where it is slowed, and blurred,
+  since its partials no longer add up (Roebel, DAFx 2003, in a simple form).
   """
   # A longer one would smear beats.
   window = 2 ** round(math.log2(rate * _WINDOW_S))
   hop = window // _HOPS
-  spectra = librosa.stft(samples.T, n_fft=window, hop_length=hop)
   count = -(-len(places) // hop) + 1
-  wanted = np.interp(np.arange(count) * hop, np.arange(len(places)), places)
-  at = np.clip(wanted / hop, 0, spectra.shape[-1] - 2)
-  left = at.astype(int)
-  share = at - left
-  first, second = spectra[..., left], spectra[..., left + 1]
-  size = (1 - share) * np.abs(first) + share * np.abs(second)
+  times = np.arange(count) * hop
+  wanted = np.interp(times, np.arange(len(places)), places)
+  wanted, begins = _around_attacks(
+    times, wanted, places, _attacks(samples, rate), window // 2
+  )
+  starts = np.clip(np.round(wanted).astype(int), 0, len(samples))
+  spectra = _spectra(samples, starts, window)
+  later = _spectra(samples, starts + hop, window)
   turns = 2 * np.pi * hop * np.arange(window // 2 + 1) / window
-  change = np.angle(second) - np.angle(first) - turns[:, None]
+  change = np.angle(later) - np.angle(spectra) - turns[:, None]
   change -= 2 * np.pi * np.round(change / (2 * np.pi))
   advance = turns[:, None] + change
   run = np.cumsum(advance, -1) - advance
-  begins = _attacks(size)
-  # From each attack on, phases go on from what they are in it.
-  phase = run - run[..., begins] + np.angle(first[..., begins])
+  phase = run - run[..., begins] + np.angle(spectra[..., begins])
   made = librosa.istft(
-    size * np.exp(1j * phase),
+    np.abs(spectra) * np.exp(1j * phase),
     hop_length=hop,
     n_fft=window,
     length=len(places),
@@ -252,25 +255,88 @@ def _stretched(
   return made.T.astype(np.float32)
 
 
-def _attacks(size: np.ndarray) -> np.ndarray:
-  """The last attack before each window; the first window is one.
-
-  Phases that go on from before blur a beat, since its partials no longer add
-  up; so they begin anew where the sound becomes louder at once (Roebel, DAFx
-  2003, in its simplest form).
+def _spectra(samples: np.ndarray, middles: np.ndarray, window: int):
+  """Spectra of windows around places, complex [channels, bins, n].
 
   Args:
-    size: of the spectrum, float [channels, bins, n].
+    samples: float32 [n, channels]; there is silence around them.
+    middles: numbers of samples.
+    window: length, samples.
+  """
+  padded = np.pad(samples, ((window // 2, 2 * window), (0, 0)))
+  cut = np.lib.stride_tricks.sliding_window_view(padded, window, axis=0)
+  shaped = cut[middles] * librosa.filters.get_window("hann", window)
+  return np.moveaxis(np.fft.rfft(shaped, axis=-1), 0, -1)
+
+
+def _around_attacks(
+  times: np.ndarray,
+  wanted: np.ndarray,
+  places: np.ndarray,
+  attacks: np.ndarray,
+  half: int,
+) -> tuple[np.ndarray, np.ndarray]:
+  """Places that keep attacks whole, and where phases begin.
+
+  Args:
+    times: of the windows in the output, samples [n].
+    wanted: where in the input they are, samples [n].
+    places: of the output's samples in the input, rising.
+    attacks: where in the input something begins, samples.
+    half: half of the length of a window, samples.
 
   Returns:
-    Numbers of windows, int [n].
+    The places, and for each window the number of that from which its phase
+    goes on.
   """
-  loud = np.square(size).sum((0, 1))
-  before = np.concatenate([loud[:1], loud[:-1]])
-  sudden = loud > _ATTACK * before + 1e-6 * loud.max()
-  sudden[0] = True
-  numbers = np.arange(len(loud))
-  return np.maximum.accumulate(np.where(sudden, numbers, 0))
+  wanted = wanted.copy()
+  begins = np.zeros(len(times), int)
+  shown = np.searchsorted(places, attacks)
+  for attack, time in zip(attacks, shown, strict=True):
+    if not 0 < time < len(places):
+      continue
+    since = times - time
+    before = (since < 0) & (wanted > attack - half)
+    wanted[before] = attack - half
+    near = np.abs(since) <= half
+    wanted[near] = attack + since[near]
+    after = (since > half) & (wanted < attack + half)
+    wanted[after] = attack + half
+    begins[since >= -half] = int(np.argmax(since >= -half))
+  return wanted, begins
+
+
+def _attacks(samples: np.ndarray, rate: int) -> np.ndarray:
+  """Where something begins: it is suddenly far louder than just before.
+
+  Args:
+    samples: float32 [n, channels].
+    rate: Hz.
+
+  Returns:
+    Numbers of samples, rising.
+  """
+  size = max(round(_GRAIN_S * rate), 1)
+  grains = len(samples) // size
+  whole = samples[: grains * size].reshape(grains, -1)
+  loud = np.square(whole, dtype=np.float64).mean(1)
+  if not grains or not loud.max():
+    return np.zeros(0, int)
+  total = np.concatenate([np.zeros(_BEFORE), np.cumsum(loud)])
+  before = (total[_BEFORE - 1 : -1] - total[:-_BEFORE][:grains]) / _BEFORE
+  sudden = np.flatnonzero(loud > _ATTACK * before + 1e-3 * loud.max())
+  # Codecs let be heard a little of what follows: the steepest rise counts.
+  rise = np.diff(loud, prepend=0.0)
+  kept: list[int] = []
+  while len(sudden):
+    together = sudden[sudden < sudden[0] + _BEFORE]
+    kept.append(int(together[rise[together].argmax()]))
+    sudden = sudden[sudden >= kept[-1] + _BEFORE]
+  # Within its grain, it begins where a good part of it is reached.
+  power = np.square(samples).sum(1)
+  parts = [power[grain * size : (grain + 1) * size] for grain in kept]
+  inside = [int(np.argmax(part >= 0.1 * part.max())) for part in parts]
+  return np.array(kept, int) * size + np.array(inside, int)
 
 
 def _faded(tail: np.ndarray, samples: np.ndarray) -> np.ndarray:

@@ -55,12 +55,11 @@ def _off(out, curve):
   return np.abs(curve.output_s(seen) - shown).max()
 
 
-# A vocoder smears a beep over its window, a resampler does not.
-_BEEP_OFF = {"stretch": 0.03, "resample": 0.001}
+_BEEP_OFF = {"stretch": 0.002, "resample": 0.001}
 
 
 @pytest.mark.parametrize("audio", list(_BEEP_OFF))
-@pytest.mark.parametrize("speed", [0.5, 1.7])
+@pytest.mark.parametrize("speed", [0.25, 1.7])
 def test_picture_and_sound_stay_together(flashing, tmp_path, audio, speed):
   out = tmp_path / "out.mkv"
   options = {"speed": speed, "audio": audio, "shutter": 0, **_SHARP}
@@ -85,11 +84,13 @@ def test_beeps_keep_their_times_at_any_rate_of_sound(tmp_path, rate):
     Fraction(0),
     Fraction(8),
   )
+  assert blocks is not None
   samples = np.concatenate([block.samples for block in blocks])
   # The first is there from the beginning.
   for second in (2, 4, 6):
     around = np.abs(samples[int((second - 1) * rate) : int(second * rate)])
-    quiet = around[: -int(_BEEP_OFF["stretch"] * rate)]
+    # The codec itself lets be heard a little of what follows.
+    quiet = around[: -int(0.01 * rate)]
     assert quiet.max() < 0.1 * np.abs(samples).max()
 
 
