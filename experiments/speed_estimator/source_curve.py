@@ -52,13 +52,20 @@ def main(argv: Sequence[str] | None = None) -> int:
   parser.add_argument(
     "--which", type=int, nargs="+", default=[0, 1], help="numbers of folds"
   )
+  parser.add_argument(
+    "--shares",
+    type=float,
+    nargs="+",
+    default=SHARES,
+    help="of the sources that are trained on",
+  )
   args, overrides = parser.parse_known_args(argv)
   config = config_lib.load_config(args.config, overrides)
   # Of validation alone, nothing is learnt.
   shots = folds.repositories(pathlib.Path(config.data.records), ["train"])
   whole = [folds.load_one(args.folds / str(number)) for number in args.which]
   rows: list[dict[str, Any]] = []
-  for share in SHARES:
+  for share in args.shares:
     trained, seen = [], []
     for number, fold in zip(args.which, whole, strict=True):
       kept = chosen(shots, fold.left_out, share, seed=number)
