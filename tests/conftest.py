@@ -18,7 +18,7 @@ from speedflow.estimate import answer as estimate_lib
 from tests import camera_files
 
 # Most of a test's time goes to compiling a program that runs for milliseconds.
-# The notebooks compile as users do. Level 0 would be quicker yet, but gives
+# Two notebooks compile as users do. Level 0 would be quicker yet, but gives
 # gradients of a small network that are not finite.
 QUICK_TO_COMPILE = (
   "--xla_backend_optimization_level=1",

@@ -36,8 +36,7 @@ records, pipeline = sys.argv[1:]
 found = []
 for devices, overrides in (
   (1, []),
-  (8, ["--config.mesh.fsdp=4"]),
-  # Of each clip, two devices have half of the tokens.
+  # Over all three axes: of each clip, two devices have half of the tokens.
   (8, ["--config.mesh.fsdp=2", "--config.mesh.context=2"]),
 ):
   c = config.load_config("configs/wan.py:smoke", [
