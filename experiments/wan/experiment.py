@@ -243,18 +243,24 @@ def _measured(
   """The loss at fixed noise, averaged over fixed times."""
   found = []
   total = len(batch["latents"])
-  where = jax.tree.leaves(nnx.state(model))[0].sharding
-  known: contextlib.AbstractContextManager[Any] = contextlib.nullcontext()
-  if isinstance(where, NamedSharding) and isinstance(where.mesh, Mesh):
-    known = jax.set_mesh(where.mesh)
   for first in range(0, total - total % rows or rows, rows):
     part = {name: x[first : first + rows] for name, x in batch.items()}
     noise = jax.random.normal(jax.random.key(first), part["latents"].shape)
     for time in _MEASURED:
       times = jnp.full(len(part["latents"]), time)
-      with known:
+      with _mesh_known(model):
         found.append(_errors(model, part, noise, times))
   return float(np.mean(jax.device_get(found)))
+
+
+def _mesh_known(
+  model: nnx.Module,
+) -> contextlib.AbstractContextManager[Any]:
+  """Tells what is traced of the mesh that a model is on; for one use."""
+  where = jax.tree.leaves(nnx.state(model))[0].sharding
+  if isinstance(where, NamedSharding) and isinstance(where.mesh, Mesh):
+    return jax.set_mesh(where.mesh)
+  return contextlib.nullcontext()
 
 
 def _beside(

@@ -8,12 +8,6 @@ import math
 
 import jax
 import jax.numpy as jnp
-from jax.experimental.pallas.ops.tpu.splash_attention import (
-  splash_attention_kernel as kernels,
-)
-from jax.experimental.pallas.ops.tpu.splash_attention import (
-  splash_attention_mask as masks,
-)
 
 # Lanes of a TPU's registers, and so the features of a head, and the largest
 # number of queries or keys of a tile.
@@ -42,6 +36,14 @@ def attention(
   Returns:
     float [b, n, heads, features], in the dtype of the query.
   """
+  # A quarter of a second to import, for TPUs alone.
+  from jax.experimental.pallas.ops.tpu.splash_attention import (
+    splash_attention_kernel as kernels,
+  )
+  from jax.experimental.pallas.ops.tpu.splash_attention import (
+    splash_attention_mask as masks,
+  )
+
   queries, keys = query.shape[1], key.shape[1]
   tile, key_tile = _tile(queries), _tile(keys)
   query = _padded(query / math.sqrt(query.shape[-1]), tile)

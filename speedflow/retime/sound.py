@@ -255,7 +255,9 @@ def _stretched(
   return made.T.astype(np.float32)
 
 
-def _spectra(samples: np.ndarray, middles: np.ndarray, window: int):
+def _spectra(
+  samples: np.ndarray, middles: np.ndarray, window: int
+) -> np.ndarray:
   """Spectra of windows around places, complex [channels, bins, n].
 
   Args:
