@@ -97,8 +97,7 @@ class ClipSampler:
     if no_known:
       beside, image = self.nothing["beside"], self.nothing["image"]
       known = np.zeros_like(known)
-    masks = np.concatenate([np.repeat(known[:1], layout.MASKS), known[1:]])
-    masks = masks.reshape(-1, 1, 1, layout.MASKS)
+    masks = layout.mask(known[None])[0][:, None, None]
     masks = np.broadcast_to(masks, (*beside.shape[:-1], layout.MASKS))
     example = {
       "latents": record.latents,

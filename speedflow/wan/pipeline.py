@@ -6,6 +6,7 @@ and a folder for each network). Weights that have learnt speed (see
 """
 
 import dataclasses
+import functools
 import math
 import os
 import pathlib
@@ -296,11 +297,17 @@ class WanGenerator:
     """The velocity of latents: at a time, by number of a text, and speeds."""
 
     def of_text(latents, time, number, speeds):
-      network = self._network(time)
       chosen = text[number : number + 1]
-      if self._index.first_by_time:
-        return _after_first(network, latents, given, time, chosen, told, speeds)
-      return _velocity(network, latents, given, time, chosen, told, speeds)
+      return _velocity(  # type: ignore[call-arg]
+        _after_first if self._index.first_by_time else _beside,
+        self._network(time),
+        latents,
+        given,
+        time,
+        chosen,
+        told,
+        speeds,
+      )
 
     return of_text
 
@@ -332,35 +339,35 @@ def _decode(encoder: Any, latents: jax.Array) -> jax.Array:
   return encoder.decode(latents)
 
 
-@nnx.jit
-def _velocity(
-  network: transformer.Transformer,
-  latents: jax.Array,
-  beside: jax.Array,
-  time: float,
-  text: jax.Array,
-  told: jax.Array | None,
-  speeds: jax.Array | None,
-) -> jax.Array:
-  given = jnp.concatenate([latents, beside.astype(latents.dtype)], -1)
-  times = jnp.full(len(latents), time)
-  return network(given, times, text, told, speeds).astype(jnp.float32)
+def _beside(
+  latents: jax.Array, condition: jax.Array, time: float
+) -> tuple[jax.Array, jax.Array]:
+  """What a network is given that is shown known frames, and its times."""
+  given = jnp.concatenate([latents, condition.astype(latents.dtype)], -1)
+  return given, jnp.full(len(latents), time)
 
 
-@nnx.jit
 def _after_first(
+  latents: jax.Array, first: jax.Array, time: float
+) -> tuple[jax.Array, jax.Array]:
+  """The same of one that knows what is clean by its time, 0."""
+  given = latents.at[:, :1].set(first.astype(latents.dtype))
+  return given, jnp.full(latents.shape[:2], time).at[:, 0].set(0)
+
+
+@functools.partial(nnx.jit, static_argnums=0)
+def _velocity(
+  shown: Callable[..., tuple[jax.Array, jax.Array]],
   network: transformer.Transformer,
   latents: jax.Array,
-  first: jax.Array,
+  given: jax.Array,
   time: float,
   text: jax.Array,
   told: jax.Array | None,
   speeds: jax.Array | None,
 ) -> jax.Array:
-  """The same of a network that knows what is clean by its time, 0."""
-  given = latents.at[:, :1].set(first.astype(latents.dtype))
-  times = jnp.full(latents.shape[:2], time).at[:, 0].set(0)
-  return network(given, times, text, told, speeds).astype(jnp.float32)
+  seen, times = shown(latents, given, time)
+  return network(seen, times, text, told, speeds).astype(jnp.float32)
 
 
 def _guided(

@@ -6,6 +6,8 @@ first and last, what is between; with every n-th, a higher frame rate; with the
 last ones of what was made, more of it.
 """
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -42,19 +44,21 @@ def certainty(exposure: float) -> float:
   return 1 - exposure / 2
 
 
-def mask(known: jax.Array) -> jax.Array:
+def mask(known: Any) -> Any:
   """The mask of known frames, as the transformer is given it.
 
   Args:
-    known: bool or float [b, t], 0 where nothing is known; t is 1 more than a
-      multiple of 4. Wan itself knows 0 and 1; see `certainty`.
+    known: bool or float [b, t], of JAX or NumPy, 0 where nothing is known; t is
+      1 more than a multiple of 4. Wan itself knows 0 and 1; see `certainty`.
 
   Returns:
-    float32 [b, 1 + (t - 1) / 4, 4]: the first latent frame holds one frame,
-    which stands for four.
+    Of the same library, float32 [b, 1 + (t - 1) / 4, 4]: the first latent frame
+    holds one frame, which stands for four.
   """
-  first = jnp.repeat(known[:, :1], MASKS, 1)
-  whole = jnp.concatenate([first, known[:, 1:]], 1).astype(jnp.float32)
+  # Where clips are read, JAX is not woken.
+  library: Any = np if isinstance(known, np.ndarray) else jnp
+  first = library.repeat(known[:, :1], MASKS, 1)
+  whole = library.concatenate([first, known[:, 1:]], 1).astype(np.float32)
   return whole.reshape(len(known), -1, MASKS)
 
 
