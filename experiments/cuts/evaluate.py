@@ -10,8 +10,6 @@ all that was used here before.
 
 import argparse
 import collections
-import hashlib
-import os
 import pathlib
 import sys
 import tempfile
@@ -26,9 +24,9 @@ from scenedetect.detectors import AdaptiveDetector
 from scipy import stats
 
 from experiments.cuts import splices
+from experiments.slowmo_mining import calibrate
 from speedflow import media
 from speedflow.data import shots
-from speedflow.errors import SpeedflowError
 from speedflow.evaluation import report
 from speedflow.training import run_record
 
@@ -197,9 +195,7 @@ def main() -> None:
   parser.add_argument("--seed", type=int, default=SEED)
   parser.add_argument("--out", type=pathlib.Path, required=True)
   args = parser.parse_args()
-  data = os.environ.get("SPEEDFLOW_DATA")
-  if not data:
-    raise SpeedflowError("SPEEDFLOW_DATA: not set; name the folder of clips")
+  data = calibrate.data_folder()
   started = time.time()
   clips = splices.sources(data, args.split)
   scores: dict[str, list[Score]] = {name: [] for name in FINDERS}
@@ -214,7 +210,6 @@ def main() -> None:
       seconds[name] += time.process_time() - begun
       scores[name] += score(splice, found)
       print(name, splice.groups[0], splice.events[0].kind, found, flush=True)
-  listing = (pathlib.Path(data) / "clips.csv").read_bytes()
   results = {
     **run_record.circumstances(),
     "config": {
@@ -225,7 +220,7 @@ def main() -> None:
       "crf": 23,
     },
     "seed": args.seed,
-    "clips_csv_sha256": hashlib.sha256(listing).hexdigest(),
+    "clips_csv_sha256": calibrate.data_fingerprint(data),
     "seconds": round(time.time() - started),
     "finders": {
       name: summarise(scores[name], seconds[name], total) for name in FINDERS

@@ -12,9 +12,7 @@ given; and how near is the blur of what plays faster to true averages?
 import argparse
 import collections
 import csv
-import hashlib
 import math
-import os
 import pathlib
 import sys
 import tempfile
@@ -27,8 +25,8 @@ import numpy as np
 
 from experiments.clocks import retiming
 from experiments.retime import footage
+from experiments.slowmo_mining import calibrate
 from experiments.temporal_superres import baselines
-from speedflow.errors import SpeedflowError
 from speedflow.estimate import estimator, witness
 from speedflow.evaluation import frames, report
 from speedflow.retime import video
@@ -259,9 +257,7 @@ def main() -> None:
   parser.add_argument("--split", default="test")
   parser.add_argument("--out", type=pathlib.Path, required=True)
   args = parser.parse_args()
-  data = os.environ.get("SPEEDFLOW_DATA")
-  if not data:
-    raise SpeedflowError("SPEEDFLOW_DATA: not set; name the folder of clips")
+  data = calibrate.data_folder()
   started = time.time()
   machine = estimator.load_estimator()
 
@@ -281,7 +277,6 @@ def main() -> None:
     for row in own:
       print(row, flush=True)
     rows += own
-  listing = (pathlib.Path(data) / "clips.csv").read_bytes()
   results = {
     **run_record.circumstances(),
     "config": {
@@ -294,7 +289,7 @@ def main() -> None:
     },
     # Nothing is left to chance.
     "seed": None,
-    "clips_csv_sha256": hashlib.sha256(listing).hexdigest(),
+    "clips_csv_sha256": calibrate.data_fingerprint(data),
     "seconds": round(time.time() - started),
     "summary": summarise(rows),
     "rows": [row._asdict() for row in rows],
