@@ -36,7 +36,7 @@ export VIDEO TARGET
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help install demo test test-slow test-all test-isa lint bench \
+.PHONY: help install demo test test-all test-isa lint bench \
   bench-peers durability \
   timing-fuzz parity clips records changes train-tiny compile-tpu clean
 
@@ -48,13 +48,15 @@ install: $(RUN)  ## Sets up .venv with the `speedflow` command.
 demo: $(RUN)  ## Shows it on real clips (or VIDEO=file): demo/index.html
 	@$(PY) -m speedflow.demo $${VIDEO:+"$$VIDEO"}
 
-test: $(DEV)  ## Runs the quick tests: one of each kind at least.
-	$(PY) -m pytest -n 2 --dist loadfile -m "not slow"
+# Those that hold slow tests come first (tests/conftest.py), so that no worker
+# is left alone with one.
+PYTEST = $(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-test-slow: $(DEV)  ## Runs the others, which take long by their nature.
-	$(PY) -m pytest -n 2 --dist loadfile -m slow
+test: $(DEV)  ## Runs the quick tests, one of each kind at least; ALL=1: all.
+	$(PYTEST) $(if $(ALL),,-m "not slow")
 
-test-all: test test-slow  ## Runs all tests, as continuous integration does.
+test-all:  ## Runs all tests, as continuous integration does.
+	@$(MAKE) --no-print-directory test ALL=1
 
 test-isa: $(DEV)  ## Runs the quick tests as on lesser and other processors.
 	PYTHON=$(PY) tests/isa.sh
@@ -114,8 +116,8 @@ train-tiny: records  ## Trains and evaluates a small estimator: minutes on a CPU
 	$(CLI) train $(QUICK)
 	$(CLI) eval $(QUICK) --split=test
 
-compile-tpu: $(TPU)  ## Compiles every experiment for TPUs.
-	$(VENV)-tpu/bin/python -m speedflow.training.compile_tpu \
+compile-tpu: $(RUN) $(TPU)  ## Compiles every experiment for TPUs.
+	PYTHONPATH=$(VENV)-tpu $(PY) -m speedflow.training.compile_tpu \
 	  $${TARGET:+--target="$$TARGET"} $(CONFIGS)
 
 clean:  ## Removes .venv and everything that was made, but no records or runs.
@@ -146,7 +148,7 @@ define venv
   $(1)/bin/python -m pip install --quiet --use-pep517 \
     --require-hashes -r requirements/$(2).lock && \
   $(1)/bin/python -m pip install --quiet --no-deps -e .
-@rm -f $(1)/.run-* $(1)/.dev-* $(1)/.tpu-*
+@rm -f $(1)/.run-* $(1)/.dev-*
 endef
 
 $(RUN):
@@ -162,6 +164,9 @@ $(DEV):
 	@touch $(RUN) $@
 
 # Apart, since libtpu must not be where ordinary programs find it.
-$(TPU):
-	$(call venv,$(VENV)-tpu,tpu)
+$(TPU): | $(RUN)
+	@echo "Setting up $(VENV)-tpu from requirements/tpu.lock." >&2
+	@rm -rf $(VENV)-tpu
+	@PIP_DISABLE_PIP_VERSION_CHECK=1 $(PY) -m pip install --quiet --no-deps \
+	  --target $(VENV)-tpu --require-hashes -r requirements/tpu.lock
 	@touch $@

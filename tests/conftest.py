@@ -1,5 +1,6 @@
 """Small real files, and answers about them."""
 
+import collections
 import dataclasses
 import fcntl
 import os
@@ -44,6 +45,17 @@ def pytest_configure(config):
       "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
       "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
     }
+
+
+def pytest_collection_modifyitems(items):
+  """Files that hold most slow tests come first.
+
+  A file goes to one worker: at the end there are small ones left to share.
+  """
+  slow = collections.Counter(
+    item.path for item in items if item.get_closest_marker("slow")
+  )
+  items.sort(key=lambda item: -slow[item.path])
 
 
 @pytest.fixture
