@@ -1,5 +1,6 @@
 """What may be asked for of a slowed video, and of all whose frames are made."""
 
+import abc
 import dataclasses
 from fractions import Fraction
 from typing import Literal
@@ -11,7 +12,7 @@ MOST_FACTOR = 64
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Settings:
+class Settings(abc.ABC):
   """What is asked for of every video whose frames are made.
 
   Attributes:
@@ -33,9 +34,9 @@ class Settings:
   overwrite: bool = False
 
   @property
+  @abc.abstractmethod
   def sound(self) -> str:
     """What is done with the sound; "drop": there is none."""
-    raise NotImplementedError
 
   def check(self) -> None:
     """Raises SpeedflowError if these settings do not go together."""
