@@ -1,9 +1,10 @@
-r"""Mover scenes as records of shots, for a Wan of the least size.
+r"""Calculated scenes as records of shots, for a Wan of the least size.
 
-  python -m experiments.wan.scenes records/movers
+  python -m experiments.wan.scenes records/drums --kind drum
 
-Each is a body that crosses the view at one speed (`speed_generator.movers`),
-filmed at 120 frames a second, so that it can play at 1/4 to 4 times its speed.
+Each is a drum that turns (`drums`), or a body that crosses the view
+(`speed_generator.movers`), at one speed, filmed at 120 frames a second, so that
+it can play at 1/4 to 4 times its speed.
 """
 
 import argparse
@@ -17,17 +18,20 @@ from fractions import Fraction
 import numpy as np
 
 from experiments.speed_generator import dataset, movers
+from experiments.wan import drums
 from speedflow.data import procedural, shards
+from speedflow.data.procedural import ProceduralScene
 from speedflow.data.records import shard_path
 from speedflow.evaluation import report
 from speedflow.output import claims
 
-NAME = "movers"
 SIZE = 16
 """Pixels along a side."""
 
+TEXTS = {"mover": "a ball falls", "drum": "a drum turns"}
+"""What is said of the scenes of each kind."""
+
 _FPS = Fraction(120)
-_SECONDS = 2.2
 _PER_FILE = 50
 _QUALITY = 98
 # Scenes of validation come before those of training.
@@ -38,6 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
   """Films them."""
   parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
   parser.add_argument("out", type=pathlib.Path)
+  parser.add_argument("--kind", choices=list(TEXTS), default="drum")
   parser.add_argument("--scenes", type=int, default=1_000)
   parser.add_argument("--workers", type=int, default=1)
   args = parser.parse_args(argv)
@@ -47,23 +52,38 @@ def main(argv: Sequence[str] | None = None) -> int:
     files = -(-count // _PER_FILE)
     for number in range(files):
       seeds = range(first + number, first + count, files)
-      path = shard_path(args.out, NAME, split, number, files, "tfrecord")
-      wanted[path] = functools.partial(_filmed, seeds, split)
+      name = f"{args.kind}s"
+      path = shard_path(args.out, name, split, number, files, "tfrecord")
+      wanted[path] = functools.partial(_filmed, args.kind, seeds, split)
   with claims.claim("wan scenes", folders=[args.out]):
     shards.write_missing(wanted, workers=args.workers)
   return 0
 
 
-def _filmed(seeds: Sequence[int], split: str) -> Iterator[bytes]:
+def sample(kind: str, seed: int) -> ProceduralScene:
+  """Draws a scene.
+
+  Args:
+    kind: one of `TEXTS`.
+    seed: below `dataset.HELD_OUT` nothing is trained on.
+  """
+  rng = np.random.default_rng([seed, len(f"{kind}s")])
+  if kind == "drum":
+    return drums.sample_drum(rng, SIZE)
+  scene = movers.sample_mover(rng, SIZE)
+  return dataclasses.replace(scene, seconds=drums.SECONDS)
+
+
+def _filmed(kind: str, seeds: Sequence[int], split: str) -> Iterator[bytes]:
   for seed in seeds:
-    rng = np.random.default_rng([seed, len(NAME)])
-    scene = dataclasses.replace(
-      movers.sample_mover(rng, SIZE), seconds=_SECONDS
-    )
     for record in procedural.to_records(
-      scene, f"mover{seed:05}", _FPS, split=split, quality=_QUALITY
+      sample(kind, seed),
+      f"{kind}{seed:05}",
+      _FPS,
+      split=split,
+      quality=_QUALITY,
     ):
-      yield dataclasses.replace(record, content="a ball falls").encode()
+      yield dataclasses.replace(record, content=TEXTS[kind]).encode()
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ from speedflow.models.wan import (
   sampler,
   transformer,
 )
-from speedflow.wan import encoders, index
+from speedflow.wan import encoders, index, spreading
 from speedflow.weights import room_for
 from speedflow.weights import wan as weights
 
@@ -90,7 +90,10 @@ class WanGenerator:
   """
 
   def __init__(
-    self, folder: pathlib.Path, computed: config.Computation | None = None
+    self,
+    folder: pathlib.Path,
+    computed: config.Computation | None = None,
+    devices: Sequence[jax.Device] | None = None,
   ):
     """Looks at the folder; networks are loaded when they are needed.
 
@@ -98,6 +101,8 @@ class WanGenerator:
       folder: see the module.
       computed: how it is computed; by default in bfloat16, but on a CPU in
         float32.
+      devices: over which the transformer is spread; by default all that this
+        process has.
 
     Raises:
       SpeedflowError: it is no such folder, or there is not enough memory.
@@ -118,9 +123,11 @@ class WanGenerator:
     self._computed = dataclasses.replace(
       computed, **weights.speed_of(folder / "transformer")
     )
+    self._spread = spreading.Spreading(devices or jax.local_devices())
     sizes = weights.transformer_config(folder / "transformer")
     room_for.require(
-      weights.transformer_bytes(folder / "transformer", self._computed),
+      weights.transformer_bytes(folder / "transformer", self._computed)
+      // self._spread.count,
       f"{folder}: Wan's transformer",
       "take a smaller Wan (1.3B in place of 14B), or more devices",
     )
@@ -199,7 +206,8 @@ class WanGenerator:
       jax.random.key(wish.seed), (*shape, encoder.config.z_dim)
     )
     plan = sampler.steps(wish.steps, self.trained.shift, wish.method)
-    flow = self._flow(given, text, told)
+    noise = self._spread.everywhere(noise)
+    flow = self._flow(*self._spread.everywhere((given, text, told)))
     ways = [
       sampler.sample(_guided(flow, speed, wish), noise, plan, wish.method)
       for speed in wish.log2_speeds
@@ -211,7 +219,7 @@ class WanGenerator:
       jax.block_until_ready(latents)
       on_progress(0.05 + 0.9 * number / len(plan))
     clips: list[np.ndarray] = []
-    for each in latents:
+    for each in map(self._spread.on_one, latents):
       whole = each.at[:, :1].set(given) if by_time else each
       pictures = np.asarray((_decode(encoder, whole)[0] + 1) * 127.5)
       clips.append(np.clip(np.round(pictures), 0, 255).astype(np.uint8))
@@ -298,16 +306,18 @@ class WanGenerator:
 
     def of_text(latents, time, number, speeds):
       chosen = text[number : number + 1]
-      return _velocity(  # type: ignore[call-arg]
-        _after_first if self._index.first_by_time else _beside,
-        self._network(time),
-        latents,
-        given,
-        time,
-        chosen,
-        told,
-        speeds,
-      )
+      network = self._network(time)
+      with self._spread.told():
+        return _velocity(  # type: ignore[call-arg]
+          _after_first if self._index.first_by_time else _beside,
+          network,
+          latents,
+          given,
+          time,
+          chosen,
+          told,
+          speeds,
+        )
 
     return of_text
 
@@ -321,7 +331,9 @@ class WanGenerator:
       self._loaded = None
       self._loaded = (
         part,
-        weights.load_transformer(self._folder / part, self._computed),
+        weights.load_transformer(
+          self._folder / part, self._computed, self._spread.place
+        ),
       )
     return self._loaded[1]
 

@@ -1,6 +1,10 @@
 """Clips by Wan through the command line, from a folder of random weights."""
 
 import json
+import os
+import re
+import subprocess
+import sys
 from fractions import Fraction
 
 import cv2
@@ -12,6 +16,28 @@ from experiments.wan import stand_in
 from speedflow import cli, media
 from speedflow.wan import pipeline, words
 from speedflow.weights import room_for, wan
+
+# A clip by one device, and by four: each has a quarter of the tokens, and of
+# the larger parameters.
+_SPREAD = """
+import pathlib, sys, jax, numpy as np
+from speedflow.wan import pipeline, spreading
+spreading._WHOLE = 0
+wish = pipeline.Wish(text="a ball falls", frames=5, steps=2)
+image = np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8)
+clips = [
+  pipeline.WanGenerator(
+    pathlib.Path(sys.argv[1]), devices=jax.devices()[:count]
+  ).generate(image, wish).astype(int)
+  for count in (1, 4)
+]
+assert np.ptp(clips[0]) > 50
+np.testing.assert_allclose(*clips, atol=1)
+made = pipeline.WanGenerator(pathlib.Path(sys.argv[1]))
+leaves = jax.tree.leaves(jax.tree.map(
+  lambda x: x.sharding.is_fully_replicated, made._network(0.0)))
+print("equal", leaves.count(False), "of", len(leaves), "are split")
+"""
 
 
 @pytest.fixture(scope="module")
@@ -225,3 +251,23 @@ def test_a_video_gets_frames_between_its_own(
   assert made["uncertainty"] > 0
   assert cli.main([*told, "--factor", "3", "--overwrite"]) == 2
   assert "--factor 2, 4 or 8" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_several_devices_make_the_clip_that_one_makes(folder):
+  output = subprocess.run(
+    [sys.executable, "-c", _SPREAD, str(folder)],
+    env=os.environ
+    | {
+      "JAX_PLATFORMS": "cpu",
+      "XLA_FLAGS": os.environ.get("XLA_FLAGS", "")
+      + " --xla_force_host_platform_device_count=4",
+    },
+    capture_output=True,
+    text=True,
+    timeout=500,
+    check=False,
+  )
+  found = re.search(r"equal (\d+) of", output.stdout)
+  assert found, output.stderr
+  assert int(found[1]) > 20
