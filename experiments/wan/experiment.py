@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 import os
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import grain
@@ -20,7 +20,8 @@ from experiments.wan import starting
 from speedflow.errors import SpeedflowError
 from speedflow.models.wan import config as config_lib
 from speedflow.models.wan import layout, transformer
-from speedflow.wan import index, pipeline
+from speedflow.training import sharding
+from speedflow.wan import index, pipeline, spreading
 from speedflow.weights import wan as weights
 
 # Times of the flow, 0 (clean) to 1, at which the loss is measured.
@@ -109,6 +110,49 @@ class Experiment:
     time = shift * uniform / (1 + (shift - 1) * uniform)
     noise = jax.random.normal(keys[1], batch["latents"].shape)
     return velocity_error(model, batch, noise, time).mean(), {}
+
+  def trace_sample(self, devices: Sequence[jax.Device]) -> jax.stages.Traced:
+    """Traces a step of the sampler, of one clip and one text, in bfloat16.
+
+    Args:
+      devices: over which the clip and the network are spread.
+    """
+    spread = spreading.Spreading(devices)
+    dtype = jnp.bfloat16
+    computed = dataclasses.replace(
+      self._computed, dtype=dtype, param_dtype=dtype, remat="none"
+    )
+    graph, state = nnx.split(
+      nnx.eval_shape(
+        lambda: transformer.Transformer(self._net, nnx.Rngs(0), computed)
+      )
+    )
+
+    def placed(path: Any, leaf: Any) -> jax.ShapeDtypeStruct:
+      where = spread.place(sharding.path_name(path), leaf.shape)
+      return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=where)
+
+    def array(*shape: int) -> jax.ShapeDtypeStruct:
+      return jax.ShapeDtypeStruct(shape, jnp.float32, sharding=spread.whole)
+
+    sizes = self._sizes
+    channels = layout.MASKS + sizes.latents[3]
+    text, told = array(1, *sizes.words), array(1, *sizes.image)
+
+    def step(state: Any, *given: Any) -> jax.Array:
+      network = nnx.merge(graph, state)
+      return pipeline.step_velocity(pipeline.beside, network, *given)
+
+    with jax.sharding.use_abstract_mesh(spread.mesh.abstract_mesh):
+      return jax.jit(step, out_shardings=spread.whole).trace(
+        jax.tree_util.tree_map_with_path(placed, state),
+        array(1, *sizes.latents),
+        array(1, *sizes.latents[:3], channels),
+        array(),
+        text,
+        told if sizes.image[0] else None,
+        array(1, sizes.latents[0]),
+      )
 
   def dataset(
     self, split: str, *, seed: int, process_index: int, process_count: int

@@ -1,4 +1,4 @@
-"""Compiles train steps for TPUs that are not there, and says what they cost.
+"""Compiles steps for TPUs that are not there, and says what they cost.
 
 `make compile-tpu` runs this where the libtpu wheel is installed; no TPU is
 needed, and no data. Each program is the very one that training would run.
@@ -7,6 +7,7 @@ needed, and no data. Each program is the very one that training would run.
 import argparse
 import dataclasses
 import json
+import math
 import os
 import pathlib
 import sys
@@ -18,6 +19,7 @@ import jax
 import ml_collections
 import rich.console
 import rich.table
+from flax import nnx
 from jax.experimental import topologies
 
 from speedflow import errors
@@ -35,7 +37,9 @@ _OTHERS = {"wan": ("1.3b", "5b", "14b")}
 
 @dataclasses.dataclass(frozen=True)
 class Chip:
-  """What one TPU chip offers (Cloud TPU documentation, system architecture).
+  """What JAX takes for one device (Cloud TPU documentation, architecture).
+
+  That is one chip, but half of one of TPU7x, which shares its links.
 
   Attributes:
     flops: bfloat16 operations per second.
@@ -55,52 +59,57 @@ _CHIPS = {
   "v5e": Chip(197e12, 16e9, 819e9, 200e9),
   "v5p": Chip(459e12, 95e9, 2765e9, 600e9),
   "v6e": Chip(918e12, 32e9, 1638e9, 400e9),
+  "tpu7x": Chip(1153.5e12, 96e9, 3690e9, 300e9),
 }
 
 
 def compile_for(
-  config: ml_collections.ConfigDict, target: str
+  config: ml_collections.ConfigDict, target: str, step: str = "train"
 ) -> dict[str, Any]:
-  """Compiles one train step for one slice.
+  """Compiles one step for one slice.
 
-  A batch that the slice's chips do not divide is made larger.
+  A batch that the slice's devices do not divide is made larger.
 
   Args:
     config: of the experiment.
     target: such as "v5e:4x8".
+    step: "train"; or "sample", for one sample over all devices, where the
+      experiment says how (`experiment.Samples`).
 
   Returns:
-    Per chip: memory_bytes and whether it `fits`; flops of all matrix products;
+    Per device: memory_bytes and whether it `fits`; flops of matrix products;
     hbm_bytes, by XLA's count, which takes buffers on the chip for memory and
     the body of a loop for one round; sent_bytes, and by kind `collectives`;
     the seconds that each takes at the chip's limits, and roofline_seconds,
     the longest of these: what a step takes if all overlaps perfectly.
 
   Raises:
-    SpeedflowError: an unknown target, or libtpu is not installed.
+    SpeedflowError: an unknown target, libtpu is not installed, or the
+      experiment has no such step.
   """
   chip = _CHIPS.get(target.partition(":")[0])
   if chip is None:
     raise errors.SpeedflowError(
       f"{target}: unknown target; use one such as {', '.join(_TARGETS)}"
     )
+  if step == "sample":
+    _require_samples(config)
   devices = _devices(target)
   config = config.copy_and_resolve_references()
-  mesh = sharding.make_mesh(config, devices)
-  config.batch_size = _divisible_batch(config, sharding.batch_parts(mesh))
-  program = TrainProgram(experiment_lib.load_experiment(config), config, mesh)
-  traced = program.trace_step()
+  traced, about = (
+    _train_step(config, devices)
+    if step == "train"
+    else _sample_step(config, devices)
+  )
   lowered = traced.lower()
 
   started = time.perf_counter()
   record: dict[str, Any] = {
     "target": target,
-    "chips": len(devices),
-    "mesh": dict(mesh.shape),
-    "batch_size": config.batch_size,
-    "parameters": sum(
-      leaf.size for leaf in jax.tree.leaves(program.abstract_state.params)
-    ),
+    "step": step,
+    "chips": len({tuple(device.coords) for device in devices}),
+    "devices": len(devices),
+    **about,
   }
   try:
     compiled = lowered.compile()
@@ -138,6 +147,46 @@ def compile_for(
     "seconds": seconds,
     "roofline_seconds": max(seconds.values()),
   }
+
+
+def _train_step(
+  config: ml_collections.ConfigDict, devices: Sequence[jax.Device]
+) -> tuple[jax.stages.Traced, dict[str, Any]]:
+  mesh = sharding.make_mesh(config, devices)
+  config.batch_size = _divisible_batch(config, sharding.batch_parts(mesh))
+  program = TrainProgram(experiment_lib.load_experiment(config), config, mesh)
+  return program.trace_step(), {
+    "mesh": dict(mesh.shape),
+    "batch_size": config.batch_size,
+    "parameters": _count(program.abstract_state.params),
+  }
+
+
+def _sample_step(
+  config: ml_collections.ConfigDict, devices: Sequence[jax.Device]
+) -> tuple[jax.stages.Traced, dict[str, Any]]:
+  made = _require_samples(config)
+  model = nnx.eval_shape(lambda: made.init_model(nnx.Rngs(0)))
+  return made.trace_sample(devices), {
+    "batch_size": 1,
+    "parameters": _count(nnx.state(model, nnx.Param)),
+  }
+
+
+def _require_samples(
+  config: ml_collections.ConfigDict,
+) -> experiment_lib.Samples:
+  made = experiment_lib.load_experiment(config)
+  if not isinstance(made, experiment_lib.Samples):
+    raise errors.SpeedflowError(
+      f"config.experiment: {config.experiment} has no step of a sampler; use "
+      "--step=train, or a configuration of wan"
+    )
+  return made
+
+
+def _count(tree: Any) -> int:
+  return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(tree))
 
 
 def _devices(target: str) -> Sequence[jax.Device]:
@@ -179,9 +228,9 @@ def _all_configs() -> list[str]:
 
 def _table(records: Sequence[dict[str, Any]]) -> rich.table.Table:
   table = rich.table.Table("config", "target", "batch")
-  table.add_column("memory/chip", justify="right")
-  table.add_column("GFLOP/chip", justify="right")
-  table.add_column("sent/chip", justify="right")
+  table.add_column("memory/device", justify="right")
+  table.add_column("GFLOP/device", justify="right")
+  table.add_column("sent/device", justify="right")
   table.add_column("roofline", justify="right")
   table.add_column("bound by")
   for record in records:
@@ -220,6 +269,9 @@ def main(argv: Sequence[str] | None = None) -> int:
   parser.add_argument(
     "--target", default=",".join(_TARGETS), help="comma-separated slices"
   )
+  parser.add_argument(
+    "--step", choices=("train", "sample"), default="train", help="what of it"
+  )
   parser.add_argument("--out", default="build/compile_tpu.json", help="JSON")
   arguments, overrides = parser.parse_known_args(argv)
   # The programs are for TPUs; what tracing itself computes is not.
@@ -234,7 +286,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     name = pathlib.Path(spec).name.replace(".py", "")
     for target in arguments.target.split(","):
       console.print(f"compiling {name} for {target}")
-      records.append({"config": name} | compile_for(config, target))
+      records.append(
+        {"config": name} | compile_for(config, target, arguments.step)
+      )
   with atomic.atomic_path(arguments.out) as temporary:
     temporary.write_text(json.dumps(records, indent=2) + "\n")
   console.print(_table(records))

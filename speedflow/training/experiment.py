@@ -3,7 +3,7 @@
 import importlib
 import importlib.util
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import grain
@@ -135,6 +135,23 @@ class StaysSharded(Protocol):
   """
 
   stays_sharded: bool
+
+
+@runtime_checkable
+class Samples(Protocol):
+  """An experiment whose network makes things, step by step."""
+
+  def init_model(self, rngs: nnx.Rngs) -> nnx.Module:
+    """See `Experiment`."""
+    ...
+
+  def trace_sample(self, devices: Sequence[jax.Device]) -> jax.stages.Traced:
+    """Traces a step of the sampler, for one thing that is made.
+
+    Args:
+      devices: over which it is spread; they need not be there.
+    """
+    ...
 
 
 @runtime_checkable

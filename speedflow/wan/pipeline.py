@@ -127,7 +127,7 @@ class WanGenerator:
     sizes = weights.transformer_config(folder / "transformer")
     room_for.require(
       weights.transformer_bytes(folder / "transformer", self._computed)
-      // self._spread.count,
+      // self._spread.mesh.size,
       f"{folder}: Wan's transformer",
       "take a smaller Wan (1.3B in place of 14B), or more devices",
     )
@@ -206,8 +206,9 @@ class WanGenerator:
       jax.random.key(wish.seed), (*shape, encoder.config.z_dim)
     )
     plan = sampler.steps(wish.steps, self.trained.shift, wish.method)
-    noise = self._spread.everywhere(noise)
-    flow = self._flow(*self._spread.everywhere((given, text, told)))
+    everywhere = functools.partial(jax.device_put, device=self._spread.whole)
+    noise = everywhere(noise)
+    flow = self._flow(*everywhere((given, text, told)))
     ways = [
       sampler.sample(_guided(flow, speed, wish), noise, plan, wish.method)
       for speed in wish.log2_speeds
@@ -219,7 +220,7 @@ class WanGenerator:
       jax.block_until_ready(latents)
       on_progress(0.05 + 0.9 * number / len(plan))
     clips: list[np.ndarray] = []
-    for each in map(self._spread.on_one, latents):
+    for each in (each.addressable_data(0) for each in latents):
       whole = each.at[:, :1].set(given) if by_time else each
       pictures = np.asarray((_decode(encoder, whole)[0] + 1) * 127.5)
       clips.append(np.clip(np.round(pictures), 0, 255).astype(np.uint8))
@@ -307,9 +308,9 @@ class WanGenerator:
     def of_text(latents, time, number, speeds):
       chosen = text[number : number + 1]
       network = self._network(time)
-      with self._spread.told():
-        return _velocity(  # type: ignore[call-arg]
-          _after_first if self._index.first_by_time else _beside,
+      with jax.set_mesh(self._spread.mesh):
+        return _velocity(
+          _after_first if self._index.first_by_time else beside,
           network,
           latents,
           given,
@@ -351,7 +352,7 @@ def _decode(encoder: Any, latents: jax.Array) -> jax.Array:
   return encoder.decode(latents)
 
 
-def _beside(
+def beside(
   latents: jax.Array, condition: jax.Array, time: float
 ) -> tuple[jax.Array, jax.Array]:
   """What a network is given that is shown known frames, and its times."""
@@ -367,8 +368,7 @@ def _after_first(
   return given, jnp.full(latents.shape[:2], time).at[:, 0].set(0)
 
 
-@functools.partial(nnx.jit, static_argnums=0)
-def _velocity(
+def step_velocity(
   shown: Callable[..., tuple[jax.Array, jax.Array]],
   network: transformer.Transformer,
   latents: jax.Array,
@@ -378,8 +378,24 @@ def _velocity(
   told: jax.Array | None,
   speeds: jax.Array | None,
 ) -> jax.Array:
+  """The velocity of latents at a time, float32 like them.
+
+  Args:
+    shown: what the network sees of latents, and of each the time.
+    network: Wan.
+    latents: float [1, t, h, w, z].
+    given: what is known, like the latents: the mask and the known frames, or
+      the first frame.
+    time: 0 (clean) to `sampler.TIMES`.
+    text: float [1, tokens, features].
+    told: of the first picture, float [1, tokens, features], or None.
+    speeds: log2 of the speed at each latent, float [1, t], or None.
+  """
   seen, times = shown(latents, given, time)
   return network(seen, times, text, told, speeds).astype(jnp.float32)
+
+
+_velocity = nnx.jit(step_velocity, static_argnums=0)
 
 
 def _guided(

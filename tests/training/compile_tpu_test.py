@@ -57,6 +57,12 @@ def test_an_unknown_target_is_named(compile_toy, target):
   assert "v5e:4x8" in done.stderr
 
 
+def test_what_makes_nothing_has_no_step_of_a_sampler(compile_toy):
+  done = compile_toy("--target=v5e:2x2", "--step=sample")
+  assert done.returncode == 2
+  assert "has no step of a sampler; use --step=train" in done.stderr
+
+
 @pytest.mark.skipif(HAS_LIBTPU, reason="libtpu is installed")
 def test_without_libtpu_the_remedy_is_named(compile_toy):
   done = compile_toy("--target=v5e:2x2")

@@ -333,6 +333,13 @@ def test_low_rank_matrices_alone_are_trained_and_exported(
   )
 
 
+def test_a_step_of_the_sampler_is_traced_for_devices(configured):
+  experiment = experiment_lib.Experiment(configured())
+  traced = experiment.trace_sample(jax.devices()[:1])
+  assert traced.out_info.shape == (1, *_SHAPE)
+  assert traced.lower().cost_analysis()["flops"] > 0
+
+
 def test_a_context_that_does_not_divide_the_tokens_is_refused(configured):
   config = configured("--config.mesh.context=5")
   with pytest.raises(SpeedflowError, match=r"5, .*the 12 tokens.*a divisor"):
