@@ -4,6 +4,7 @@ import functools
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 
@@ -59,6 +60,29 @@ for devices, overrides in (
 for several in found[1:]:
   np.testing.assert_allclose(found[0], several, rtol=1e-4)
 print("equal", found)
+"""
+
+# One step over two devices, each process with its rows of the batch.
+_APART = """
+import json, sys, jax, numpy as np
+from speedflow.training import config, distributed, experiment, sharding, step
+records, pipeline = sys.argv[1:]
+c = config.load_config("configs/wan.py:smoke", [
+  "--config.batch_size=4", "--config.fsdp_min_size=0", "--config.mesh.fsdp=2",
+  f"--config.data.records={records}", f"--config.start_from={pipeline}",
+  f"--config.pipeline={pipeline}", "--config.compilation_cache=",
+  '--config.sharding=((".*","fsdp"),)'])
+distributed.start(c)
+made = experiment.load_experiment(c)
+program = step.TrainProgram(made, c, sharding.make_mesh(c))
+def rows(s):
+  whole = np.ones(s.shape, s.dtype) * np.arange(s.shape[0]).reshape(
+    -1, *[1] * (len(s.shape) - 1)).astype(s.dtype)
+  return np.split(whole, jax.process_count())[jax.process_index()]
+batch = {name: rows(s) for name, s in made.batch_spec().items()}
+batch = sharding.global_batch(batch, program.abstract_batch)
+state, metrics = program.trace_step().lower().compile()(program.init(), batch)
+print(json.dumps([float(metrics[n]) for n in ("loss", "gradient_norm")]))
 """
 
 
@@ -363,6 +387,52 @@ def test_eight_devices_equal_one(records, pipeline):
     timeout=500,
   )
   assert "equal" in output.stdout, output.stderr
+
+
+def _step_apart(processes, records, pipeline):
+  """Loss and gradient of a step over two devices of so many processes."""
+  with socket.socket() as free:
+    free.bind(("localhost", 0))
+    port = free.getsockname()[1]
+  flags = (
+    f"--xla_force_host_platform_device_count={2 // processes}",
+    # Quick to compile rather than quick to run.
+    "--xla_backend_optimization_level=0",
+    "--xla_llvm_disable_expensive_passes=true",
+  )
+  started = [
+    subprocess.Popen(
+      [sys.executable, "-c", _APART, str(records), str(pipeline)],
+      env=os.environ
+      | {
+        "JAX_PLATFORMS": "cpu",
+        "XLA_FLAGS": " ".join(flags),
+      }
+      | (
+        {
+          "JAX_COORDINATOR_ADDRESS": f"localhost:{port}",
+          "JAX_NUM_PROCESSES": str(processes),
+          "JAX_PROCESS_ID": str(index),
+        }
+        if processes > 1
+        else {}
+      ),
+      stdout=subprocess.PIPE,
+      stderr=subprocess.PIPE,
+      text=True,
+    )
+    for index in range(processes)
+  ]
+  done = [each.communicate(timeout=400) for each in started]
+  assert [each.returncode for each in started] == [0] * processes, done
+  return [json.loads(said.splitlines()[-1]) for said, _ in done]
+
+
+@pytest.mark.slow
+def test_two_processes_equal_one(records, pipeline):
+  (one,) = _step_apart(1, records, pipeline)
+  for found in _step_apart(2, records, pipeline):
+    np.testing.assert_allclose(found, one, rtol=1e-4)
 
 
 @pytest.mark.slow
