@@ -43,7 +43,8 @@ class Chip:
 
   Attributes:
     flops: bfloat16 operations per second.
-    memory: bytes of high-bandwidth memory.
+    memory: bytes of high-bandwidth memory that programs have: of v5e's 16 GiB
+      the compiler gives them 15.75, so of the others as large a share.
     memory_bandwidth: bytes per second.
     link_bandwidth: bytes per second that it can send to all its neighbours
       together: half of the documented bidirectional bandwidth.
@@ -55,11 +56,12 @@ class Chip:
   link_bandwidth: float
 
 
+_GIB = 2**30 * 63 / 64
 _CHIPS = {
-  "v5e": Chip(197e12, 16e9, 819e9, 200e9),
-  "v5p": Chip(459e12, 95e9, 2765e9, 600e9),
-  "v6e": Chip(918e12, 32e9, 1638e9, 400e9),
-  "tpu7x": Chip(1153.5e12, 96e9, 3690e9, 300e9),
+  "v5e": Chip(197e12, 16 * _GIB, 819e9, 200e9),
+  "v5p": Chip(459e12, 95 * _GIB, 2765e9, 600e9),
+  "v6e": Chip(918e12, 32 * _GIB, 1638e9, 400e9),
+  "tpu7x": Chip(1153.5e12, 96 * _GIB, 3690e9, 300e9),
 }
 
 
