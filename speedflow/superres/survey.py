@@ -176,6 +176,10 @@ class _Jumps:
     So cuts are found, too, that lie too close together for a detector that
     looks at what changes all around.
     """
+    # A flash jumps, too, on both sides, though `cuts` takes none for a cut: of
+    # what is lit up, flow finds no motion, so nothing can be made up between it
+    # and its neighbours. The scene that goes on is then two shots, which only
+    # means that each is judged by its own frames.
     before, after = self._before, _small(image)
     self._before = after
     if before is None:

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from speedflow import media
+from speedflow.data import shots
 from speedflow.superres import survey as survey_lib
 
 
@@ -56,6 +57,20 @@ def test_fast_motion_is_no_cut(tmp_path):
       writer.write(np.ascontiguousarray(wide[:, 8 * k : 8 * k + 128]))
   found = survey_lib.survey(path, lambda pairs: 0.0)
   assert len(found.exposure) == 1
+
+
+def test_nothing_is_made_up_beside_a_flash_though_it_is_no_cut(tmp_path):
+  path = tmp_path / "in.mp4"
+  wide = _texture(0, 250)
+  with media.VideoWriter(path, 25, (128, 96), crf=4) as writer:
+    for k in range(21):
+      image = np.ascontiguousarray(wide[:, 4 * k : 4 * k + 128])
+      writer.write(255 - (255 - image) // 8 if k == 10 else image)
+  with media.VideoReader(path) as reader:
+    numbered = list(shots.number_shots(reader, find_gradual=False))
+  assert {each.shot for each in numbered} == {0}
+  found = survey_lib.survey(path, lambda pairs: 0.0)
+  assert found.shot.tolist() == [0] * 10 + [1] + [2] * 10
 
 
 def test_only_what_is_transparent_counts(tmp_path):
