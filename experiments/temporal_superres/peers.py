@@ -208,8 +208,10 @@ def parts(
   return {name: kept for name, kept in found.items() if kept}
 
 
-def summarise(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-  """Means, and how much ours are above each, with 95 % intervals."""
+def summarise(
+  rows: Sequence[dict[str, Any]], against: str = OURS
+) -> dict[str, Any]:
+  """Means, and how much `against` is above each, with 95 % intervals."""
   groups = np.array([row["group"] for row in rows])
 
   def column(name: str, figure: str) -> np.ndarray:
@@ -226,8 +228,8 @@ def summarise(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
       "detail": round(float(column(name, "detail").mean()), 4),
       "ms_per_frame": round(float(np.median(column(name, "ms_per_frame"))), 2),
     }
-    if name != OURS:
-      gain = column(OURS, "psnr") - column(name, "psnr")
+    if name != against:
+      gain = column(against, "psnr") - column(name, "psnr")
       row["gain_db"] = [
         round(x, 4)
         for x in report.interval(
@@ -242,7 +244,7 @@ def _mean_of(values: np.ndarray, chosen: np.ndarray) -> float:
   return float(values[chosen].mean())
 
 
-def table(results: Mapping[str, Any]) -> str:
+def table(results: Mapping[str, Any], against: str = OURS) -> str:
   """The summaries as Markdown."""
   rows = []
   for setting, found in results.items():
@@ -266,7 +268,7 @@ def table(results: Mapping[str, Any]) -> str:
       "input (windows, groups)",
       "method",
       "PSNR dB",
-      f"{OURS} over it, dB",
+      f"{against} over it, dB",
       "detail",
       "ms / frame",
     ],
@@ -278,11 +280,14 @@ def write(
   args: argparse.Namespace,
   rows: Mapping[str, list[dict[str, Any]]],
   facts: Mapping[str, Any],
+  against: str = OURS,
 ) -> None:
   """Writes what was measured, and prints its table."""
   settings = {
     setting: {
-      "parts": {name: summarise(part) for name, part in parts(found).items()},
+      "parts": {
+        name: summarise(part, against) for name, part in parts(found).items()
+      },
       "windows": found,
     }
     for setting, found in rows.items()
@@ -298,7 +303,7 @@ def write(
     ).fingerprint(),
     "settings": settings,
   }
-  run_record.write_results(args.out, results, table(settings) + "\n")
+  run_record.write_results(args.out, results, table(settings, against) + "\n")
 
 
 def add_arguments(parser: argparse.ArgumentParser, split: str) -> None:
