@@ -50,15 +50,9 @@ def get_config(variant: str = "tiny") -> ml_collections.ConfigDict:
 
   # Weights to start from, shipped or a file; "": random ones.
   config.initial = ""
-  # Weights of that flow, a file; "": random ones, or those of `initial`.
-  config.search = ""
   config.model = ml_collections.ConfigDict()
   config.model.coarse = coarse
   config.model.fine = fine
-  # Whether a learnt flow is one more path.
-  config.model.searched = False
-  # Whether the network is told where flow there and back agrees.
-  config.model.agreed = False
 
   config.loss = ml_collections.ConfigDict()
   # Pixels at the border of a crop that do not count.
@@ -84,9 +78,6 @@ def get_config(variant: str = "tiny") -> ml_collections.ConfigDict:
   # Chance that a frame beside the two is not there.
   config.data.alone = 0.1
   config.data.smallest = 0.6
-  # Folder of `experiments.temporal_superres.wide_examples`, to train on these;
-  # "": examples are drawn as they are wanted.
-  config.data.examples = ""
   config.data.workers = 0
   config.data.threads = 1
 

@@ -28,8 +28,8 @@ BLUR_FACTOR = 8
 
 # Source frames on either side of a blurred frame that its light may hold.
 _HALF = BLUR_FACTOR // 2
-MARGIN = 24
-"""Beside the crop, flow sees so many more pixels."""
+# Beside the crop, flow sees so many more pixels.
+_MARGIN = 24
 # Between source frames, motion of more pixels would leave gaps in the blur.
 _MOST_MOTION = 5.0
 # A frame between two others that moved away from one by less than this share
@@ -56,8 +56,6 @@ class ExampleSampler:
     unknown: chance that the exposure is not told.
     alone: chance that the frame before is not there; the same for that after.
     smallest: of the random scale of the picture.
-    wide: whether what surrounds the crop is wanted, too.
-    moved: chance that the whole picture moves.
   """
 
   crop: int
@@ -69,8 +67,6 @@ class ExampleSampler:
   unknown: float
   alone: float
   smallest: float
-  wide: bool = False
-  moved: float = 0.0
 
   def __call__(
     self, encoded: bytes, rng: np.random.Generator
@@ -86,9 +82,7 @@ class ExampleSampler:
       can where the exposure is told; truth: uint8 [n, s, s, 3]; flow: float16
       [n, 2, s, s, 2], as `optical_flow.at_time`; bend: float16 [n, s, s, 2],
       as `optical_flow.Curve.at`; time: float32 [n], 0..1; exposure: float32
-      [n], nan where it is not told. If wide, images are [n, 2, w, w, 3], w = s
-      + 2 `MARGIN`; and frames, uint8 [n, 2, w, w, 3], are as they were; and
-      astray: float16 [n, s, s, 2], as `optical_flow.astray_at`.
+      [n], nan where it is not told.
     """
     shot = ShotRecord.decode(encoded)
     filmed = rng.random() >= self.scenes
@@ -122,15 +116,12 @@ class ExampleSampler:
     around = {m + k for m in middles for k in range(-lead, lead + 1)}
     images = {k: shot.image(first + k) for k in around | set(offsets)}
     exposure = float(rng.uniform(0.2, 1.0)) if blurred else 0.0
-    side = self.crop + 2 * MARGIN
+    side = self.crop + 2 * _MARGIN
     for offset in offsets:
       window = _Window.sample(
         images[0], images[factor], side, self.smallest, rng
       )
-      move = (0, 0)
-      if rng.random() < self.moved:
-        move = window.moves(images[0].shape[:2], min(images), max(images), rng)
-      cut = {k: window.after(k, move).cut(image) for k, image in images.items()}
+      cut = {k: window.cut(image) for k, image in images.items()}
       sharp = {m // factor: cut[m] for m in middles}
       seen = {
         m // factor: _noisy(expose(cut, m, exposure), rng)
@@ -150,7 +141,7 @@ class ExampleSampler:
   def _calculated(
     self, shot: ShotRecord, rng: np.random.Generator
   ) -> Iterator["_Take"]:
-    side = self.crop + 2 * MARGIN
+    side = self.crop + 2 * _MARGIN
     pictures = rng.integers(shot.num_frames, size=2)
     scene = procedural.ProceduralScene.sample(
       rng, (side, side), 1.0, [shot.image(int(k)) for k in pictures]
@@ -230,32 +221,23 @@ class ExampleSampler:
     )
     bend = optical_flow.Curve(both, early, late).at(take.time)
     pair = [frames[0], frames[1]]
-    seen = np.stack(pair)
     told = rng.random() >= self.unknown
     if exposure and told:
       ways = np.float32(exposure) * optical_flow.paces(both, early, late)
       pair = [motion_blur.undo(*each) for each in zip(pair, ways, strict=True)]
-    inner = slice(MARGIN, MARGIN + self.crop)
+    inner = slice(_MARGIN, _MARGIN + self.crop)
     time = take.time
-    astray = optical_flow.astray_at(both, time) if self.wide else None
     both = optical_flow.at_time(both, time)
     if rng.random() < 0.5:
       pair, both, time = pair[::-1], both[::-1], 1 - time
-      seen = seen[::-1]
-      astray = None if astray is None else astray[..., ::-1]
-    images = np.stack(pair)
-    example = {
-      "images": images if self.wide else images[:, inner, inner],
+    return {
+      "images": np.stack(pair)[:, inner, inner],
       "truth": take.truth[inner, inner],
       "flow": both[:, inner, inner].astype(np.float16),
       "bend": bend[inner, inner].astype(np.float16),
       "time": np.array(time, np.float32),
       "exposure": np.array(exposure if told else math.nan, np.float32),
     }
-    if astray is not None:
-      example["frames"] = seen
-      example["astray"] = astray[inner, inner].astype(np.float16)
-    return example
 
 
 class _Take(NamedTuple):
@@ -328,41 +310,6 @@ class _Window:
       side,
       (transpose, down, right),
       tuple(rng.permutation(3).tolist()),
-    )
-
-  def moves(
-    self,
-    size: tuple[int, ...],
-    first: int,
-    last: int,
-    rng: np.random.Generator,
-  ) -> tuple[int, int]:
-    """A speed at which it stays in the picture in all of some frames.
-
-    Args:
-      size: of the picture, pixels.
-      first: number of the first frame; it is where it is in frame 0.
-      last: of the last.
-      rng: source of randomness.
-
-    Returns:
-      Pixels of the picture by which it moves down and right in a frame.
-    """
-    speed = []
-    for place, length in zip((self.top, self.left), size, strict=True):
-      room = length - self.source - place
-      slowest, fastest = -(place // max(last, 1)), room // max(last, 1)
-      if first < 0:
-        slowest = max(slowest, -(room // -first))
-        fastest = min(fastest, place // -first)
-      speed.append(int(rng.integers(slowest, fastest, endpoint=True)))
-    return speed[0], speed[1]
-
-  def after(self, frames: int, speed: tuple[int, int]) -> "_Window":
-    """Where it is so many frames later."""
-    down, right = speed
-    return dataclasses.replace(
-      self, top=self.top + frames * down, left=self.left + frames * right
     )
 
   def cut(self, image: np.ndarray) -> np.ndarray:

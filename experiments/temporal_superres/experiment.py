@@ -10,12 +10,7 @@ import ml_collections
 import numpy as np
 from flax import nnx
 
-from experiments.temporal_superres import (
-  dataset,
-  protocol,
-  wide_dataset,
-  widening,
-)
+from experiments.temporal_superres import dataset, protocol
 from speedflow.data import records
 from speedflow.errors import SpeedflowError
 from speedflow.evaluation import frames
@@ -46,10 +41,7 @@ class Experiment:
     model = superres.SuperResNet(self._net, rngs)
     if self._config.initial:
       trained, _ = weights.SUPERRES.load(self._config.initial)
-      widening.widened(trained, model)
-    if self._config.search:
-      search, _ = weights.TIME_FLOW.load(self._config.search)
-      nnx.update(model.search, nnx.state(search, nnx.Param))
+      nnx.update(model, nnx.state(trained, nnx.Param))
     return model
 
   def loss(
@@ -60,10 +52,9 @@ class Experiment:
   ) -> tuple[jax.Array, dict[str, jax.Array]]:
     """The mean loss over examples; see the class."""
     del rng  # Nothing here is random.
-    flat = batch
-    if not self._config.data.examples:
-      # [shots, crops, ...] -> [shots * crops, ...]
-      flat = {name: x.reshape(-1, *x.shape[2:]) for name, x in batch.items()}
+    flat = {
+      name: x.reshape(-1, *x.shape[2:]) for name, x in batch.items()
+    }  # [shots, crops, ...] -> [shots * crops, ...]
     truth = flat["truth"].astype(jnp.float32) / 255
     made = model(
       flat["images"].astype(jnp.float32) / 255,
@@ -71,8 +62,6 @@ class Experiment:
       flat["bend"].astype(jnp.float32),
       flat["time"],
       flat["exposure"],
-      flat["found"].astype(jnp.float32) if self._net.searched else None,
-      flat["astray"].astype(jnp.float32) if self._net.agreed else None,
     )
     # At the border of a crop, what is needed may lie outside.
     border = self._config.loss.border
@@ -100,15 +89,6 @@ class Experiment:
     self, split: str, *, seed: int, process_index: int, process_count: int
   ) -> grain.IterDataset:
     """An endless stream of batches."""
-    if self._config.data.examples:
-      return wide_dataset.training_batches(
-        self._config.data,
-        split=split,
-        batch_size=self._config.batch_size // process_count,
-        seed=seed,
-        process_index=process_index,
-        process_count=process_count,
-      )
     return dataset.training_batches(
       self._config.data,
       self._paths(split),
@@ -120,22 +100,14 @@ class Experiment:
 
   def batch_spec(self) -> dict[str, jax.ShapeDtypeStruct]:
     """Shapes of the global batch."""
-    crop, spec = self._config.data.crop, jax.ShapeDtypeStruct
-    rows: tuple[int, ...] = (self._config.batch_size,)
-    more, wide = {}, crop
-    if self._config.data.examples:
-      wide = crop + 2 * wide_dataset.MARGIN
-      more = {
-        "found": spec((*rows, crop, crop, 5), jnp.float16),
-        "astray": spec((*rows, crop, crop, 2), jnp.float16),
-      }
-    else:
-      rows = (*rows, self._config.data.crops)
-    return more | {
-      "images": spec((*rows, 2, wide, wide, 3), jnp.uint8),
-      "truth": spec((*rows, crop, crop, 3), jnp.uint8),
-      "flow": spec((*rows, 2, crop, crop, 2), jnp.float16),
-      "bend": spec((*rows, crop, crop, 2), jnp.float16),
+    rows = (self._config.batch_size, self._config.data.crops)
+    size = (self._config.data.crop, self._config.data.crop)
+    spec = jax.ShapeDtypeStruct
+    return {
+      "images": spec((*rows, 2, *size, 3), jnp.uint8),
+      "truth": spec((*rows, *size, 3), jnp.uint8),
+      "flow": spec((*rows, 2, *size, 2), jnp.float16),
+      "bend": spec((*rows, *size, 2), jnp.float16),
       "time": spec(rows, jnp.float32),
       "exposure": spec(rows, jnp.float32),
     }

@@ -208,10 +208,8 @@ def parts(
   return {name: kept for name, kept in found.items() if kept}
 
 
-def summarise(
-  rows: Sequence[dict[str, Any]], against: str = OURS
-) -> dict[str, Any]:
-  """Means, and how much `against` is above each, with 95 % intervals."""
+def summarise(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+  """Means, and how much ours are above each, with 95 % intervals."""
   groups = np.array([row["group"] for row in rows])
 
   def column(name: str, figure: str) -> np.ndarray:
@@ -228,8 +226,8 @@ def summarise(
       "detail": round(float(column(name, "detail").mean()), 4),
       "ms_per_frame": round(float(np.median(column(name, "ms_per_frame"))), 2),
     }
-    if name != against:
-      gain = column(against, "psnr") - column(name, "psnr")
+    if name != OURS:
+      gain = column(OURS, "psnr") - column(name, "psnr")
       row["gain_db"] = [
         round(x, 4)
         for x in report.interval(
@@ -244,7 +242,7 @@ def _mean_of(values: np.ndarray, chosen: np.ndarray) -> float:
   return float(values[chosen].mean())
 
 
-def table(results: Mapping[str, Any], against: str = OURS) -> str:
+def table(results: Mapping[str, Any]) -> str:
   """The summaries as Markdown."""
   rows = []
   for setting, found in results.items():
@@ -268,7 +266,7 @@ def table(results: Mapping[str, Any], against: str = OURS) -> str:
       "input (windows, groups)",
       "method",
       "PSNR dB",
-      f"{against} over it, dB",
+      f"{OURS} over it, dB",
       "detail",
       "ms / frame",
     ],
@@ -280,14 +278,11 @@ def write(
   args: argparse.Namespace,
   rows: Mapping[str, list[dict[str, Any]]],
   facts: Mapping[str, Any],
-  against: str = OURS,
 ) -> None:
   """Writes what was measured, and prints its table."""
   settings = {
     setting: {
-      "parts": {
-        name: summarise(part, against) for name, part in parts(found).items()
-      },
+      "parts": {name: summarise(part) for name, part in parts(found).items()},
       "windows": found,
     }
     for setting, found in rows.items()
@@ -303,7 +298,7 @@ def write(
     ).fingerprint(),
     "settings": settings,
   }
-  run_record.write_results(args.out, results, table(settings, against) + "\n")
+  run_record.write_results(args.out, results, table(settings) + "\n")
 
 
 def add_arguments(parser: argparse.ArgumentParser, split: str) -> None:

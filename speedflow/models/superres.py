@@ -26,7 +26,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jax.typing import DTypeLike
 
-from speedflow.models import planes, time_flow
+from speedflow.models import planes
 
 GRID = 16
 """Height and width of the frames must be multiples of this."""
@@ -47,17 +47,11 @@ _BEND_UNIT = 1.0
 # Differences of pixels (0..1) enter magnified: most are small.
 _DIFFERENCE = 8.0
 # Flow from the picture to both frames: refined flow, the flow of each
-# frame alone, and none; what `TimeFlow` finds may be one more.
+# frame alone, and none.
 _PATHS = 4
 # A path is trusted e times less, untrained, for each such difference between
 # its two ends.
 _TRUSTED = 1.5 / 255
-# A searched path is trusted, untrained, as if its ends differed by so many
-# times that more than they do; and is begun with where they differ by so many
-# times that less than those of the others.
-_UNTRIED = 4.0
-# Shares are weighed by so many times their parameter, which is 0 at first.
-_SHARE_GAIN = 10.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,15 +61,11 @@ class SuperResConfig:
   Attributes:
     coarse: features at 1/4, 1/8 and 1/16 of the size, where flow is refined.
     fine: features at 1/2, 1/4, ... of the size, where pixels are weighed.
-    searched: whether there is one more path, by a `TimeFlow`.
-    agreed: whether it is told where flow there and back agrees.
     dtype: what the convolutions compute in; parameters are float32.
   """
 
   coarse: tuple[int, ...] = (40, 64, 80)
   fine: tuple[int, ...] = (24, 32, 48)
-  searched: bool = False
-  agreed: bool = False
   dtype: DTypeLike = jnp.float32
 
 
@@ -152,17 +142,8 @@ class SuperResNet(nnx.Module):
     self.config = config
     self.coarse = Pyramid(38, config.coarse, config.dtype, rngs)
     self.flow = Head(config.coarse[0], 4)
-    self.search = (
-      time_flow.TimeFlow(time_flow.TimeFlowConfig(dtype=config.dtype), rngs)
-      if config.searched
-      else None
-    )
     hidden = config.coarse[0] // 4
-    self.paths = _PATHS + config.searched
-    told = config.searched + config.agreed
-    self.owning = nnx.Param(jnp.zeros((self.paths, told))) if told else None
-    inputs = 4 * (3 + 4) + 4 + 2 + self.paths + hidden + 3
-    inputs += config.searched + 2 * config.agreed
+    inputs = 4 * (3 + 4) + 4 + 2 + _PATHS + hidden + 3
     self.fine = Pyramid(inputs, config.fine, config.dtype, rngs)
     # What enters of a shutter that was open.
     self.blur = nnx.Conv(
@@ -175,7 +156,7 @@ class SuperResNet(nnx.Module):
     )
     # For each of 2 x 2 pixels: weights of the pixels of both frames at the end
     # of every path, and of those around; then of those along the blur.
-    outputs = 2 * self.paths + len(_AROUND)
+    outputs = 2 * _PATHS + len(_AROUND)
     self.weights = Head(config.fine[0], 4 * outputs)
     self.along = Head(config.fine[0], 4 * 2 * len(_ALONG))
     self.detail = Head(config.fine[0], 5)
@@ -187,8 +168,6 @@ class SuperResNet(nnx.Module):
     bend: jax.Array,
     time: jax.Array,
     exposure: jax.Array,
-    searched: jax.Array | None = None,
-    astray: jax.Array | None = None,
     *,
     sharp: bool = False,
     run: Callable[..., jax.Array] = _in_place,
@@ -197,7 +176,6 @@ class SuperResNet(nnx.Module):
 
     Args:
       images: float [b, 2, h, w, 3], 0..1; h and w are multiples of `GRID`.
-        Larger ones by the same on all sides are fetched from, too.
       flow: float [b, 2, h, w, 2], from the first to the second and back, of
         what is at each pixel at this time as each frame has it: see
         `speedflow.data.optical_flow.at_time`; pixels.
@@ -208,57 +186,33 @@ class SuperResNet(nnx.Module):
         the second's).
       exposure: float [b], open-shutter time / frame interval of the frames,
         0..1; nan: unknown.
-      searched: float [b, h, w, 5], as `search` finds it: flow from the picture
-        to the first frame and to the second, x and y, in pixels; and the logit
-        of the first's share. Wanted if the configuration says so.
-      astray: float [b, h, w, 2], how far flow from the first frame and back,
-        and from the second and back, ends beside its start, of what is at each
-        pixel at this time, pixels. Wanted if the configuration says so.
       sharp: all exposures are 0; the same picture with less work.
       run: calls a part of the network with its inputs; a `Programs`, where this
         is not called within a compiled program.
     """
-    height, width = flow.shape[2:4]
+    height, width = images.shape[2:4]
     if height % GRID or width % GRID:
       raise ValueError(
         f"frames are {width} x {height}; wanted multiples of {GRID}"
       )
     # Called step by step, what is no longer wanted makes room at once.
-    frames, wide, still = _enter(images, height, width)
+    frames, still = _enter(images)
     scalars = _scalars(time, exposure)
     moved, others, bent, disagreement = _paths(flow, bend, time)
     del images, flow, bend
-    shares: list[jax.Array] = []
-    told: list[jax.Array] = []
-    if self.config.searched:
-      found, owned = _as_phases(searched, time)
-      others = (*others, found)
-      moved = _better_start(wide, moved, found)
-      shares.append(owned)
-      told.append(planes.pool(owned))
-      del found, owned
-    if self.config.agreed:
-      owned, lengths = _of_agreement(astray)
-      shares.append(owned)
-      told.append(lengths)
-      del owned, lengths
-    moved, hidden = self._refine(wide, moved, bent, disagreement, scalars, run)
-    del wide
+    moved, hidden = self._refine(still, moved, bent, disagreement, scalars, run)
 
     # The flow learns from the pixels that it fetches in the end. Elsewhere
     # its gradient costs much and adds little.
     before = jax.lax.stop_gradient(moved)
     centres = _fetched(frames, before)
-    # That of `search` comes last: see `_logits`.
-    rest = [*(_fetched(frames, path) for path in others[:2]), still]
-    rest += [_fetched(frames, path) for path in others[2:]]
+    rest = [*(_fetched(frames, path) for path in others), still]
     del others, still
     doubts = _doubts([centres, *rest])
     x = planes.features(
       _contrast(*centres),
       _change(*centres),
       *_told(moved, bent, doubts),
-      *told,
       planes.of_image(hidden),
       _spread(scalars, *bent.shape[-2:]),
     )
@@ -273,7 +227,7 @@ class SuperResNet(nnx.Module):
         for place in _ALONG
       ]
       more = run(self.blur, planes.features(*_told_of_blur(blur, along)))
-    del hidden, before, bent, disagreement, centres, told
+    del hidden, before, bent, disagreement, centres
     features = run(self.fine, x, more)
     del x, more
 
@@ -283,19 +237,15 @@ class SuperResNet(nnx.Module):
     fetched = tuple(map(planes.warp_sharply, frames, moved))
     del frames
     weights = run(self.weights, features)
-    logits = _logits(weights, planes.enlarge(doubts, 2), time)
-    if self.owning is not None:
-      logits = _owned(logits, self.owning[...], shares)
-    del doubts, shares
-    fused = _fuse([*fetched, *itertools.chain(*rest)], _exponential(logits))
-    del fetched, rest, logits
+    shares = _shares(weights, planes.enlarge(doubts, 2), time)
+    del doubts
+    fused = _fuse([*fetched, *itertools.chain(*rest)], shares)
+    del fetched, rest, shares
     image = fused
     if not sharp:
       image = _add_along(image, along, run(self.along, features))
     image = _add_around(
-      planes.join(image),
-      planes.pad(planes.join(fused)),
-      _around(weights, self.paths),
+      planes.join(image), planes.pad(planes.join(fused)), _around(weights)
     )
     return Synthesis(
       planes.to_image(image), _uncertainty(detail), _as_images(*moved)
@@ -303,7 +253,7 @@ class SuperResNet(nnx.Module):
 
   def _refine(
     self,
-    wide: _Pair,
+    still: _Pair,
     moved: _Pair,
     bent: jax.Array,
     disagreement: jax.Array,
@@ -311,7 +261,7 @@ class SuperResNet(nnx.Module):
     run: Callable[..., jax.Array],
   ) -> tuple[_Pair, jax.Array]:
     """Better flow, as phases, and features [b, h / 2, w / 2, c]."""
-    halves = [planes.to_image(planes.pool(each)) for each in wide]
+    halves = [planes.to_image(planes.pool(each)) for each in still]
     flows = [_halved(flow) for flow in moved]
     fetched = _fetched(halves, flows)
     x = planes.features(
@@ -394,17 +344,12 @@ class Head(nnx.Module):
 # The steps of the network, each a program of its own as in `planes`.
 
 
-@functools.partial(jax.jit, static_argnums=(1, 2))
-def _enter(
-  images: jax.Array, height: int, width: int
-) -> tuple[_Pair, _Pair, _Pair]:
-  """Both frames, to fetch from and as phases; and phases of their middle."""
+@jax.jit
+def _enter(images: jax.Array) -> tuple[_Pair, _Pair]:
+  """Both frames, as [b, h, w, 3] to fetch from, and as phases."""
   first, second = images[:, 0], images[:, 1]
-  wide = tuple(planes.part(planes.of_image(x)) for x in (first, second))
-  top, left = (images.shape[2] - height) // 4, (images.shape[3] - width) // 4
-  rows = slice(top, top + height // 2)
-  columns = slice(left, left + width // 2)
-  return (first, second), wide, tuple(x[..., rows, columns] for x in wide)
+  still = tuple(planes.part(planes.of_image(x)) for x in (first, second))
+  return (first, second), still
 
 
 @jax.jit
@@ -438,51 +383,6 @@ def _paths(
   bent = planes.pool(aside) / _BEND_UNIT
   disagreement = planes.halve(planes.pool(both[0] + both[1]))
   return along(ahead), (along(both[0]), along(-both[1])), bent, disagreement
-
-
-@jax.jit
-def _as_phases(searched: jax.Array, time: jax.Array) -> tuple[_Pair, jax.Array]:
-  """Flow to both frames, of [b, h, w, 5]; by what the first's share differs."""
-  phases = planes.part(planes.of_image(searched))
-  nearer = jnp.log(jnp.maximum(1 - time, 1e-4) / jnp.maximum(time, 1e-4))
-  owned = phases[:, 4:] - nearer[:, None, None, None, None, None]
-  return (phases[:, :2], phases[:, 2:4]), owned
-
-
-@jax.jit
-def _of_agreement(astray: jax.Array) -> tuple[jax.Array, jax.Array]:
-  """Shares of the first, by [b, h, w, 2]; and what else tells of them."""
-  lengths = jnp.log1p(planes.part(planes.of_image(astray)))
-  return lengths[:, :1] - lengths[:, 1:], planes.pool(lengths)
-
-
-def _better_start(wide: _Pair, moved: _Pair, found: _Pair) -> _Pair:
-  """At each place, of two flows the one whose ends are more alike."""
-  halves = [planes.to_image(planes.pool(each)) for each in wide]
-  doubts = []
-  for path in (moved, found):
-    ends = _fetched(halves, [_halved(flow) for flow in path])
-    doubts.append(_blurred(_blurred(_apart(*ends), 2), 3))
-  return _chosen(moved, found, *doubts)
-
-
-@jax.jit
-def _apart(first: jax.Array, second: jax.Array) -> jax.Array:
-  return jax.lax.stop_gradient(
-    planes.pool(jnp.abs(first - second)).mean(1, keepdims=True)
-  )
-
-
-@jax.jit
-def _chosen(
-  moved: _Pair, found: _Pair, doubt: jax.Array, other: jax.Array
-) -> _Pair:
-  share = jax.nn.sigmoid((doubt - other) / _TRUSTED - _UNTRIED)
-  share = planes.part(planes.enlarge(share, 4))
-  first, second = (
-    a + share * (b - a) for a, b in zip(moved, found, strict=True)
-  )
-  return first, second
 
 
 def _fetched(frames: Sequence[jax.Array], path: Sequence[jax.Array]) -> _Pair:
@@ -629,40 +529,21 @@ def _parted(x: jax.Array) -> jax.Array:
   return x.reshape(b, c // 4, 2, 2, h, w)
 
 
+def _shares(
+  weights: jax.Array, doubts: jax.Array, time: jax.Array
+) -> jax.Array:
+  """Unnormalised shares of both ends of all paths: phases [b, 2 n, ...]."""
+  return _exponential(_logits(weights, doubts, time))
+
+
 @jax.jit
 def _logits(
   weights: jax.Array, doubts: jax.Array, time: jax.Array
 ) -> jax.Array:
-  """Of the shares of both ends of all paths: phases [b, 2 n, ...]."""
-  paths = doubts.shape[1]
   near = jnp.log(jnp.maximum(jnp.stack([1 - time, time], -1), 1e-4))
-  untried = jnp.repeat(_UNTRIED * (jnp.arange(paths) >= _PATHS), 2)
-  prior = jnp.tile(near, (1, paths)) - untried
+  prior = jnp.tile(near, (1, _PATHS))[..., None, None, None, None]
   doubt = jnp.repeat(planes.part(doubts), 2, 1) / _TRUSTED
-  return (
-    _parted(weights)[:, : 2 * paths]
-    + prior[..., None, None, None, None]
-    - doubt
-  )
-
-
-@jax.jit
-def _owned(
-  logits: jax.Array, gain: jax.Array, shares: Sequence[jax.Array]
-) -> jax.Array:
-  """Logits of shares, by which frame is said to show each place.
-
-  Args:
-    logits: [b, 2 n, ...].
-    gain: [n, m].
-    shares: m of [b, 1, ...], logits of the first frame's, beside what its
-      nearness in time says.
-  """
-  said = jnp.stack(shares, 0) * (_SHARE_GAIN / 2)  # [m, b, 1, ...]
-  each = jnp.einsum("nm,mb...->bn...", gain, said[:, :, 0])
-  signs = jnp.array([1.0, -1.0])[:, None, None, None, None]
-  more = each[:, :, None] * signs
-  return logits + more.reshape(logits.shape)
+  return _parted(weights)[:, : 2 * _PATHS] + prior - doubt
 
 
 @jax.jit
@@ -697,10 +578,10 @@ def _add_along(
   return image + _weighted(along, _parted(weights))
 
 
-@functools.partial(jax.jit, static_argnums=1)
-def _around(weights: jax.Array, paths: int) -> jax.Array:
+@jax.jit
+def _around(weights: jax.Array) -> jax.Array:
   """The weights of the pixels around each: planes."""
-  return planes.join(_parted(weights)[:, 2 * paths :])
+  return planes.join(_parted(weights)[:, 2 * _PATHS :])
 
 
 @jax.jit

@@ -13,7 +13,7 @@ from flax import nnx
 
 from speedflow.data import optical_flow
 from speedflow.models import superres
-from speedflow.superres import motion_blur, search, tiles
+from speedflow.superres import motion_blur, tiles
 
 # Flow of so many pairs is kept: before, between and after two frames.
 _PAIRS = 3
@@ -79,22 +79,15 @@ class FrameInterpolator:
     self,
     model: superres.SuperResNet,
     largest_tile: int = tiles.LARGEST,
-    searcher: search.Searcher | None = None,
   ):
     """Wraps a trained network.
 
     Args:
       model: the network, in evaluation mode.
       largest_tile: pixels of the largest picture made in one piece.
-      searcher: finds the flow of a network that wants some; None: the
-        network's own.
     """
     self._largest_tile = largest_tile
     self._flow = _FlowOfPairs(optical_flow.FlowEstimator(thorough=True))
-    self._agreed = model.config.agreed
-    self._search = searcher
-    if searcher is None and model.search is not None:
-      self._search = search.Search(model.search)
     # Where XLA compiles for a CPU, many small programs are faster than one; see
     # `planes`.
     # Arrays of NumPy do: those of JAX would be held until all is made.
@@ -126,7 +119,6 @@ class FrameInterpolator:
     if not times:
       return
     flow = self._flow.both_ways(first, second)
-    found = self._search.between(first, second) if self._search else None
     beside = self._flow.beside(first, second, before, after)
     curve = optical_flow.Curve(flow, *beside)
     if exposure:
@@ -144,8 +136,6 @@ class FrameInterpolator:
         curve.at(time),
         np.array([time], np.float32),
         shutter,
-        found and found(time),
-        optical_flow.astray_at(flow, time) if self._agreed else None,
       )
 
   def window(
@@ -185,7 +175,6 @@ class FrameInterpolator:
     bend: np.ndarray,
     time: np.ndarray,
     exposure: np.ndarray,
-    *more: np.ndarray | None,
   ) -> Picture:
     height, width = images.shape[1:3]
     rows, columns = tiles.spans(
@@ -201,9 +190,6 @@ class FrameInterpolator:
       images = np.pad(images, pad, "edge")
       flow = np.pad(flow, pad, "edge")
       bend = np.pad(bend, pad[1:], "edge")
-      more = tuple(
-        None if x is None else np.pad(x, pad[1:], "edge") for x in more
-      )
     image = np.empty(images.shape[1:], images.dtype)
     uncertainty = np.empty(
       (image.shape[0] // 2, image.shape[1] // 2), np.float32
@@ -217,7 +203,6 @@ class FrameInterpolator:
           bend[part[1:]],
           time,
           exposure,
-          *(None if x is None else x[part[1:]] for x in more),
           sharp=not exposure.any(),
         )
         inner = (
@@ -242,7 +227,7 @@ def _synthesise(
   bend: jax.Array,
   time: jax.Array,
   exposure: jax.Array,
-  *more: jax.Array | None,
+  *,
   sharp: bool,
   **how: Callable[..., jax.Array],
 ) -> tuple[jax.Array, jax.Array]:
@@ -253,7 +238,6 @@ def _synthesise(
     bend[None],
     time,
     exposure,
-    *(None if x is None else x[None] for x in more),
     sharp=sharp,
     **how,
   )
@@ -264,7 +248,7 @@ def _synthesise(
 def _synthesise_at_once(
   graph: nnx.GraphDef[superres.SuperResNet],
   state: nnx.State,
-  *arrays: jax.Array | None,
+  *arrays: jax.Array,
   sharp: bool,
 ) -> tuple[jax.Array, jax.Array]:
   """One program for each size, whatever the parameters."""

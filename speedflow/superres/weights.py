@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from speedflow.weights.kind import Kind
 
 if TYPE_CHECKING:
-  from speedflow.models import superres, time_flow
+  from speedflow.models import superres
 
 SUPERRES: "Kind[superres.SuperResNet]" = Kind(
   "superres",
@@ -14,12 +14,3 @@ SUPERRES: "Kind[superres.SuperResNet]" = Kind(
   "SuperResConfig",
   "SuperResNet",
 )
-
-TIME_FLOW: "Kind[time_flow.TimeFlow]" = Kind(
-  "time_flow",
-  "flow at a time",
-  "speedflow.models.time_flow",
-  "TimeFlowConfig",
-  "TimeFlow",
-)
-"""Learnt flow, one more path of `SUPERRES`."""

@@ -137,9 +137,19 @@ def test_program_measures_without_rife(
 @pytest.mark.skipif(rife.missing() is not None, reason="RIFE is not installed")
 def test_rife_finds_the_middle():
   window = _window(8, count=1)
-  seen = rife.Rife().see(*window.inputs, 0.5)
+  made = rife.Rife().between(*window.inputs, 0.5)
   inner = (slice(16, -16), slice(32, -32))
-  assert seen.image.shape == window.inputs[0].shape
-  np.testing.assert_allclose(
-    np.median(seen.flow[:, *inner, 0], (1, 2)), [-4, 4], atol=0.5
-  )
+  error = np.abs(made.astype(float) - window.truths[0])[inner].mean()
+  change = np.abs(window.inputs[0].astype(float) - window.truths[0])
+  assert made.dtype == np.uint8
+  assert error < 0.2 * change[inner].mean()
+
+
+@pytest.mark.skipif(rife.missing() is not None, reason="RIFE is not installed")
+def test_halving_gives_every_time():
+  window = _window(8)
+  network = rife.Rife()
+  straight = network.window(window.inputs, window.times)
+  halved = network.halving(window.inputs, window.times)
+  assert len(straight) == len(halved) == 3
+  np.testing.assert_array_equal(straight[1], halved[1])
