@@ -106,25 +106,27 @@ def _beside(x: jax.Array, axis: int) -> tuple[jax.Array, jax.Array]:
   )
 
 
-def warp(image: jax.Array, flow: jax.Array) -> jax.Array:
+def warp(image: jax.Array, flow: jax.Array, top: int = 0) -> jax.Array:
   """Fetches every pixel from where the flow points, bilinearly.
 
   Args:
     image: float [b, h, w, c].
     flow: float, planes [b, 2, h, w] or phases [b, 2, 2, 2, h / 2, w / 2], x and
-      y in pixels; beyond the border, the border is repeated.
+      y in pixels; beyond the border, the border is repeated. It may be that of
+      some rows alone.
+    top: row of the image at which the flow begins.
 
   Returns:
     float [b, c, ...], planes or phases as the flow.
   """
-  return _as(_fetch(image, flow), flow.shape[2:])
+  return _as(_fetch(image, flow, top), flow.shape[2:])
 
 
 @jax.jit
-def _fetch(image: jax.Array, flow: jax.Array) -> jax.Array:
+def _fetch(image: jax.Array, flow: jax.Array, top: jax.Array) -> jax.Array:
   """Pixels in the order of the flow: float [b, h * w, c]."""
   b, height, width, c = image.shape
-  x, y = _places(flow, height, width)
+  x, y = _places(flow, top, height, width)
   left = jnp.clip(jnp.floor(x), 0, width - 2)
   top = jnp.clip(jnp.floor(y), 0, height - 2)
   right_share = (x - left).reshape(b, -1, 1)
@@ -152,7 +154,7 @@ def _as(pixels: jax.Array, shape: tuple[int, ...]) -> jax.Array:
 
 
 def _places(
-  flow: jax.Array, height: int, width: int
+  flow: jax.Array, top: jax.Array, height: int, width: int
 ) -> tuple[jax.Array, jax.Array]:
   """Where in the picture the flow points: x and y, [b, ...]."""
   rows, columns = flow.shape[-2:]
@@ -162,11 +164,11 @@ def _places(
     y = 2 * y + jnp.arange(2)[:, None, None, None]
   return (
     jnp.clip(x + flow[:, 0], 0, width - 1),
-    jnp.clip(y + flow[:, 1], 0, height - 1),
+    jnp.clip(y + top + flow[:, 1], 0, height - 1),
   )
 
 
-def warp_sharply(image: jax.Array, flow: jax.Array) -> jax.Array:
+def warp_sharply(image: jax.Array, flow: jax.Array, top: int = 0) -> jax.Array:
   """As `warp`, with the cubic convolution of Keys (1981) instead.
 
   Bilinear pixels are corrected by second differences, of the luma alone and
@@ -175,11 +177,13 @@ def warp_sharply(image: jax.Array, flow: jax.Array) -> jax.Array:
   Args:
     image: float [b, h, w, 3].
     flow: as there.
+    top: as there.
 
   Returns:
     float [b, 3, ...].
   """
-  return _correct(warp(_with_bends(image), flow), flow)
+  fetched = warp(_with_bends(image), flow, top)
+  return _correct(fetched, flow, top, *image.shape[1:3])
 
 
 @jax.jit
@@ -190,12 +194,12 @@ def _with_bends(image: jax.Array) -> jax.Array:
   return jnp.concatenate([image, *bends], -1)
 
 
-@jax.jit
-def _correct(fetched: jax.Array, flow: jax.Array) -> jax.Array:
-  scale = 2 if flow.ndim == 6 else 1
-  height, width = (scale * n for n in flow.shape[-2:])
+@functools.partial(jax.jit, static_argnums=(3, 4))
+def _correct(
+  fetched: jax.Array, flow: jax.Array, top: jax.Array, height: int, width: int
+) -> jax.Array:
   bent = jnp.zeros_like(fetched[:, 0])
-  for axis, place in enumerate(_places(flow, height, width)):
+  for axis, place in enumerate(_places(flow, top, height, width)):
     share = place - jnp.floor(place)
     bent += share * (1 - share) / 2 * fetched[:, 3 + axis]
   return fetched[:, :3] - bent[:, None]

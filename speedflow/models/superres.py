@@ -34,6 +34,9 @@ GRID = 16
 REACH = 160
 """Beyond so many pixels, apart from motion, nothing influences a pixel."""
 
+FINE_REACH = 64
+"""The same of what is made where flow is known, in the second of two stages."""
+
 # Places along the path of motion, in lengths of the blur. Blur of one length
 # is undone by differences of what lies so far apart.
 _ALONG = (-1.0, -0.5, 0.5, 1.0)
@@ -170,12 +173,14 @@ class SuperResNet(nnx.Module):
     exposure: jax.Array,
     *,
     sharp: bool = False,
+    strips: Sequence[tuple[int, int, int, int]] = (),
     run: Callable[..., jax.Array] = _in_place,
   ) -> Synthesis:
     """Synthesises the picture at a time, as with an open shutter of no length.
 
     Args:
-      images: float [b, 2, h, w, 3], 0..1; h and w are multiples of `GRID`.
+      images: float [b, 2, h, w, 3], 0..1, or whole numbers; h and w are
+        multiples of `GRID`.
       flow: float [b, 2, h, w, 2], from the first to the second and back, of
         what is at each pixel at this time as each frame has it: see
         `speedflow.data.optical_flow.at_time`; pixels.
@@ -187,6 +192,9 @@ class SuperResNet(nnx.Module):
       exposure: float [b], open-shutter time / frame interval of the frames,
         0..1; nan: unknown.
       sharp: all exposures are 0; the same picture with less work.
+      strips: rows that are made one after another, which takes less memory:
+        start and end of what is made, and of all that it depends on, up to
+        `FINE_REACH` more, in multiples of `GRID`. None: all at once.
       run: calls a part of the network with its inputs; a `Programs`, where this
         is not called within a compiled program.
     """
@@ -196,24 +204,63 @@ class SuperResNet(nnx.Module):
         f"frames are {width} x {height}; wanted multiples of {GRID}"
       )
     # Called step by step, what is no longer wanted makes room at once.
-    frames, still = _enter(images)
+    frames = _enter(images)
     scalars = _scalars(time, exposure)
     moved, others, bent, disagreement = _paths(flow, bend, time)
     del images, flow, bend
-    moved, hidden = self._refine(still, moved, bent, disagreement, scalars, run)
+    moved, hidden = self._refine(
+      frames, moved, bent, disagreement, scalars, run
+    )
+    del disagreement
+    hidden = planes.of_image(hidden)
+    made = []
+    for start, end, low, high in strips or [(0, height, 0, height)]:
+      cut = functools.partial(_rows, low=low, high=high)
+      strip = self._weigh(
+        frames,
+        jax.tree.map(cut, moved),
+        jax.tree.map(cut, others),
+        cut(bent),
+        cut(hidden),
+        time,
+        scalars,
+        low,
+        sharp=sharp,
+        run=run,
+      )
+      made.append(_made_here(strip, start - low, end - low))
+      del strip
+    return jax.tree.map(lambda *parts: _one_below_another(parts), *made)
 
+  def _weigh(
+    self,
+    frames: _Pair,
+    moved: _Pair,
+    others: tuple[_Pair, ...],
+    bent: jax.Array,
+    hidden: jax.Array,
+    time: jax.Array,
+    scalars: jax.Array,
+    top: int,
+    *,
+    sharp: bool,
+    run: Callable[..., jax.Array],
+  ) -> Synthesis:
+    """The picture in some rows, of which `top` is the first."""
+    rows = 2 * hidden.shape[2]
+    still = _still(frames, top, rows)
     # The flow learns from the pixels that it fetches in the end. Elsewhere
     # its gradient costs much and adds little.
     before = jax.lax.stop_gradient(moved)
-    centres = _fetched(frames, before)
-    rest = [*(_fetched(frames, path) for path in others), still]
+    centres = _fetched(frames, before, top)
+    rest = [*(_fetched(frames, path, top) for path in others), still]
     del others, still
     doubts = _doubts([centres, *rest])
     x = planes.features(
       _contrast(*centres),
       _change(*centres),
       *_told(moved, bent, doubts),
-      planes.of_image(hidden),
+      hidden,
       _spread(scalars, *bent.shape[-2:]),
     )
     along: list[jax.Array] = []
@@ -222,20 +269,22 @@ class SuperResNet(nnx.Module):
     if not sharp:
       blur = _blur(*before, scalars)
       along = [
-        _less(planes.warp(frame, _aside(flow, blur, place)), centre)
+        _less(planes.warp(frame, _aside(flow, blur, place), top), centre)
         for frame, flow, centre in zip(frames, before, centres, strict=True)
         for place in _ALONG
       ]
       more = run(self.blur, planes.features(*_told_of_blur(blur, along)))
-    del hidden, before, bent, disagreement, centres
+    del hidden, before, bent, centres
     features = run(self.fine, x, more)
     del x, more
 
     # The last correction of the flow, and the uncertainty.
     detail = run(self.detail, features)
     moved = _changed(moved, planes.enlarge(detail, 2), 1.0)
-    fetched = tuple(map(planes.warp_sharply, frames, moved))
-    del frames
+    fetched = tuple(
+      planes.warp_sharply(frame, flow, top)
+      for frame, flow in zip(frames, moved, strict=True)
+    )
     weights = run(self.weights, features)
     shares = _shares(weights, planes.enlarge(doubts, 2), time)
     del doubts
@@ -253,7 +302,7 @@ class SuperResNet(nnx.Module):
 
   def _refine(
     self,
-    still: _Pair,
+    frames: _Pair,
     moved: _Pair,
     bent: jax.Array,
     disagreement: jax.Array,
@@ -261,7 +310,7 @@ class SuperResNet(nnx.Module):
     run: Callable[..., jax.Array],
   ) -> tuple[_Pair, jax.Array]:
     """Better flow, as phases, and features [b, h / 2, w / 2, c]."""
-    halves = [planes.to_image(planes.pool(each)) for each in still]
+    halves = [_half(frame) for frame in frames]
     flows = [_halved(flow) for flow in moved]
     fetched = _fetched(halves, flows)
     x = planes.features(
@@ -345,11 +394,51 @@ class Head(nnx.Module):
 
 
 @jax.jit
-def _enter(images: jax.Array) -> tuple[_Pair, _Pair]:
-  """Both frames, as [b, h, w, 3] to fetch from, and as phases."""
-  first, second = images[:, 0], images[:, 1]
-  still = tuple(planes.part(planes.of_image(x)) for x in (first, second))
-  return (first, second), still
+def _enter(images: jax.Array) -> _Pair:
+  """Both frames, [b, h, w, 3], 0..1, to fetch from."""
+  if jnp.issubdtype(images.dtype, jnp.integer):
+    images = images.astype(jnp.float32) / jnp.iinfo(images.dtype).max
+  return images[:, 0], images[:, 1]
+
+
+@functools.partial(jax.jit, static_argnums=2)
+def _still(frames: _Pair, top: jax.Array, rows: int) -> _Pair:
+  """Some rows of both frames, as phases."""
+  first, second = (
+    planes.part(
+      planes.of_image(jax.lax.dynamic_slice_in_dim(frame, top, rows, 1))
+    )
+    for frame in frames
+  )
+  return first, second
+
+
+def _rows(x: jax.Array, low: int, high: int) -> jax.Array:
+  """Of planes of half the size, or phases, some rows of the picture's."""
+  if high - low == 2 * x.shape[-2]:
+    return x
+  return _cut(x, low // 2, (high - low) // 2)
+
+
+@functools.partial(jax.jit, static_argnums=2)
+def _cut(x: jax.Array, start: jax.Array, count: int) -> jax.Array:
+  return jax.lax.dynamic_slice_in_dim(x, start, count, x.ndim - 2)
+
+
+def _made_here(strip: Synthesis, start: int, end: int) -> Synthesis:
+  """Without the rows that are made elsewhere."""
+  return Synthesis(
+    strip.image[:, start:end],
+    strip.uncertainty[:, start // 2 : end // 2],
+    strip.flow[:, :, start:end],
+  )
+
+
+def _one_below_another(parts: Sequence[jax.Array]) -> jax.Array:
+  """Pictures [..., h, w, c], or planes [b, h, w]."""
+  if len(parts) == 1:
+    return parts[0]
+  return jnp.concatenate(parts, 1 if parts[0].ndim < 5 else 2)
 
 
 @jax.jit
@@ -385,9 +474,20 @@ def _paths(
   return along(ahead), (along(both[0]), along(-both[1])), bent, disagreement
 
 
-def _fetched(frames: Sequence[jax.Array], path: Sequence[jax.Array]) -> _Pair:
-  first, second = map(planes.warp, frames, path)
+def _fetched(
+  frames: Sequence[jax.Array], path: Sequence[jax.Array], top: int = 0
+) -> _Pair:
+  first, second = (
+    planes.warp(frame, flow, top)
+    for frame, flow in zip(frames, path, strict=True)
+  )
   return first, second
+
+
+@jax.jit
+def _half(frame: jax.Array) -> jax.Array:
+  """A picture [b, h, w, c] of half the size."""
+  return planes.to_image(planes.halve(planes.of_image(frame)))
 
 
 @jax.jit

@@ -79,21 +79,26 @@ class FrameInterpolator:
     self,
     model: superres.SuperResNet,
     largest_tile: int = tiles.LARGEST,
+    largest_strip: int = tiles.LARGEST_STRIP,
   ):
     """Wraps a trained network.
 
     Args:
       model: the network, in evaluation mode.
       largest_tile: pixels of the largest picture made in one piece.
+      largest_strip: of these, pixels of what is made at once in the end.
     """
     self._largest_tile = largest_tile
+    on_cpu = jax.default_backend() == "cpu"
+    # An accelerator's one program has memory enough.
+    self._largest_strip = largest_strip if on_cpu else largest_tile
     self._flow = _FlowOfPairs(optical_flow.FlowEstimator(thorough=True))
     # Where XLA compiles for a CPU, many small programs are faster than one; see
     # `planes`.
     # Arrays of NumPy do: those of JAX would be held until all is made.
     self._synthesise: Callable[..., tuple[jax.Array, jax.Array]] = (
       functools.partial(_synthesise, model, run=superres.Programs())
-      if jax.default_backend() == "cpu"
+      if on_cpu
       else functools.partial(_synthesise_at_once, *nnx.split(model))
     )
 
@@ -184,6 +189,13 @@ class FrameInterpolator:
       _round_up(superres.REACH),
       self._largest_tile,
     )
+    strips = tiles.strips(
+      rows[0].high,
+      columns[0].high,
+      superres.GRID,
+      superres.FINE_REACH,
+      self._largest_strip,
+    )
     bottom, right = _round_up(height) - height, _round_up(width) - width
     if bottom or right:
       pad = ((0, 0), (0, bottom), (0, right), (0, 0))
@@ -204,6 +216,7 @@ class FrameInterpolator:
           time,
           exposure,
           sharp=not exposure.any(),
+          strips=strips,
         )
         inner = (
           slice(top - above, end - above),
@@ -229,36 +242,34 @@ def _synthesise(
   exposure: jax.Array,
   *,
   sharp: bool,
+  strips: Sequence[tiles.Span],
   **how: Callable[..., jax.Array],
 ) -> tuple[jax.Array, jax.Array]:
   """A picture in whole numbers, as the frames, and its uncertainty."""
   made = model(
-    _opened(images),
+    images[None],
     flow[None],
     bend[None],
     time,
     exposure,
     sharp=sharp,
+    strips=strips,
     **how,
   )
   return _closed(made.image, made.uncertainty, images.dtype)
 
 
-@functools.partial(jax.jit, static_argnames=("graph", "sharp"))
+@functools.partial(jax.jit, static_argnames=("graph", "sharp", "strips"))
 def _synthesise_at_once(
   graph: nnx.GraphDef[superres.SuperResNet],
   state: nnx.State,
   *arrays: jax.Array,
   sharp: bool,
+  strips: Sequence[tiles.Span],
 ) -> tuple[jax.Array, jax.Array]:
   """One program for each size, whatever the parameters."""
-  return _synthesise(nnx.merge(graph, state), *arrays, sharp=sharp)
-
-
-@jax.jit
-def _opened(images: jax.Array) -> jax.Array:
-  """Whole numbers [...] to 0..1, [1, ...]."""
-  return images.astype(jnp.float32)[None] / jnp.iinfo(images.dtype).max
+  model = nnx.merge(graph, state)
+  return _synthesise(model, *arrays, sharp=sharp, strips=strips)
 
 
 @functools.partial(jax.jit, static_argnums=2)

@@ -5,6 +5,9 @@ from typing import NamedTuple
 
 # Larger pictures are made in tiles of at most so many pixels.
 LARGEST = 2**20
+# Of these, strips of about so many pixels are made at once where much memory
+# is wanted.
+LARGEST_STRIP = 2**19
 
 
 class Span(NamedTuple):
@@ -53,6 +56,26 @@ def spans(
     return _cuts(height, grid, reach)[-1], _cuts(width, grid, reach)[-1]
   # The fewer of them the better, if the sum of their pixels is the same.
   return min(cuts, key=lambda cut: (_pixels(*cut), len(cut[0]) * len(cut[1])))
+
+
+def strips(
+  height: int, width: int, grid: int, reach: int, largest: int
+) -> tuple[Span, ...]:
+  """Cuts a picture into the fewest strips of rows that are small enough.
+
+  Args:
+    height: as for `spans`.
+    width: the same.
+    grid: the same, of heights alone.
+    reach: the same.
+    largest: pixels of a strip, without what is made twice.
+
+  Returns:
+    the rows of each; all are of one height.
+  """
+  count = -(-height * width // largest)
+  cuts = _cuts(height, grid, reach)
+  return tuple(cuts[min(count, len(cuts)) - 1])
 
 
 def _cuts(length: int, grid: int, reach: int) -> list[list[Span]]:

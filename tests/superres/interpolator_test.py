@@ -100,6 +100,25 @@ def test_tiles_leave_no_seam():
   )
 
 
+@pytest.mark.parametrize("count", [2, 3])
+def test_strips_leave_no_seam(count):
+  net = _net(0.2)
+  frames = [_sliding(400, 30, right) for right in (0, 4)]
+  whole, parted = (
+    next(
+      interpolator.FrameInterpolator(net, 2**20, largest).between(
+        *frames, [0.5], 0.7
+      )
+    )
+    for largest in (2**20, 400 * 32 // count)
+  )
+  difference = np.abs(whole.image.astype(int) - parted.image)
+  assert difference.max() <= 1
+  np.testing.assert_allclose(
+    whole.uncertainty, parted.uncertainty, rtol=1e-4, atol=1e-9
+  )
+
+
 def test_a_fall_is_not_even(untrained):
   frames = [_sliding(64, 96, right) for right in (0, 0, 6, 18)]
   before, first, second, after = frames

@@ -44,3 +44,20 @@ def test_little_is_made_twice(size, most):
   rows, columns = tiles.spans(*size, _GRID, _REACH)
   made = len(rows) * rows[0].high * len(columns) * columns[0].high
   assert made <= most * size[0] * size[1]
+
+
+@pytest.mark.parametrize("size", _SIZES)
+@pytest.mark.parametrize("largest", [2**19, 100_000, 1])
+def test_strips_make_every_row_once(size, largest):
+  parts = tiles.strips(*size, _GRID, 64, largest)
+  made = [row for part in parts for row in range(part.start, part.end)]
+  assert made == list(range(size[0]))
+  for part in parts:
+    assert part.low == 0 or part.start - part.low >= 64
+    assert part.high == size[0] or part.high - part.end >= 64
+    assert part.high - part.low == parts[0].high
+
+
+def test_a_small_picture_is_one_strip():
+  assert len(tiles.strips(480, 640, _GRID, 64, tiles.LARGEST_STRIP)) == 1
+  assert len(tiles.strips(720, 1280, _GRID, 64, tiles.LARGEST_STRIP)) == 2
