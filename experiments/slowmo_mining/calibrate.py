@@ -226,6 +226,8 @@ def least_doubt(samples: Iterable[Sequence[float]]) -> float:
       left out before.
   """
   glances = [scan.Glance(0.0, *sample) for sample in samples]
+  if not glances:
+    return _DOUBTS[-1]
   for doubt in _DOUBTS:
     passed = [
       glance.may_be_slow(SETTINGS.max_speed, doubt) for glance in glances
