@@ -99,7 +99,7 @@ def get_config(variant: str = "tiny") -> ml_collections.ConfigDict:
   config.data.procedural_share = 0.0
   # Folder of motion records of slow motion made by interpolation, and their
   # share of the groups; and the chance that a window is made slow by
-  # calculation. Neither helps: see the README.
+  # calculation; see the README for what the first is worth.
   config.data.interpolated = "records/interpolated_motion"
   config.data.interpolated_share = 0.0
   config.data.divided = 0.0
