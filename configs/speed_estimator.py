@@ -97,6 +97,12 @@ def get_config(variant: str = "tiny") -> ml_collections.ConfigDict:
   # groups; see experiments/speed_estimator/README.md for what they are worth.
   config.data.procedural = "records/procedural_motion"
   config.data.procedural_share = 0.0
+  # Folder of motion records of slow motion made by interpolation, and their
+  # share of the groups; and the chance that a window is made slow by
+  # calculation; see the README for what the first is worth.
+  config.data.interpolated = "records/interpolated_motion"
+  config.data.interpolated_share = 0.0
+  config.data.divided = 0.0
   # Maps (frames - 1) of the longest window.
   config.data.maps = 47
   config.data.balance = 0.5

@@ -21,7 +21,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from scenedetect import FrameTimecode
 from scenedetect.detectors import AdaptiveDetector
-from scipy import stats
 
 from experiments.cuts import splices
 from experiments.slowmo_mining import calibrate
@@ -148,14 +147,14 @@ def table(results: dict[str, Any]) -> str:
   rows = []
   for name, found in results["finders"].items():
     for kind, row in found["kinds"].items():
-      low, high = _interval(row["with_cuts"], row["events"])
+      figure = report.share(row["with_cuts"], row["events"])
       wanted = "found" if kind in splices.JOINS else "taken for a cut"
       rows.append(
         [
           name,
           f"{kind}, {wanted}",
           f"{row['with_cuts']} of {row['events']}",
-          f"{low:.0%} to {high:.0%}",
+          f"{figure.low:.0%} to {figure.high:.0%}",
           str(row["twice"]),
         ]
       )
@@ -178,13 +177,6 @@ def table(results: dict[str, Any]) -> str:
     f"CPU milliseconds a frame of {splices.SIZE[0]} x {splices.SIZE[1]}: "
     f"{cost}.\n"
   )
-
-
-def _interval(hits: int, total: int) -> tuple[float, float]:
-  """Of a share, 95 %, by Clopper and Pearson."""
-  low = stats.beta.ppf(0.025, hits, total - hits + 1) if hits else 0.0
-  high = stats.beta.ppf(0.975, hits + 1, total - hits) if hits < total else 1.0
-  return float(low), float(high)
 
 
 def main() -> None:

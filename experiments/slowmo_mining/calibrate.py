@@ -9,7 +9,9 @@ threshold keeps with the most evidence. The doubt of the sparse scan is the
 least that passes nearly all samples of slow clips of the same splits. The test
 split is not touched. Files are logged one by one: killed and run again, it goes
 on, and with --minutes it makes do with the files that it got to: validation
-first, then one clip of each scene after the other.
+first, then one clip of each scene after the other. Where a change of the
+filters concerns some scenes alone, --scenes examines these anew and keeps what
+--out says of the others.
 
 The estimator has learnt from the training split, so its errors there may be
 smaller than elsewhere; the scores of both splits are compared in the README.
@@ -18,6 +20,7 @@ smaller than elsewhere; the scores of both splits are compared in the README.
 import argparse
 import collections
 import csv
+import dataclasses
 import hashlib
 import json
 import math
@@ -25,7 +28,7 @@ import os
 import pathlib
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -59,10 +62,18 @@ def main(argv: Sequence[str] | None = None) -> int:
   parser.add_argument("--out", type=pathlib.Path, required=True)
   parser.add_argument("--log", type=pathlib.Path, required=True)
   parser.add_argument("--minutes", type=float, default=math.inf)
-  args = parser.parse_args(argv)
-  calibration = calibrate(
-    args.weights, data_folder(), args.log, 60 * args.minutes
+  parser.add_argument(
+    "--scenes",
+    type=pathlib.Path,
+    help="file that names scene groups of real time, one a line",
   )
+  args = parser.parse_args(argv)
+  scenes = args.scenes and set(args.scenes.read_text().splitlines())
+  calibration = calibrate(
+    args.weights, data_folder(), args.log, 60 * args.minutes, scenes
+  )
+  if scenes:
+    calibration = renewed(threshold.load(str(args.out)), calibration, scenes)
   with atomic_path(args.out) as path:
     calibration.write(path)
   for fpr in (0.01, 0.02, 0.05):
@@ -107,7 +118,11 @@ def is_slow(row: dict[str, str]) -> bool:
 
 
 def calibrate(
-  weights: str, folder: pathlib.Path, log: pathlib.Path, seconds: float
+  weights: str,
+  folder: pathlib.Path,
+  log: pathlib.Path,
+  seconds: float,
+  scenes: Collection[str] | None = None,
 ) -> threshold.Calibration:
   """Scores the negatives and chooses the doubt of the sparse scan.
 
@@ -116,12 +131,15 @@ def calibrate(
     folder: of real clips.
     log: where the answers about single files are kept.
     seconds: after which no further file is examined.
+    scenes: only these; None: all of real time, and slow ones.
   """
   sha256 = SPEED.digest(weights)
   wanted = _in_order(
     row
     for row in clips(folder)
-    if row["split"] in _SPLITS and (is_real_time(row) or is_slow(row))
+    if row["split"] in _SPLITS
+    and (is_real_time(row) or is_slow(row))
+    and (scenes is None or row["scene_group"] in scenes)
   )
   answers = _examine(wanted, folder, weights, sha256, log, seconds)
   rows = [row for row in wanted if row["file"] in answers]
@@ -159,6 +177,40 @@ def calibrate(
   )
 
 
+def renewed(
+  before: threshold.Calibration,
+  again: threshold.Calibration,
+  scenes: Collection[str],
+) -> threshold.Calibration:
+  """A calibration, some scenes of which were examined anew.
+
+  Args:
+    before: of all scenes; the doubt is its own.
+    again: of the scenes that were examined anew.
+    scenes: their names.
+
+  Raises:
+    SpeedflowError: they are of different weights.
+  """
+  if before.weights_sha256 != again.weights_sha256:
+    raise errors.SpeedflowError(
+      f"--scenes: the calibration is of other weights than {again.weights}; "
+      "leave --scenes out"
+    )
+  kept = {s: v for s, v in before.scores.items() if s not in scenes}
+  return dataclasses.replace(
+    before,
+    scores=kept | again.scores,
+    circumstances={
+      **before.circumstances,
+      "examined_again": {
+        "scenes": sorted(scenes),
+        **run_record.circumstances(),
+      },
+    },
+  )
+
+
 def _found(answer: dict[str, Any]) -> bool:
   """Whether the dense scan finds any slow motion, filtered or not."""
   return any(
@@ -174,6 +226,8 @@ def least_doubt(samples: Iterable[Sequence[float]]) -> float:
       left out before.
   """
   glances = [scan.Glance(0.0, *sample) for sample in samples]
+  if not glances:
+    return _DOUBTS[-1]
   for doubt in _DOUBTS:
     passed = [
       glance.may_be_slow(SETTINGS.max_speed, doubt) for glance in glances

@@ -20,8 +20,6 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from scipy import stats
-
 from experiments.slowmo_mining import calibrate, fakes, haystack
 from speedflow.estimate import estimator as estimator_lib
 from speedflow.estimate.weights import SPEED
@@ -247,17 +245,16 @@ def figures(rows: Sequence[dict[str, Any]], evidence: float) -> dict[str, Any]:
 
 
 def _share(hits: int, total: int) -> dict[str, float | int | None]:
-  """A share with its 95 % interval (Clopper and Pearson)."""
+  """A share with its 95 % interval, rounded, and what it was made of."""
   if not total:
     return {"of": 0, "hits": 0, "share": None, "low": None, "high": None}
-  low = stats.beta.ppf(0.025, hits, total - hits + 1) if hits else 0.0
-  high = stats.beta.ppf(0.975, hits + 1, total - hits) if hits < total else 1.0
+  share, low, high = report.share(hits, total).to_json()
   return {
     "of": total,
     "hits": hits,
-    "share": round(hits / total, 4),
-    "low": round(float(low), 4),
-    "high": round(float(high), 4),
+    "share": round(share, 4),
+    "low": round(low, 4),
+    "high": round(high, 4),
   }
 
 

@@ -15,7 +15,7 @@ import grain
 import ml_collections
 import numpy as np
 
-from experiments.speed_estimator import disturb
+from experiments.speed_estimator import disturb, divided
 from speedflow.data import balance, motion, pipeline
 from speedflow.data.records import RecordSource, split_shards
 from speedflow.errors import SpeedflowError
@@ -110,6 +110,7 @@ class GroupSampler:
     anchored: whether known speeds are used; without, only ratios teach.
     other_look: chance that the second clip of a group has another appearance
       than the first, where there is one.
+    divided: chance that a window is made slow by calculation; see `divided`.
   """
 
   maps: int
@@ -121,6 +122,7 @@ class GroupSampler:
   disturb: float
   anchored: bool
   other_look: float
+  divided: float
 
   def __call__(
     self, encoded: bytes | tuple[bytes, bytes], rng: np.random.Generator
@@ -154,8 +156,14 @@ class GroupSampler:
     )
     zoom = 2.0 ** rng.normal(0.0, self.flow_scale)
     windows, lengths = [], []
-    for maps, stride in zip(seen, drawn, strict=True):
+    factor = np.log2(drawn).astype(np.float32)
+    for number, (maps, stride) in enumerate(zip(seen, drawn, strict=True)):
       window = self._window(maps[int(stride)], rng)
+      # What is slow already would leave the range of the bins.
+      if self.divided and record.log2_step > -1 and rng.random() < self.divided:
+        slower = int(rng.choice(divided.FACTORS))
+        window = divided.slow(window, slower, rng)
+        factor[number] -= np.log2(slower)
       windows.append(self._dress(window, zoom, rng))
       lengths.append(len(window))
     group = np.zeros(
@@ -163,7 +171,6 @@ class GroupSampler:
     )
     for row, window in zip(group, windows, strict=True):
       row[: len(window)] = window
-    factor = np.log2(drawn).astype(np.float32)
     known = self.anchored and record.label in ANCHORS
     anchor = record.log2_step if known else np.nan
     return {
@@ -216,6 +223,24 @@ def procedural_shards(data: ml_collections.ConfigDict) -> list[pathlib.Path]:
   )
 
 
+def interpolated_shards(data: ml_collections.ConfigDict) -> list[pathlib.Path]:
+  """The records of slow motion made by interpolation, to train on.
+
+  Args:
+    data: the `data` part of the experiment's config.
+
+  Raises:
+    SpeedflowError: there are none.
+  """
+  return split_shards(
+    pathlib.Path(data.interpolated),
+    "train",
+    "motion records of interpolated slow motion",
+    "`python -m experiments.speed_estimator.interpolated`, `speedflow data "
+    "build` and `speedflow data motion` write them",
+  )
+
+
 def training_batches(
   data: ml_collections.ConfigDict,
   paths: Sequence[pathlib.Path],
@@ -236,18 +261,25 @@ def training_batches(
     process_count: number of processes.
   """
   sampler = pipeline.configured(GroupSampler, data)
-  source = BalancedSource(
-    RecordSource(paths),
-    data.balance,
-    tuple(data.leave_out),
-    paired=data.other_look > 0,
-  )
+
+  def balanced(shards: Sequence[pathlib.Path]) -> BalancedSource:
+    return BalancedSource(
+      RecordSource(shards),
+      data.balance,
+      tuple(data.leave_out),
+      paired=data.other_look > 0,
+    )
+
+  sources: list[pipeline.Source] = [balanced(paths)]
+  made = data.procedural_share, data.interpolated_share
+  weights = [1.0 - sum(made), *filter(None, made)]
   if data.procedural_share:
-    made = RecordSource(procedural_shards(data))
-    weights = (1.0 - data.procedural_share, data.procedural_share)
-    mixed = pipeline.mix([source, made], weights, seed=seed)
+    sources.append(RecordSource(procedural_shards(data)))
+  if data.interpolated_share:
+    # What is made of a repository is left out with it.
+    sources.append(balanced(interpolated_shards(data)))
   return pipeline.batches(
-    mixed if data.procedural_share else source,
+    pipeline.mix(sources, weights, seed=seed) if any(made) else sources[0],
     [sampler],
     batch_size=batch_size,
     seed=seed,

@@ -158,6 +158,8 @@ class Experiment:
     parts = [self._paths(split) for split in ("train", self._config.eval_split)]
     if self._config.data.procedural_share:
       parts.append(dataset.procedural_shards(self._config.data))
+    if self._config.data.interpolated_share:
+      parts.append(dataset.interpolated_shards(self._config.data))
     return records.fingerprint(*parts)
 
   def _paths(self, split: str) -> list[pathlib.Path]:

@@ -34,43 +34,43 @@ def main(argv: Sequence[str] | None = None) -> int:
   args = parser.parse_args(argv)
   seen = json.loads(args.seen.read_text())
   reads = unseen.read(args.files, folds.load(args.folds))
-  answers: list[by_repository.Answer] = []
-  for number in sorted({r.fold for r in reads}):
-    found = unseen.fit([r for r in reads if r.fold != number])
-    answers += [r.answer(*found) for r in reads if r.fold == number]
+  _, answers = unseen.answers(reads)
   answers = [a for a in answers if a.file.category == "realtime"]
-  results = {
-    **run_record.circumstances(),
-    "rulers": {name: _ruler(answers, seen, name) for name in ("torso", "face")},
-  }
+  rulers = {}
+  for name in ("torso", "face"):
+    chosen = [a for a in answers if seen.get(a.file.clip, {}).get(name)]
+    lengths = [float(seen[a.file.clip][name]) for a in chosen]
+    rulers[name] = against(chosen, np.log2(lengths))
+  results = {**run_record.circumstances(), "rulers": rulers}
   run_record.write_results(args.out, results, table(results))
   return 0
 
 
-def _ruler(
-  answers: Sequence[by_repository.Answer],
-  seen: dict[str, dict[str, float | None]],
-  name: str,
+def against(
+  answers: Sequence[by_repository.Answer], ruler: np.ndarray
 ) -> dict[str, Any]:
-  """How the errors of files go with one ruler's length in their clips."""
-  chosen = [a for a in answers if seen.get(a.file.clip, {}).get(name)]
-  length = np.log2([float(seen[a.file.clip][name] or 0) for a in chosen])
-  error = np.array([a.error for a in chosen])
-  truth = np.array([a.truth for a in chosen])
-  sources = np.array([a.file.source for a in chosen])
+  """How the errors of files go with what was measured of them.
+
+  Args:
+    answers: about the files.
+    ruler: of each, float [n].
+  """
+  error = np.array([a.error for a in answers])
+  truth = np.array([a.truth for a in answers])
+  sources = np.array([a.file.source for a in answers])
   names = np.unique(sources)
   means = np.array(
-    [(length[sources == n].mean(), error[sources == n].mean()) for n in names]
+    [(ruler[sources == n].mean(), error[sources == n].mean()) for n in names]
   )
   ranked = stats.spearmanr(means[:, 0], means[:, 1])
-  read = np.array([a.log2_speed for a in chosen])
+  read = np.array([a.log2_speed for a in answers])
   return {
-    "files": len(chosen),
+    "files": len(answers),
     "repositories": len(names),
     "spearman_of_repositories": float(ranked[0]),
     "p": float(ranked[1]),
     "mae_by_estimate": _left_out(read[:, None], truth, sources),
-    "mae_with_ruler": _left_out(np.c_[read, length], truth, sources),
+    "mae_with_ruler": _left_out(np.c_[read, ruler], truth, sources),
   }
 
 

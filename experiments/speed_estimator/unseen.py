@@ -192,23 +192,38 @@ def fit(reads: Sequence[Read]) -> Fitted:
   )
 
 
-def nested(reads: Sequence[Read]) -> dict[str, Any]:
-  """Scores with what is calibrated on other folds' repositories.
+def answers(
+  reads: Sequence[Read],
+) -> tuple[list[Fitted], list[by_repository.Answer]]:
+  """Answers with what is calibrated on other folds' repositories.
 
   Args:
     reads: of files.
+
+  Returns:
+    What was fitted for each fold, and the answers.
   """
-  answers: list[by_repository.Answer] = []
+  told: list[by_repository.Answer] = []
   fitted = []
   for number in sorted({r.fold for r in reads}):
     found = fit([r for r in reads if r.fold != number])
     fitted.append(found)
-    answers += [r.answer(*found) for r in reads if r.fold == number]
+    told += [r.answer(*found) for r in reads if r.fold == number]
+  return fitted, told
+
+
+def nested(reads: Sequence[Read]) -> dict[str, Any]:
+  """Scores of `answers`.
+
+  Args:
+    reads: of files.
+  """
+  fitted, told = answers(reads)
   return {
     "calibrations": [
       {**SCALES[f.scale]._asdict(), **f.widths._asdict()} for f in fitted
     ],
-    "calibrated": by_repository.scores(answers),
+    "calibrated": by_repository.scores(told),
   }
 
 

@@ -111,6 +111,7 @@ class ClipRecords:
     quality: int = 90,
     find_cuts: bool = True,
     ignore_metadata: bool = False,
+    crop: Callable[[np.ndarray], np.ndarray] | None = None,
   ):
     """Prepares reading.
 
@@ -121,6 +122,8 @@ class ClipRecords:
       find_cuts: False: the clip is known to be one shot.
       ignore_metadata: whether to leave a clip of no label without one, instead
         of taking what its camera wrote into the file.
+      crop: from a frame, uint8 [h, w, 3], to the part of it that is kept, the
+        same of all frames; None: all of it.
     """
     self.frames = 0
     self.shots = 0
@@ -129,6 +132,7 @@ class ClipRecords:
     self._short_side = short_side
     self._quality = quality
     self._find_cuts = find_cuts
+    self._crop = crop
     self._last: np.ndarray | None = None
     self._changes: list[float] = []
     self._times_s: list[float] = []
@@ -175,6 +179,8 @@ class ClipRecords:
         for frame in frames
       )
     for shot, (image, time) in numbered:
+      if self._crop:
+        image = self._crop(image)
       self._note_change(image, time)
       yield _Encoded(
         shot,

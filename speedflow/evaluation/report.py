@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
+from scipy import stats
 
 from speedflow.errors import SpeedflowError
 from speedflow.evaluation import speed
@@ -56,6 +57,24 @@ def interval(
   if math.isnan(value):
     return Figure(value)
   return Figure(value, *speed.bootstrap(measure, groups))
+
+
+def share(hits: int, total: int) -> Figure:
+  """How often something happened, with its interval of 95 %.
+
+  Args:
+    hits: how many times, 0..`total`.
+    total: how many times it might have; 0: nothing was measured.
+
+  Returns:
+    The share, 0..1, with the interval of Clopper and Pearson ("The Use of
+    Confidence or Fiducial Limits", Biometrika 1934).
+  """
+  if not total:
+    return Figure(math.nan)
+  low = stats.beta.ppf(0.025, hits, total - hits + 1) if hits else 0.0
+  high = stats.beta.ppf(0.975, hits + 1, total - hits) if hits < total else 1.0
+  return Figure(hits / total, float(low), float(high))
 
 
 def markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -17,6 +17,7 @@ from speedflow.data import catalogue, schema, shots
 from speedflow.declared import Declaration
 from speedflow.estimate import estimator as estimator_lib
 from speedflow.estimate import witness
+from speedflow.mine import bars as bars_lib
 from speedflow.mine import duplicates, filters, refusal, scan
 
 _HASHES_PER_S = 2.0
@@ -83,6 +84,10 @@ class Verdict:
       "capture_fps": float(f"{piece.capture_fps:.5g}"),
       "declared_capture_fps": _declared(self.vouched, "capture_fps"),
       "declared_speed": _declared(self.vouched, "speed"),
+      **{
+        f"bars_{side}": round(share, 4)
+        for side, share in dataclasses.asdict(piece.bars).items()
+      },
       "filters": {j.name: float(f"{j.score:.4g}") for j in self.judgements},
       "hash": [f"{value:016x}" for value in self.hashes],
     }
@@ -176,7 +181,7 @@ class Examination:
       return Verdict(piece, "not_slow")
     if piece.evidence <= settings.evidence and vouched is None:
       return Verdict(piece, "not_surely_slow")
-    footage = read_footage(self.path, piece.start_s, piece.end_s)
+    footage = read_footage(self.path, piece.start_s, piece.end_s, piece.bars)
     if footage is None:
       return Verdict(piece, "too_short")
     judgements = filters.judge(footage)
@@ -197,7 +202,10 @@ class Examination:
 
 
 def read_footage(
-  path: str | os.PathLike[str], start_s: float, end_s: float
+  path: str | os.PathLike[str],
+  start_s: float,
+  end_s: float,
+  bars: bars_lib.Bars,
 ) -> filters.Footage | None:
   """Reads the middle of a piece for the filters.
 
@@ -205,6 +213,7 @@ def read_footage(
     path: the file.
     start_s: start of the piece, seconds on the file's clock.
     end_s: its end.
+    bars: about the picture, which are cut off.
 
   Returns:
     At most `filters.ANALYSED_FRAMES` frames; None where there are none.
@@ -225,7 +234,8 @@ def read_footage(
   if not frames:
     return None
   times = np.array([float(frame.time) for frame in frames])
-  return filters.Footage([frame.image for frame in frames], times)
+  images = [bars.cut_off(frame.image) for frame in frames]
+  return filters.Footage(images, times)
 
 
 def _hashes(footage: filters.Footage) -> tuple[int, ...]:
@@ -243,7 +253,7 @@ def _declared(vouched: Declaration | None, name: str) -> float | None:
 def records(
   path: str, name: str, source: str, verdict: Verdict
 ) -> Iterator[schema.ShotRecord]:
-  """A piece as training records, with its sound.
+  """A piece as training records, without bars, with its sound.
 
   Args:
     path: the file.
@@ -271,4 +281,4 @@ def records(
     # Labels that are estimates: to learn from, never to judge by.
     split="train",
   )
-  yield from shots.ClipRecords(clip, find_cuts=False)
+  yield from shots.ClipRecords(clip, find_cuts=False, crop=piece.bars.cut_off)

@@ -269,30 +269,6 @@ def deepest_beat(signal: np.ndarray) -> tuple[float, int]:
   return best
 
 
-def letterbox(footage: Footage, most: float = 0.04) -> Judgement:
-  """Whether black bars frame the picture; score: the largest bars' share.
-
-  Bars are looked for above and below, and left and right; 0..1 of the height
-  or width.
-  """
-  step = max(1, len(footage.frames) // 8)
-  brightest = np.max(np.stack(footage.gray[::step]), axis=0)
-  shares = []
-  for axis in (1, 0):
-    # A bar carries codec noise, and perhaps a logo.
-    lines = np.percentile(brightest, 95, axis=axis) < 28
-    if lines.all():
-      shares.append(0.0)  # Too dark to have bars.
-      continue
-    first = int(np.argmin(lines))
-    last = int(np.argmin(lines[::-1]))
-    shares.append((first + last) / len(lines))
-  score = max(shares)
-  return _judge(
-    "letterbox", score, score <= most, f"bars take {score:.0%} of the picture"
-  )
-
-
 def overlay(footage: Footage, most: float = 0.004) -> Judgement:
   """Whether captions or logos are burnt in; score: share of the picture.
 
@@ -386,7 +362,6 @@ FILTERS: tuple[Filter, ...] = (
   too_dark,
   static,
   repeated,
-  letterbox,
   overlay,
   drawn,
   timelapse,

@@ -44,6 +44,10 @@ _NUMBERS = (
   "capture_fps",
   "declared_capture_fps",
   "declared_speed",
+  "bars_top",
+  "bars_bottom",
+  "bars_left",
+  "bars_right",
 )
 
 

@@ -37,7 +37,7 @@ FILES = "files"
 """The folder, below the output, of what was found file by file."""
 
 # Raised when the same file would give other clips than before.
-_FORMAT = 4
+_FORMAT = 5
 _MOST_REMOTE_BYTES = 32 << 30
 _RECORDS_PER_SHARD = 256
 _NO_UTF8 = re.compile("[\udc80-\udcff]")

@@ -19,6 +19,7 @@ from speedflow import media
 from speedflow.data import motion, schema, shots
 from speedflow.estimate import belief
 from speedflow.estimate import estimator as estimator_lib
+from speedflow.mine import bars as bars_lib
 from speedflow.mine import refusal
 from speedflow.pictures import motion_maps
 
@@ -98,6 +99,7 @@ class Piece:
     tells: whether the speed can be estimated from the picture at all.
     evidence: log-likelihood ratio, nats, of half speed and slower against real
       time; -inf where it is too fast by far.
+    bars: about the picture of its shot; speed is that of what is between them.
   """
 
   start_s: float
@@ -108,6 +110,7 @@ class Piece:
   speed_high: float
   tells: bool
   evidence: float = -math.inf
+  bars: bars_lib.Bars = dataclasses.field(default_factory=bars_lib.Bars)
 
   @property
   def seconds(self) -> float:
@@ -148,7 +151,8 @@ def glances(
   first: float | None = None
   while batch := list(itertools.islice(samples, _TOGETHER)):
     found = estimator.glance(
-      [sample.images for sample in batch], [sample.times for sample in batch]
+      [_without_bars(sample.images) for sample in batch],
+      [sample.times for sample in batch],
     )
     for sample, answer in zip(batch, found, strict=True):
       time_s = float(sample.times[0])
@@ -156,6 +160,12 @@ def glances(
       if time_s - first > limit_s:
         return
       yield Glance(time_s, *(answer or (math.nan, math.nan)))
+
+
+def _without_bars(gray: Sequence[np.ndarray]) -> list[np.ndarray]:
+  if found := bars_lib.find(gray):
+    return [found.scaled(image) for image in gray]
+  return list(gray)
 
 
 def worth_a_look(
@@ -263,10 +273,13 @@ def _estimated(
   # Of a variable rate, the average here.
   fps = (len(shot) - 1) / float(shot[-1].time - shot[0].time)
   images = [frame.image for frame in shot]
+  gray = [cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in images]
+  if bars := bars_lib.find(gray):
+    images = [bars.scaled(image) for image in images]
+    gray = [cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in images]
   # All networks look at the same pairs of frames.
   maps = motion_maps.MotionMaps.in_memory()
   changes_s = find_changes(images, fps, maps) if find_changes else None
-  gray = [cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in images]
   answer = estimator.estimate(gray, fps, changes_s=changes_s, maps=maps)
   for segment in answer.segments:
     piece = Piece(
@@ -277,6 +290,7 @@ def _estimated(
       segment.speed_low,
       segment.speed_high,
       segment.tells,
+      bars=bars,
     )
     if piece.tells and piece.speed <= _CLOSE * max_speed:
       first, end = (round(t * fps) for t in (segment.start_s, segment.end_s))

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from speedflow.errors import SpeedflowError
 from speedflow.evaluation import report, speed
@@ -33,6 +34,18 @@ def test_the_interval_is_that_of_whole_groups():
 def test_what_cannot_be_measured_has_no_interval():
   found = report.interval(lambda i: math.nan, np.array([]))
   assert np.isnan(found.to_json()).all()
+
+
+@pytest.mark.parametrize(("hits", "total"), [(0, 7), (3, 19), (7, 7)])
+def test_a_share_has_the_exact_interval_of_a_binomial(hits, total):
+  found = report.share(hits, total)
+  exact = stats.binomtest(hits, total).proportion_ci(0.95, method="exact")
+  expected = (hits / total, exact.low, exact.high)
+  assert found.to_json() == pytest.approx(expected)
+
+
+def test_a_share_of_nothing_is_none():
+  assert report.share(0, 0).cell() == "-"
 
 
 def test_a_table_has_a_rule_below_its_header():

@@ -2,6 +2,8 @@
 
 import csv
 
+import cv2
+import numpy as np
 import pytest
 
 from speedflow import media
@@ -32,6 +34,35 @@ def _mined(path, out, **settings):
   account = pipeline.mine([str(path)], job, {})
   with (out / "clips.csv").open(newline="") as file:
     return account["counters"], list(csv.DictReader(file))
+
+
+def test_bars_are_cut_off_before_anything_is_looked_at(frames, tmp_path):
+  height, width = frames[0].shape[:2]
+  bar = 20
+  barred = [cv2.copyMakeBorder(image, bar, bar, 0, 0, 0) for image in frames]
+  settings = {"evidence": -99.0, "ignore_metadata": True}
+  found = []
+  for name, images in (("plain", frames), ("barred", barred)):
+    path = tmp_path / f"{name}.mp4"
+    with media.VideoWriter(path, 30, images[0].shape[1::-1], crf=18) as writer:
+      for image in images:
+        writer.write(image)
+    found.append(_mined(path, tmp_path / name, **settings)[1][0])
+  plain, row = found
+  assert float(plain["bars_top"]) == float(plain["bars_bottom"]) == 0
+  share = bar / (height + 2 * bar)
+  for side in ("top", "bottom"):
+    assert float(row[f"bars_{side}"]) == pytest.approx(share + 0.01, abs=0.012)
+  assert float(row["bars_left"]) == float(row["bars_right"]) == 0
+  # What is left is what is judged and kept.
+  octaves = np.log2(float(row["speed"]) / float(plain["speed"]))
+  assert abs(octaves) < 0.4
+  shards = sorted((tmp_path / "barred").glob("*.tfrecord-*[0-9]"))
+  record = schema.ShotRecord.decode(records.RecordSource(shards)[0])
+  assert record.width == width
+  assert height - 6 <= record.height <= height
+  assert record.image(0).shape[:2] == (record.height, record.width)
+  assert record.image(0)[:2].max() > 40
 
 
 def test_a_camera_vouches_for_slow_motion(frames, tmp_path):

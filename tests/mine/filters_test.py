@@ -109,15 +109,6 @@ def test_beat_is_as_deep_as_it_is():
   assert depth == pytest.approx(0.5, abs=0.1)
 
 
-def test_bars_are_found(texture, encoded):
-  frames = _slide(texture, 12)
-  for frame in frames:
-    frame[:24], frame[-24:] = 0, 0
-  judgement = filters.letterbox(encoded(frames))
-  assert not judgement.passes
-  assert judgement.score == pytest.approx(0.2, abs=0.03)
-
-
 def _write_on(frames):
   for frame in frames:
     cv2.putText(

@@ -19,7 +19,7 @@ _CHANGE = motion.CHANNELS.index("change_mean")
 def _sampler(**fields):
   usual = {"maps": 20, "flow_scale": 0.0, "intensity_scale": 0.0, "cut": 0.3}
   usual |= {"reverse": 0.3, "stride_weights": ((32, 1.0),), "disturb": 0.0}
-  usual |= {"anchored": True, "other_look": 0.0}
+  usual |= {"anchored": True, "other_look": 0.0, "divided": 0.0}
   return dataset.GroupSampler(**(usual | fields))
 
 
@@ -259,6 +259,64 @@ def test_the_fingerprint_follows_procedural_records(procedural):
       for split in ("train", "val")
     )
   )
+
+
+def test_what_is_made_of_a_repository_is_left_out_with_it(tmp_path):
+  for folder in ("filmed", "made"):
+    path = records.shard_path(
+      tmp_path / folder, "toy", "train", 0, 1, "tfrecord"
+    )
+    path.parent.mkdir()
+    with records.RecordWriter(path) as writer:
+      for number, source in enumerate(("kept", "left")):
+        maps = {1: np.zeros((40, 12, 16, 8), np.float16)}
+        maps[1][..., _CHANGE] = number + (10 if folder == "made" else 0)
+        for name in range(4):
+          writer.write(_record(maps, id=f"{source}{name}", source=source))
+  config = config_lib.load_config(
+    "configs/speed_estimator.py:smoke",
+    [
+      f"--config.data.interpolated={tmp_path}/made",
+      "--config.data.interpolated_share=0.5",
+      "--config.data.leave_out=('left',)",
+      "--config.data.intensity_scale=0.0",
+    ],
+  )
+  batches = dataset.training_batches(
+    config.data,
+    records.split_shards(tmp_path / "filmed", "train"),
+    batch_size=4,
+    seed=0,
+    process_index=0,
+    process_count=1,
+  )
+  seen = set()
+  for batch in itertools.islice(batches, 10):
+    seen |= set(batch["maps"][:, 0, 0, 0, 0, _CHANGE].astype(int).tolist())
+  assert seen == {0, 10}
+
+
+def test_divided_motion_is_slower_by_what_its_label_says():
+  maps = {1: np.zeros((40, 12, 16, 8), np.float16)}
+  maps[1][..., 0] = 16
+  record = _record(maps, speed=1.0, fps=30.0)
+  steps = set()
+  for group in _groups(_sampler(divided=0.7, reverse=0.0), record):
+    for window, length, step in zip(
+      group["maps"], group["length"], group["log2_step"], strict=True
+    ):
+      flow = np.abs(window[:length, ..., 0].astype(float)).mean()
+      assert np.log2(flow / 16) == pytest.approx(step, abs=0.05)
+      steps.add(round(float(step)))
+    np.testing.assert_allclose(
+      np.diff(group["log2_step"]), np.diff(group["log2_factor"]), atol=1e-6
+    )
+  assert steps == {0, -1, -2, -3}
+
+
+def test_what_is_slow_already_is_not_divided():
+  for group in _groups(_sampler(divided=1.0), _record(speed=0.25, fps=30.0)):
+    assert group["log2_factor"].min() >= 0
 
 
 def test_samplers_are_as_the_config_says():
