@@ -23,10 +23,9 @@ from scenedetect import FrameTimecode
 from scenedetect.detectors import AdaptiveDetector
 
 from experiments.cuts import splices
-from experiments.slowmo_mining import calibrate
 from speedflow import media
 from speedflow.data import shots
-from speedflow.evaluation import report
+from speedflow.evaluation import real_clips, report
 from speedflow.training import run_record
 
 SEED = 7
@@ -187,7 +186,7 @@ def main() -> None:
   parser.add_argument("--seed", type=int, default=SEED)
   parser.add_argument("--out", type=pathlib.Path, required=True)
   args = parser.parse_args()
-  data = calibrate.data_folder()
+  data = real_clips.folder()
   started = time.time()
   clips = splices.sources(data, args.split)
   scores: dict[str, list[Score]] = {name: [] for name in FINDERS}
@@ -212,7 +211,7 @@ def main() -> None:
       "crf": 23,
     },
     "seed": args.seed,
-    "clips_csv_sha256": calibrate.data_fingerprint(data),
+    "clips_csv_sha256": real_clips.fingerprint(data),
     "seconds": round(time.time() - started),
     "finders": {
       name: summarise(scores[name], seconds[name], total) for name in FINDERS

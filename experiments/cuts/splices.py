@@ -5,7 +5,6 @@ fades through black. Within shots are what must not be taken for a cut: flashes,
 and clips of few frames a second with fast pans, whip pans and fast action.
 """
 
-import csv
 import dataclasses
 import itertools
 import math
@@ -18,6 +17,7 @@ import cv2
 import numpy as np
 
 from speedflow import media
+from speedflow.evaluation import real_clips
 
 SIZE = (256, 144)
 """Of the spliced pictures, width and height."""
@@ -83,15 +83,14 @@ def sources(data: str | os.PathLike[str], split: str) -> list[Source]:
     split: "train", "val" or "test".
   """
   folder = pathlib.Path(data)
-  with open(folder / "clips.csv", newline="") as file:
-    rows = [
-      row
-      for row in csv.DictReader(file)
-      if row["split"] == split
-      and row["category"] != "timelapse"
-      and row["cuts"] == "0"
-      and int(row["frames"]) >= 2 * _SHOT[1]
-    ]
+  rows = [
+    row
+    for row in real_clips.rows(folder)
+    if row["split"] == split
+    and row["category"] != "timelapse"
+    and row["cuts"] == "0"
+    and int(row["frames"]) >= 2 * _SHOT[1]
+  ]
   found = {
     row["scene_group"]: Source(
       folder / row["file"], row["scene_group"], float(row["fps"])

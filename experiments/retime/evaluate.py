@@ -25,10 +25,9 @@ import numpy as np
 
 from experiments.clocks import retiming
 from experiments.retime import footage
-from experiments.slowmo_mining import calibrate
 from experiments.temporal_superres import baselines
 from speedflow.estimate import estimator, witness
-from speedflow.evaluation import frames, report
+from speedflow.evaluation import frames, real_clips, report
 from speedflow.retime import video
 from speedflow.retime.options import Options
 from speedflow.training import run_record
@@ -257,7 +256,7 @@ def main() -> None:
   parser.add_argument("--split", default="test")
   parser.add_argument("--out", type=pathlib.Path, required=True)
   args = parser.parse_args()
-  data = calibrate.data_folder()
+  data = real_clips.folder()
   started = time.time()
   machine = estimator.load_estimator()
 
@@ -289,7 +288,7 @@ def main() -> None:
     },
     # Nothing is left to chance.
     "seed": None,
-    "clips_csv_sha256": calibrate.data_fingerprint(data),
+    "clips_csv_sha256": real_clips.fingerprint(data),
     "seconds": round(time.time() - started),
     "summary": summarise(rows),
     "rows": [row._asdict() for row in rows],

@@ -1,6 +1,5 @@
 """True high-rate footage to retime, and what it should look like then."""
 
-import csv
 import itertools
 import os
 import pathlib
@@ -11,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from speedflow import media
+from speedflow.evaluation import real_clips
 from speedflow.timewarp import light
 
 SHORT_SIDE = 144
@@ -51,13 +51,12 @@ def clips(data: str | os.PathLike[str], split: str) -> list[Footage]:
     Two of a scene group at most.
   """
   folder = pathlib.Path(data)
-  with open(folder / "clips.csv", newline="") as file:
-    rows = [
-      row
-      for row in csv.DictReader(file)
-      if row["split"] == split
-      and (row["category"] == "highfps" or float(row["fps"]) >= _HIGH_RATE)
-    ]
+  rows = [
+    row
+    for row in real_clips.rows(folder)
+    if row["split"] == split
+    and (row["category"] == "highfps" or float(row["fps"]) >= _HIGH_RATE)
+  ]
   rows.sort(key=lambda row: row["scene_group"])
   chosen = []
   for _, members in itertools.groupby(rows, key=lambda row: row["scene_group"]):

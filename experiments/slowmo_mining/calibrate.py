@@ -19,12 +19,10 @@ smaller than elsewhere; the scores of both splits are compared in the README.
 
 import argparse
 import collections
-import csv
 import dataclasses
 import hashlib
 import json
 import math
-import os
 import pathlib
 import sys
 import time
@@ -36,7 +34,7 @@ import numpy as np
 from speedflow import errors
 from speedflow.estimate import estimator as estimator_lib
 from speedflow.estimate.weights import SPEED
-from speedflow.evaluation import report
+from speedflow.evaluation import real_clips, report
 from speedflow.mine import examine, scan, threshold
 from speedflow.output.atomic import atomic_path
 from speedflow.training import run_record
@@ -70,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
   args = parser.parse_args(argv)
   scenes = args.scenes and set(args.scenes.read_text().splitlines())
   calibration = calibrate(
-    args.weights, data_folder(), args.log, 60 * args.minutes, scenes
+    args.weights, real_clips.folder(), args.log, 60 * args.minutes, scenes
   )
   if scenes:
     calibration = renewed(threshold.load(str(args.out)), calibration, scenes)
@@ -79,31 +77,6 @@ def main(argv: Sequence[str] | None = None) -> int:
   for fpr in (0.01, 0.02, 0.05):
     print(calibration.threshold(fpr).in_words(calibration.footage))
   return 0
-
-
-def data_folder() -> pathlib.Path:
-  """The folder of real clips.
-
-  Raises:
-    SpeedflowError: the environment does not say.
-  """
-  folder = os.environ.get("SPEEDFLOW_DATA")
-  if not folder:
-    raise errors.SpeedflowError(
-      "SPEEDFLOW_DATA is not set; wanted the folder of clips.csv and clips/"
-    )
-  return pathlib.Path(folder)
-
-
-def clips(folder: pathlib.Path) -> list[dict[str, str]]:
-  """The rows of clips.csv."""
-  with (folder / "clips.csv").open(newline="") as file:
-    return list(csv.DictReader(file))
-
-
-def data_fingerprint(folder: pathlib.Path) -> str:
-  """sha256 of clips.csv."""
-  return hashlib.sha256((folder / "clips.csv").read_bytes()).hexdigest()
 
 
 def is_real_time(row: dict[str, str]) -> bool:
@@ -136,7 +109,7 @@ def calibrate(
   sha256 = SPEED.digest(weights)
   wanted = _in_order(
     row
-    for row in clips(folder)
+    for row in real_clips.rows(folder)
     if row["split"] in _SPLITS
     and (is_real_time(row) or is_slow(row))
     and (scenes is None or row["scene_group"] in scenes)
@@ -166,7 +139,7 @@ def calibrate(
     ),
     circumstances={
       **run_record.circumstances(),
-      "clips_csv_sha256": data_fingerprint(folder),
+      "clips_csv_sha256": real_clips.fingerprint(folder),
       "clips_left_out": len(wanted) - len(rows),
       "negative_clips": sum(map(is_real_time, rows)),
       "slow_clips": sum(map(is_slow, rows)),

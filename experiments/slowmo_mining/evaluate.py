@@ -20,10 +20,10 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from experiments.slowmo_mining import calibrate, fakes, haystack
+from experiments.slowmo_mining import fakes, haystack
 from speedflow.estimate import estimator as estimator_lib
 from speedflow.estimate.weights import SPEED
-from speedflow.evaluation import report
+from speedflow.evaluation import real_clips, report
 from speedflow.mine import examine, scan, threshold
 from speedflow.output.atomic import atomic_path
 from speedflow.training import run_record
@@ -67,9 +67,9 @@ def plant(
     seed: of the order.
     files: no more than these, the first ones.
   """
-  data = calibrate.data_folder()
+  data = real_clips.folder()
   planted = []
-  plans = haystack.plan(calibrate.clips(data), data, split, seed)
+  plans = haystack.plan(real_clips.rows(data), data, split, seed)
   for number, parts in enumerate(plans[:files]):
     path = folder / f"{split}-{seed}-{number:03d}.mp4"
     notes = path.with_suffix(".json")
@@ -114,7 +114,7 @@ def evaluate(planted: Sequence[Planted], split: str) -> dict[str, Any]:
   return {
     **run_record.circumstances(),
     "split": split,
-    "clips_csv_sha256": calibrate.data_fingerprint(calibrate.data_folder()),
+    "clips_csv_sha256": real_clips.fingerprint(real_clips.folder()),
     "weights_sha256": calibration.weights_sha256,
     "calibration_fits": calibration.fits(
       SPEED.digest(calibration.weights),
@@ -150,7 +150,7 @@ def never_seen(
     rows: one a segment.
     limits: the thresholds, by false-positive rate.
   """
-  known = calibrate.clips(calibrate.data_folder())
+  known = real_clips.rows(real_clips.folder())
   trained = {row["source"] for row in known if row["split"] != "test"}
   new = {row["file"] for row in known if row["source"] not in trained}
   chosen = [row for row in rows if row["clip"] in new]

@@ -14,8 +14,6 @@ missed is measured on the same parts.
 
 import argparse
 import dataclasses
-import hashlib
-import os
 import pathlib
 import sys
 import time
@@ -27,7 +25,7 @@ from scipy import stats
 
 from experiments.sound_speed import evaluate, fit_scorer, protocol
 from speedflow import media
-from speedflow.evaluation import report
+from speedflow.evaluation import real_clips, report
 from speedflow.sound import changes, scorer
 from speedflow.training import run_record
 
@@ -228,10 +226,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     epochs=args.epochs,
     seed=args.seed,
   )
-  table = pathlib.Path(os.environ["SPEEDFLOW_DATA"]) / "clips.csv"
   results = {
     **run_record.circumstances(),
-    "clips_sha256": hashlib.sha256(table.read_bytes()).hexdigest(),
+    "clips_sha256": real_clips.fingerprint(real_clips.folder()),
     "sounds": len(sounds),
     "parts": _PARTS,
     "rounds": args.rounds,

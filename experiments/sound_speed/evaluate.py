@@ -13,8 +13,6 @@ group.
 import argparse
 import collections
 import dataclasses
-import hashlib
-import os
 import pathlib
 import sys
 import time
@@ -27,7 +25,7 @@ from scipy import stats
 from experiments.sound_speed import baselines, protocol
 from speedflow import media
 from speedflow.estimate import sound_speed
-from speedflow.evaluation import report, speed
+from speedflow.evaluation import real_clips, report, speed
 from speedflow.sound import changes, spectra
 from speedflow.timewarp import audio as audio_speed
 from speedflow.training import run_record
@@ -69,12 +67,11 @@ def evaluate(split: str) -> dict[str, Any]:
   }
   changed = changed_cases(sounds)
   unchanged = list(unchanged_cases(sounds))
-  table = pathlib.Path(os.environ["SPEEDFLOW_DATA"]) / "clips.csv"
   return {
     **run_record.circumstances(),
     "split": split,
     "seed": _SEED,
-    "clips_sha256": hashlib.sha256(table.read_bytes()).hexdigest(),
+    "clips_sha256": real_clips.fingerprint(real_clips.folder()),
     "sounds": len(sounds),
     "scene_groups": len({sound.scene_group for sound in sounds}),
     "too_short": len(sounds) - len({case.sound.name for case in changed}),

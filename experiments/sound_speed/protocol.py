@@ -4,7 +4,6 @@ Every case goes through a real AAC encoder, and is read back as any file is.
 """
 
 import dataclasses
-import os
 import pathlib
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -16,7 +15,7 @@ from scipy import signal
 
 from speedflow import media
 from speedflow.data import catalogue
-from speedflow.errors import SpeedflowError
+from speedflow.evaluation import real_clips
 from speedflow.timewarp import audio as audio_speed
 
 MIN_SIDE_S = 0.5
@@ -63,13 +62,8 @@ def sounds(split: str) -> list[Sound]:
   Raises:
     SpeedflowError: the variable is not set.
   """
-  folder = os.environ.get("SPEEDFLOW_DATA")
-  if not folder:
-    raise SpeedflowError(
-      "SPEEDFLOW_DATA is not set; it names a folder with clips.csv and clips/"
-    )
   found = []
-  for clip in catalogue.from_folder(folder):
+  for clip in catalogue.from_folder(real_clips.folder()):
     if clip.split != split:
       continue
     audio = media.read_audio(clip.path)
