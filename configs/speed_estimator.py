@@ -98,11 +98,9 @@ def get_config(variant: str = "tiny") -> ml_collections.ConfigDict:
   config.data.procedural = "records/procedural_motion"
   config.data.procedural_share = 0.0
   # Folder of motion records of slow motion made by interpolation, and their
-  # share of the groups; and the chance that a window is made slow by
-  # calculation; see the README for what the first is worth.
+  # share of the groups; see the README for what it is worth.
   config.data.interpolated = "records/interpolated_motion"
   config.data.interpolated_share = 0.0
-  config.data.divided = 0.0
   # Maps (frames - 1) of the longest window.
   config.data.maps = 47
   config.data.balance = 0.5

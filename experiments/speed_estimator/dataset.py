@@ -15,7 +15,7 @@ import grain
 import ml_collections
 import numpy as np
 
-from experiments.speed_estimator import disturb, divided
+from experiments.speed_estimator import disturb
 from speedflow.data import balance, motion, pipeline
 from speedflow.data.records import RecordSource, split_shards
 from speedflow.errors import SpeedflowError
@@ -110,7 +110,6 @@ class GroupSampler:
     anchored: whether known speeds are used; without, only ratios teach.
     other_look: chance that the second clip of a group has another appearance
       than the first, where there is one.
-    divided: chance that a window is made slow by calculation; see `divided`.
   """
 
   maps: int
@@ -122,7 +121,6 @@ class GroupSampler:
   disturb: float
   anchored: bool
   other_look: float
-  divided: float
 
   def __call__(
     self, encoded: bytes | tuple[bytes, bytes], rng: np.random.Generator
@@ -156,14 +154,8 @@ class GroupSampler:
     )
     zoom = 2.0 ** rng.normal(0.0, self.flow_scale)
     windows, lengths = [], []
-    factor = np.log2(drawn).astype(np.float32)
-    for number, (maps, stride) in enumerate(zip(seen, drawn, strict=True)):
+    for maps, stride in zip(seen, drawn, strict=True):
       window = self._window(maps[int(stride)], rng)
-      # What is slow already would leave the range of the bins.
-      if self.divided and record.log2_step > -1 and rng.random() < self.divided:
-        slower = int(rng.choice(divided.FACTORS))
-        window = divided.slow(window, slower, rng)
-        factor[number] -= np.log2(slower)
       windows.append(self._dress(window, zoom, rng))
       lengths.append(len(window))
     group = np.zeros(
@@ -171,6 +163,7 @@ class GroupSampler:
     )
     for row, window in zip(group, windows, strict=True):
       row[: len(window)] = window
+    factor = np.log2(drawn).astype(np.float32)
     known = self.anchored and record.label in ANCHORS
     anchor = record.log2_step if known else np.nan
     return {

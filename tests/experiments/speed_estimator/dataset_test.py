@@ -19,7 +19,7 @@ _CHANGE = motion.CHANNELS.index("change_mean")
 def _sampler(**fields):
   usual = {"maps": 20, "flow_scale": 0.0, "intensity_scale": 0.0, "cut": 0.3}
   usual |= {"reverse": 0.3, "stride_weights": ((32, 1.0),), "disturb": 0.0}
-  usual |= {"anchored": True, "other_look": 0.0, "divided": 0.0}
+  usual |= {"anchored": True, "other_look": 0.0}
   return dataset.GroupSampler(**(usual | fields))
 
 
@@ -294,29 +294,6 @@ def test_what_is_made_of_a_repository_is_left_out_with_it(tmp_path):
   for batch in itertools.islice(batches, 10):
     seen |= set(batch["maps"][:, 0, 0, 0, 0, _CHANGE].astype(int).tolist())
   assert seen == {0, 10}
-
-
-def test_divided_motion_is_slower_by_what_its_label_says():
-  maps = {1: np.zeros((40, 12, 16, 8), np.float16)}
-  maps[1][..., 0] = 16
-  record = _record(maps, speed=1.0, fps=30.0)
-  steps = set()
-  for group in _groups(_sampler(divided=0.7, reverse=0.0), record):
-    for window, length, step in zip(
-      group["maps"], group["length"], group["log2_step"], strict=True
-    ):
-      flow = np.abs(window[:length, ..., 0].astype(float)).mean()
-      assert np.log2(flow / 16) == pytest.approx(step, abs=0.05)
-      steps.add(round(float(step)))
-    np.testing.assert_allclose(
-      np.diff(group["log2_step"]), np.diff(group["log2_factor"]), atol=1e-6
-    )
-  assert steps == {0, -1, -2, -3}
-
-
-def test_what_is_slow_already_is_not_divided():
-  for group in _groups(_sampler(divided=1.0), _record(speed=0.25, fps=30.0)):
-    assert group["log2_factor"].min() >= 0
 
 
 def test_samplers_are_as_the_config_says():
