@@ -20,5 +20,5 @@ def test_without_a_name_the_remedy_is_told(named, monkeypatch):
   monkeypatch.delenv("SPEEDFLOW_DATA", raising=False)
   if named is not None:
     monkeypatch.setenv("SPEEDFLOW_DATA", named)
-  with pytest.raises(SpeedflowError, match="folder with clips.csv"):
+  with pytest.raises(SpeedflowError, match=r"clips\.csv and clips/"):
     real_clips.folder()
