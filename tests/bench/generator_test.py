@@ -15,7 +15,8 @@ def run(*arguments):
   return subprocess.run(
     [
       *(sys.executable, "-m", "bench.generator", SMOKE),
-      *("--repeats=1", "--batch-size=2", *arguments),
+      # One batch size, one program.
+      *("--repeats=1", "--batch-size=1", *arguments),
     ],
     capture_output=True,
     text=True,
