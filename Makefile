@@ -36,7 +36,7 @@ export VIDEO TARGET
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help install demo test test-all test-isa lint bench \
+.PHONY: help install dev demo test test-all test-isa lint bench \
   bench-peers durability \
   timing-fuzz parity clips records changes train-tiny compile-tpu clean
 
@@ -44,6 +44,8 @@ help:  ## Lists the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
 
 install: $(RUN)  ## Sets up .venv with the `speedflow` command.
+
+dev: $(DEV)  ## Sets it up with all that tests and lint need, too.
 
 demo: $(RUN)  ## Shows it on real clips (or VIDEO=file): demo/index.html
 	@$(PY) -m speedflow.demo $${VIDEO:+"$$VIDEO"}
