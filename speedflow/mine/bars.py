@@ -128,7 +128,11 @@ def _bar(brightest: np.ndarray, mean: np.ndarray) -> int:
     return 0
   # The picture beside a bar may be dark as well, but not so dark.
   most = int(np.argmin(dark))
-  for lines in range(min(most, len(mean) - 2 * _ACROSS), 0, -1):
+  # Strong compression spills light from the picture over a bar's last lines.
+  spilt = range(most + 1, most + _ACROSS + 1)
+  for lines in (*range(most, 0, -1), *spilt):
+    if lines > len(mean) - 2 * _ACROSS:
+      continue
     inside = lines + _SOFT
     step = mean[inside] - mean[max(inside - _ACROSS, 0)]
     after = mean[inside + _ACROSS] - mean[inside]
