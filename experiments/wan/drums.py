@@ -22,7 +22,7 @@ SECONDS = 2.2
 _TURNS = 5
 # Waves of the texture, at most so many around the drum and from top to bottom.
 _FINEST = 3
-# Below this a drum stands still, or goes backwards: turns per second.
+# Below this speed a drum stands still, or goes backwards.
 _SLOWEST = 1 / 64
 
 

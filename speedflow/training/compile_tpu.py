@@ -94,14 +94,11 @@ def compile_for(
     raise errors.SpeedflowError(
       f"{target}: unknown target; use one such as {', '.join(_TARGETS)}"
     )
-  if step == "sample":
-    _require_samples(config)
+  sampled = _require_samples(config) if step == "sample" else None
   devices = _devices(target)
   config = config.copy_and_resolve_references()
   traced, about = (
-    _train_step(config, devices)
-    if step == "train"
-    else _sample_step(config, devices)
+    _sample_step(sampled, devices) if sampled else _train_step(config, devices)
   )
   lowered = traced.lower()
 
@@ -165,11 +162,10 @@ def _train_step(
 
 
 def _sample_step(
-  config: ml_collections.ConfigDict, devices: Sequence[jax.Device]
+  experiment: experiment_lib.Samples, devices: Sequence[jax.Device]
 ) -> tuple[jax.stages.Traced, dict[str, Any]]:
-  made = _require_samples(config)
-  model = nnx.eval_shape(lambda: made.init_model(nnx.Rngs(0)))
-  return made.trace_sample(devices), {
+  model = nnx.eval_shape(lambda: experiment.init_model(nnx.Rngs(0)))
+  return experiment.trace_sample(devices), {
     "batch_size": 1,
     "parameters": _count(nnx.state(model, nnx.Param)),
   }
