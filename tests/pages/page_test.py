@@ -145,6 +145,7 @@ def test_page_of_mined_clips(tmp_path):
     "capture_fps": 120.0,
     "declared_capture_fps": None,
     "declared_speed": None,
+    **{f"bars_{side}": 0 for side in ("top", "bottom", "left", "right")},
     "filters": {},
     "hash": ["0"],
   }
