@@ -107,6 +107,8 @@ def get_config(variant: str = "tiny") -> ml_collections.ConfigDict:
   config.speed.speed_buckets = 8
   config.speed.speed_low = -4.0
   config.speed.speed_high = 3.0
+  # Whether latent frames are told how much of the world's time has passed, too.
+  config.speed.speed_clock = variant == "tiny"
 
   # Low-rank matrices beside those that are named; rank 0: none, and all of
   # the network is trained.
