@@ -10,7 +10,6 @@ and the tables of the README beside them.
 
 import argparse
 import collections
-import csv
 import dataclasses
 import pathlib
 import sys
@@ -23,7 +22,7 @@ from experiments.forensics import forgeries, witness
 from speedflow.detect import verdict
 from speedflow.detect.answer import Modality, Verdict
 from speedflow.errors import SpeedflowError
-from speedflow.evaluation import report
+from speedflow.evaluation import real_clips, report
 from speedflow.training import run_record
 
 SYSTEMS: dict[str, tuple[Modality, ...]] = {
@@ -158,29 +157,26 @@ def evaluate(
 
 
 def of_unseen_sources(
-  testimonies: Sequence[witness.Testimony], path: pathlib.Path
+  testimonies: Sequence[witness.Testimony], data: pathlib.Path
 ) -> list[witness.Testimony]:
   """Those about clips of sources of which training and choice saw no clip.
 
   Args:
     testimonies: about clips of the test split.
-    path: of `clips.csv`.
+    data: folder of `clips.csv`.
 
   Raises:
     SpeedflowError: there are none.
   """
-  with path.open(newline="") as file:
-    rows = list(csv.DictReader(file))
-  seen = {row["source"] for row in rows if row["split"] != "test"}
-  source = {pathlib.Path(row["file"]).stem: row["source"] for row in rows}
+  names = {pathlib.Path(file).stem for file in real_clips.never_seen(data)}
   unseen = [
     testimony
     for testimony in testimonies
-    if source[testimony.forgery.clip.partition("/")[0]] not in seen
+    if testimony.forgery.clip.partition("/")[0] in names
   ]
   if not unseen:
     raise SpeedflowError(
-      f"{path}: all sources of these testimonies are trained on; leave --csv "
+      f"{data}: all sources of these testimonies are trained on; leave --data "
       "out, or take those of the test split"
     )
   return unseen
@@ -248,15 +244,15 @@ def main(argv: Sequence[str] | None = None) -> int:
   parser.add_argument("testimonies", type=pathlib.Path)
   parser.add_argument("--out", type=pathlib.Path, required=True)
   parser.add_argument(
-    "--csv",
+    "--data",
     type=pathlib.Path,
-    help="clips.csv of the data: sources never seen are scored besides",
+    help="folder of clips.csv: sources never seen are scored besides",
   )
   args = parser.parse_args(argv)
   testimonies = witness.read(args.testimonies)
   results = {**run_record.circumstances(), **evaluate(testimonies)}
-  if args.csv:
-    results["unseen"] = evaluate(of_unseen_sources(testimonies, args.csv))
+  if args.data:
+    results["unseen"] = evaluate(of_unseen_sources(testimonies, args.data))
   run_record.write_results(args.out, results, tables(results))
   return 0
 

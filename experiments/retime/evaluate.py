@@ -208,6 +208,12 @@ def _ramp_mean() -> float:
   return float(np.exp2(np.average(octaves, weights=np.exp2(-octaves))))
 
 
+def of_unseen_sources(rows: Sequence[Row], data: pathlib.Path) -> list[Row]:
+  """Those of clips of sources of which training and choice saw no clip."""
+  names = {pathlib.Path(file).name for file in real_clips.never_seen(data)}
+  return [row for row in rows if row.clip in names]
+
+
 def summarise(rows: Sequence[Row]) -> dict[str, Any]:
   """Means over clips with intervals by scene group, by figure and method."""
   found: dict[tuple[str, str], list[Row]] = collections.defaultdict(list)
@@ -231,10 +237,17 @@ def _mean(rows: Sequence[Row]) -> report.Figure:
   return report.interval(lambda index: float(values[index].mean()), groups)
 
 
-def table(results: dict[str, Any]) -> str:
-  """The summary as Markdown."""
+def tables(results: dict[str, Any]) -> str:
+  """The results as Markdown; first those on sources never seen."""
+  return (
+    f"Sources never seen:\n\n{_table(results['unseen'])}\n"
+    f"All:\n\n{_table(results['summary'])}"
+  )
+
+
+def _table(summary: dict[str, Any]) -> str:
   rows = []
-  for figure, methods in results["summary"].items():
+  for figure, methods in summary.items():
     is_psnr = figure.startswith("PSNR")
     cells = [figure + (", dB" if is_psnr else ", octaves off")]
     for name in (OURS, FFMPEG):
@@ -290,10 +303,11 @@ def main() -> None:
     "seed": None,
     "clips_csv_sha256": real_clips.fingerprint(data),
     "seconds": round(time.time() - started),
+    "unseen": summarise(of_unseen_sources(rows, data)),
     "summary": summarise(rows),
     "rows": [row._asdict() for row in rows],
   }
-  run_record.write_results(args.out, results, table(results))
+  run_record.write_results(args.out, results, tables(results))
 
 
 if __name__ == "__main__":

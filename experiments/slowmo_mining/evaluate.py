@@ -150,13 +150,14 @@ def never_seen(
     rows: one a segment.
     limits: the thresholds, by false-positive rate.
   """
-  known = real_clips.rows(real_clips.folder())
-  trained = {row["source"] for row in known if row["split"] != "test"}
-  new = {row["file"] for row in known if row["source"] not in trained}
+  data = real_clips.folder()
+  new = real_clips.never_seen(data)
   chosen = [row for row in rows if row["clip"] in new]
   return {
     "never_seen": {
-      "sources": len({row["source"] for row in known if row["file"] in new}),
+      "sources": len(
+        {row["source"] for row in real_clips.rows(data) if row["file"] in new}
+      ),
       **{fpr: figures(chosen, at.evidence) for fpr, at in limits.items()},
     }
   }

@@ -28,6 +28,18 @@ def rows(data: pathlib.Path) -> list[dict[str, str]]:
     return list(csv.DictReader(file))
 
 
+def never_seen(data: pathlib.Path) -> set[str]:
+  """Files of sources of which training and choice saw no clip.
+
+  Args:
+    data: the folder; its clips.csv names each clip's `file`, `source` and
+      `split`.
+  """
+  known = rows(data)
+  seen = {row["source"] for row in known if row["split"] != "test"}
+  return {row["file"] for row in known if row["source"] not in seen}
+
+
 def fingerprint(data: pathlib.Path) -> str:
   """sha256 of its clips.csv."""
   return hashlib.sha256((data / "clips.csv").read_bytes()).hexdigest()

@@ -15,6 +15,14 @@ def test_the_folder_is_the_one_that_is_named(tmp_path, monkeypatch):
   assert real_clips.fingerprint(folder) == hashlib.sha256(table).hexdigest()
 
 
+def test_a_source_is_seen_once_a_clip_of_it_is(tmp_path):
+  (tmp_path / "clips.csv").write_text(
+    "file,split,source\nclips/a.mp4,test,known\nclips/b.mp4,test,new\n"
+    "clips/c.mp4,val,known\nclips/d.mp4,train,other\n"
+  )
+  assert real_clips.never_seen(tmp_path) == {"clips/b.mp4"}
+
+
 @pytest.mark.parametrize("named", ["", None])
 def test_without_a_name_the_remedy_is_told(named, monkeypatch):
   monkeypatch.delenv("SPEEDFLOW_DATA", raising=False)

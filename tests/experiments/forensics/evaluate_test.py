@@ -77,14 +77,13 @@ def test_results_are_json_and_tables():
 
 
 def test_sources_never_seen_come_first(tmp_path):
-  path = tmp_path / "clips.csv"
-  path.write_text(
+  (tmp_path / "clips.csv").write_text(
     "file,split,source\nclips/old.mp4,test,known\nclips/new.mp4,test,other\n"
     "clips/train.mp4,train,known\n"
   )
   known = _testimony("untouched", 1, 1, clip="old/0/0")
   other = _testimony("untouched", 1, 1, clip="new/2/0")
-  found = evaluate.of_unseen_sources([known, other], path)
+  found = evaluate.of_unseen_sources([known, other], tmp_path)
   assert found == [other]
   results = evaluate.evaluate(_CLEAR, _FAIR)
   results["unseen"] = evaluate.evaluate(_CLEAR[:5], _FAIR)
