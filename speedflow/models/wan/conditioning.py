@@ -49,8 +49,9 @@ class SpeedEmbedder(nnx.Module):
     self.of_passed: nnx.Linear | None = nnx.data(None)
     if computed.speed_clock:
       self.of_passed = make(2 * _WAVES, width, rngs)
-    for last in (self.of_clip, self.of_frame):
-      last.kernel[...] = jnp.zeros_like(last.kernel[...])
+    for last in (self.of_clip, self.of_frame, self.of_passed):
+      if last is not None:
+        last.kernel[...] = jnp.zeros_like(last.kernel[...])
 
   def __call__(
     self, log2_speed: jax.Array, has_speed: jax.Array | None = None
