@@ -14,6 +14,7 @@ WAN is a folder of Wan as the library diffusers keeps it. With
 | 1.3b | 1.4 B | 81 x 480 x 832 | Wan2.1 T2V, shown frames too | TPU v5e 4x4 |
 | 5b | 5 B | 121 x 704 x 1280 | Wan2.2 TI2V, as well | TPU v5p 2x2x2 and up |
 | 14b | 16 B | 81 x 480 x 832 | Wan2.1 I2V | TPU v5p 4x4x4, v6e 16x16 |
+| a14b | 14 B | 81 x 480 x 832 | Wan2.2 I2V, one of its two | as 14b |
 
 Only `smoke` and `tiny` were run where this was written; see
 experiments/wan/README.md.
@@ -33,6 +34,7 @@ _NETWORKS = {
   "1.3b": (12, 128, 8_960, 30, 16, 4_096, 256, None),
   "5b": (24, 128, 14_336, 30, 48, 4_096, 256, None),
   "14b": (40, 128, 13_824, 40, 16, 4_096, 256, 1_280),
+  "a14b": (40, 128, 13_824, 40, 16, 4_096, 256, None),
 }
 # Frames, height and width of a clip, pixels along a side of a latent, tokens
 # of a text, and of a picture.
@@ -42,6 +44,7 @@ _CLIPS = {
   "1.3b": (81, 480, 832, 8, 512, 0),
   "5b": (121, 704, 1_280, 16, 512, 0),
   "14b": (81, 480, 832, 8, 512, 257),
+  "a14b": (81, 480, 832, 8, 512, 0),
 }
 # Clips in a batch, steps, learning rate.
 _TRAINING = {
@@ -50,6 +53,7 @@ _TRAINING = {
   "1.3b": (16, 10_000, 2e-5),
   "5b": (64, 10_000, 1e-5),
   "14b": (64, 10_000, 1e-5),
+  "a14b": (64, 10_000, 1e-5),
 }
 _MASKS = 4
 
@@ -107,6 +111,8 @@ def get_config(variant: str = "tiny") -> ml_collections.ConfigDict:
   config.speed.speed_buckets = 8
   config.speed.speed_low = -4.0
   config.speed.speed_high = 3.0
+  # Whether latent frames are told how much of the world's time has passed, too.
+  config.speed.speed_clock = variant == "tiny"
 
   # Low-rank matrices beside those that are named; rank 0: none, and all of
   # the network is trained.
@@ -117,6 +123,9 @@ def get_config(variant: str = "tiny") -> ml_collections.ConfigDict:
 
   # Folder of a pipeline whose transformer training goes on from; "": none.
   config.start_from = ""
+  # Which of its transformers; Wan2.2's A14B has a "transformer_2", which makes
+  # the less noisy steps. The other is exported as it was.
+  config.part = "transformer"
   # Folder of the pipeline whose other parts are exported with it; "": that of
   # `start_from`.
   config.pipeline = "runs/wan_parts" if not big else ""

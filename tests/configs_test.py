@@ -18,7 +18,7 @@ _NAMES = sorted(
 )
 _VARIANTS = ("smoke", "tiny", "base", "large")
 # Those of Wan are named as it is published.
-_WAN = ("smoke", "tiny", "1.3b", "14b")
+_WAN = ("smoke", "tiny", "1.3b", "5b", "a14b", "14b")
 # The quick tests train this here, and `speed_generator` among its own tests.
 _QUICK = ("sound_speed",)
 

@@ -24,7 +24,8 @@ from speedflow.training import sharding
 from speedflow.wan import index, pipeline, spreading
 from speedflow.weights import wan as weights
 
-# Times of the flow, 0 (clean) to 1, at which the loss is measured.
+# Times of the flow at which the loss is measured; where of those that the
+# transformer is for, 0 (the cleanest) to 1.
 _MEASURED = (0.2, 0.5, 0.8, 0.95)
 
 
@@ -32,7 +33,8 @@ class Experiment:
   """Wan, conditioned on speed and known frames, by rectified flow.
 
   The loss is the squared error of the velocity from latents to noise (arXiv
-  2209.03003), at times that Wan's shift moves towards the noise.
+  2209.03003), at times that Wan's shift moves towards the noise, of those that
+  the transformer is for.
   """
 
   stays_sharded = True
@@ -78,7 +80,8 @@ class Experiment:
     """
     if not self._config.start_from:
       return None
-    folder = pathlib.Path(self._config.start_from) / "transformer"
+    starting.boundary(self._config)
+    folder = pathlib.Path(self._config.start_from) / self._config.part
     found = dataclasses.replace(
       weights.transformer_config(folder), in_channels=self._net.in_channels
     )
@@ -105,9 +108,12 @@ class Experiment:
   ) -> tuple[jax.Array, dict[str, jax.Array]]:
     """The mean loss over clips; see the class."""
     keys = jax.random.split(rng)
-    uniform = jax.random.uniform(keys[0], (len(batch["latents"]),))
-    shift = self._config.loss.shift
-    time = shift * uniform / (1 + (shift - 1) * uniform)
+    time = draw_times(
+      keys[0],
+      len(batch["latents"]),
+      self._config.loss.shift,
+      starting.times(self._config),
+    )
     noise = jax.random.normal(keys[1], batch["latents"].shape)
     return velocity_error(model, batch, noise, time).mean(), {}
 
@@ -199,9 +205,11 @@ class Experiment:
     batch = dataset_lib.held_out(config, config.eval_split, config.eval.clips)
     placed = _beside(model, batch)
     rows = config.eval.rows
-    told = _measured(model, placed, rows)
+    low, high = starting.times(config)
+    times = [low + (high - low) * share for share in _MEASURED]
+    told = _measured(model, placed, rows, times)
     placed["has_speed"] = jnp.zeros_like(placed["has_speed"])
-    untold = _measured(model, placed, rows)
+    untold = _measured(model, placed, rows, times)
     metrics = {"loss": told, "speed_loss_ratio": told / untold}
     log(", ".join(f"{name} {value:.4f}" for name, value in metrics.items()))
     return metrics
@@ -217,28 +225,52 @@ class Experiment:
         file cannot be written.
     """
     starting.require(self._config)
+    trained, start = self._config.part, self._config.start_from
+    boundary = starting.boundary(self._config)
     base = starting.parts(self._config)
-    start = self._config.start_from
     weights.save_transformer(
-      path / "transformer",
+      path / trained,
       model,
-      like=pathlib.Path(start) / "transformer" if start else None,
+      like=pathlib.Path(start) / trained if start else None,
     )
-    for part in pipeline.PARTS:
-      if part != "transformer" and (base / part).is_dir():
-        there = os.path.relpath((base / part).resolve(), path.resolve())
-        (path / part).symlink_to(there)
+    linked = {part: base for part in pipeline.PARTS[1:]}
+    if boundary is not None:
+      linked |= dict.fromkeys(starting.TRANSFORMERS, pathlib.Path(start))
+    for part, there in linked.items():
+      if part != trained and (there / part).is_dir():
+        target = (there / part).resolve()
+        (path / part).symlink_to(os.path.relpath(target, path.resolve()))
     data = self._config.data
     index.write(
       path,
       index.Trained(
         data.height, data.width, data.frames, self._config.loss.shift
       ),
+      boundary,
     )
 
   def data_fingerprint(self) -> str:
     """A digest of the training records."""
     return dataset_lib.source(self._config.data, "train").fingerprint()
+
+
+def draw_times(
+  key: jax.Array, count: int, shift: float, within: tuple[float, float]
+) -> jax.Array:
+  """Times of the flow, drawn evenly and then moved towards the noise.
+
+  Args:
+    key: of the draw.
+    count: how many.
+    shift: Wan's: t -> shift * t / (1 + (shift - 1) * t).
+    within: the least and the largest; others are not drawn.
+
+  Returns:
+    float32 [count], 0 (clean) to 1 (noise).
+  """
+  low, high = (time / (shift - (shift - 1) * time) for time in within)
+  even = jax.random.uniform(key, (count,), minval=low, maxval=high)
+  return shift * even / (1 + (shift - 1) * even)
 
 
 def velocity_error(
@@ -282,7 +314,10 @@ def _errors(
 
 
 def _measured(
-  model: transformer.Transformer, batch: dict[str, Any], rows: int
+  model: transformer.Transformer,
+  batch: dict[str, Any],
+  rows: int,
+  times: Sequence[float],
 ) -> float:
   """The loss at fixed noise, averaged over fixed times."""
   found = []
@@ -290,10 +325,10 @@ def _measured(
   for first in range(0, total - total % rows or rows, rows):
     part = {name: x[first : first + rows] for name, x in batch.items()}
     noise = jax.random.normal(jax.random.key(first), part["latents"].shape)
-    for time in _MEASURED:
-      times = jnp.full(len(part["latents"]), time)
+    for time in times:
+      of_each = jnp.full(len(part["latents"]), time)
       with _mesh_known(model):
-        found.append(_errors(model, part, noise, times))
+        found.append(_errors(model, part, noise, of_each))
   return float(np.mean(jax.device_get(found)))
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from experiments.wan import parity
 from speedflow.evaluation import report
 from speedflow.models.wan import config, pixels
-from speedflow.wan import index
+from speedflow.wan import index, pipeline
 from speedflow.weights import tensor_folder
 from speedflow.weights import wan as weights
 
@@ -98,6 +98,7 @@ def write(
   trained: index.Trained = _TRAINED,
   *,
   speed: bool = False,
+  boundary: float | None = None,
 ) -> None:
   """Writes a pipeline.
 
@@ -106,26 +107,38 @@ def write(
     sizes: fields of each network's `config.json`.
     trained: what it says that it was trained for.
     speed: whether it is to obey speeds, in whatever way.
+    boundary: share of noise below which a second transformer goes on; None:
+      there is none.
   """
   for part, fields in sizes.items():
-    inside = folder / part
-    inside.mkdir(parents=True, exist_ok=True)
-    (inside / "config.json").write_text(json.dumps(fields))
-    if fields.get("_class_name") == pixels.KIND:
-      continue
-    shapes = weights.published(part, fields)
-    tensor_folder.write(
-      inside,
-      _STEM[part],
-      ((name, parity.parameter(name, shapes[name])) for name in shapes),
-      {name: 4 * int(np.prod(shape)) for name, shape in shapes.items()},
+    _write_part(folder / part, part, fields)
+  if boundary is not None:
+    _write_part(
+      folder / pipeline.SECOND, "transformer", sizes["transformer"], "second "
     )
   if speed:
     _teach(folder / "transformer")
   tokenizer = folder / "tokenizer"
   tokenizer.mkdir(exist_ok=True)
   (tokenizer / "tokenizer.json").write_text(_tokenizer())
-  index.write(folder, trained)
+  index.write(folder, trained, boundary)
+
+
+def _write_part(
+  folder: pathlib.Path, part: str, fields: dict[str, Any], prefix: str = ""
+) -> None:
+  """Writes a network; its parameters follow from a prefix and their names."""
+  folder.mkdir(parents=True, exist_ok=True)
+  (folder / "config.json").write_text(json.dumps(fields))
+  if fields.get("_class_name") == pixels.KIND:
+    return
+  shapes = weights.published(part, fields)
+  tensor_folder.write(
+    folder,
+    _STEM[part],
+    ((n, parity.parameter(f"{prefix}{n}", shapes[n])) for n in shapes),
+    {name: 4 * int(np.prod(shape)) for name, shape in shapes.items()},
+  )
 
 
 def _teach(folder: pathlib.Path) -> None:

@@ -16,7 +16,10 @@ from speedflow import wording
 from speedflow.errors import SpeedflowError
 from speedflow.models.wan import config as config_lib
 from speedflow.models.wan import transformer
-from speedflow.wan import latents, pipeline
+from speedflow.wan import index, latents, pipeline
+
+TRANSFORMERS = (pipeline.PARTS[0], pipeline.SECOND)
+"""Folders of a pipeline's transformers, of the noisier steps first."""
 
 _REMATS = ("none", "dots", "full")
 
@@ -37,6 +40,7 @@ def check(config: ml_collections.ConfigDict) -> None:
   for name, value, known in (
     ("speed.speed", config.speed.speed, get_args(config_lib.Speed)),
     ("remat", config.remat, _REMATS),
+    ("part", config.part, TRANSFORMERS),
   ):
     if value not in known:
       raise SpeedflowError(
@@ -71,6 +75,38 @@ def parts(config: ml_collections.ConfigDict) -> pathlib.Path:
       f"{config.data.records}"
     )
   return pathlib.Path(named)
+
+
+def boundary(config: ml_collections.ConfigDict) -> float | None:
+  """The share of noise at which one transformer hands over to the other.
+
+  Returns:
+    None where there is one alone.
+
+  Raises:
+    SpeedflowError: the configuration names one that is not there.
+  """
+  start = config.start_from
+  found = index.read(pathlib.Path(start)).boundary if start else None
+  if found is None and config.part != TRANSFORMERS[0]:
+    has = start or "what starts from nothing"
+    raise SpeedflowError(
+      f"config.part is {config.part!r}, but {has} has one transformer; leave "
+      "it out"
+    )
+  return found
+
+
+def times(config: ml_collections.ConfigDict) -> tuple[float, float]:
+  """Shares of noise that the trained transformer is for: from, to.
+
+  Raises:
+    SpeedflowError: see `boundary`.
+  """
+  found = boundary(config)
+  if found is None:
+    return 0.0, 1.0
+  return (found, 1.0) if config.part == TRANSFORMERS[0] else (0.0, found)
 
 
 def require(config: ml_collections.ConfigDict) -> None:

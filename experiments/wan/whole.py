@@ -14,10 +14,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from experiments.wan import parity, stand_in
+from experiments.wan import stand_in
 from speedflow.wan import index, pipeline
-from speedflow.weights import tensor_folder
-from speedflow.weights import wan as weights
 
 RECORDED = pathlib.Path(__file__).parent / "results" / "whole.json"
 
@@ -41,8 +39,6 @@ WISH = pipeline.Wish(
   text_guidance=4.0,
 )
 
-SECOND = "transformer_2"
-
 
 def write(name: str, folder: pathlib.Path) -> None:
   """Writes the pipeline of a case.
@@ -58,24 +54,10 @@ def write(name: str, folder: pathlib.Path) -> None:
     del fields["image_dim"], fields["added_kv_proj_dim"], sizes["image_encoder"]
   if CASES[name].get("expand_timesteps"):
     fields["in_channels"] = fields["out_channels"]
-  stand_in.write(folder, sizes, TRAINED)
-  if CASES[name].get("boundary_ratio"):
-    _write_second(folder / SECOND, fields)
+  boundary = CASES[name].get("boundary_ratio")
+  stand_in.write(folder, sizes, TRAINED, boundary=boundary)
   path = folder / "model_index.json"
   path.write_text(json.dumps(json.loads(path.read_text()) | CASES[name]))
-
-
-def _write_second(folder: pathlib.Path, fields: dict[str, Any]) -> None:
-  """Another transformer of the same sizes, and other parameters."""
-  folder.mkdir()
-  (folder / "config.json").write_text(json.dumps(fields))
-  shapes = weights.published("transformer", fields)
-  tensor_folder.write(
-    folder,
-    "diffusion_pytorch_model",
-    ((n, parity.parameter(f"second {n}", shapes[n])) for n in shapes),
-    {n: 4 * int(np.prod(shapes[n])) for n in shapes},
-  )
 
 
 def picture() -> np.ndarray:

@@ -22,7 +22,7 @@ from experiments.wan import whole
 from speedflow.evaluation import report
 from speedflow.models.wan import config
 from speedflow.training import run_record
-from speedflow.wan import encoders
+from speedflow.wan import encoders, pipeline
 
 
 def theirs(name: str, folder: pathlib.Path) -> np.ndarray:
@@ -40,8 +40,8 @@ def theirs(name: str, folder: pathlib.Path) -> np.ndarray:
   texts = np.array(ours.texts((whole.WISH.text, whole.WISH.against)))
   words = torch.from_numpy(texts)
   said: dict[str, Any] = dict(whole.CASES[name])
-  if (folder / whole.SECOND).exists():
-    said["transformer_2"] = _loaded(folder / whole.SECOND)
+  if (folder / pipeline.SECOND).exists():
+    said["transformer_2"] = _loaded(folder / pipeline.SECOND)
   pipe = diffusers.WanImageToVideoPipeline(
     tokenizer=None,
     text_encoder=None,

@@ -58,17 +58,22 @@ class Index:
   boundary: float | None = None
 
 
-def write(folder: pathlib.Path, trained: Trained) -> None:
+def write(
+  folder: pathlib.Path, trained: Trained, boundary: float | None = None
+) -> None:
   """Writes the index of a pipeline whose transformer speedflow trained.
 
   Args:
     folder: of the pipeline.
     trained: what for.
+    boundary: see `Index`.
   """
-  said = {
+  said: dict[str, Any] = {
     "_class_name": "WanImageToVideoPipeline",
     _TRAINED: dataclasses.asdict(trained),
   }
+  if boundary is not None:
+    said["boundary_ratio"] = boundary
   with atomic_path(folder / _INDEX) as temporary:
     temporary.write_text(f"{json.dumps(said, indent=2)}\n", encoding="utf-8")
 

@@ -47,7 +47,8 @@ PARTS = (
 )
 """Folders of a pipeline; the last two are not in all."""
 
-_SECOND = "transformer_2"
+SECOND = "transformer_2"
+"""The one that makes the less noisy steps, where there are two."""
 
 _LONGEST_ASPECT = 3.0
 _Flow = Callable[[jax.Array, float, int, jax.Array | None], jax.Array]
@@ -118,7 +119,8 @@ class WanGenerator:
     for part in PARTS[:4]:
       require_part(folder, part)
     if self._index.boundary is not None:
-      require_part(folder, _SECOND)
+      require_part(folder, SECOND)
+      self._require_twins()
     weights.require_fit(folder)
     self._computed = dataclasses.replace(
       computed, **weights.speed_of(folder / "transformer")
@@ -136,6 +138,18 @@ class WanGenerator:
     self._encoders = encoders.Encoders(folder, self._computed)
     self._told: tuple[str, ...] = ()
     self._words = jnp.zeros(0)
+
+  def _require_twins(self) -> None:
+    """Both transformers must be shown known frames, or neither."""
+    first, second = (
+      weights.transformer_config(self._folder / part).in_channels
+      for part in (PARTS[0], SECOND)
+    )
+    if first != second:
+      raise SpeedflowError(
+        f"{self._folder}: transformer takes {first} channels, and {SECOND} "
+        f"{second}; train the other as well (--config.part in experiments/wan)"
+      )
 
   @property
   def knows_speed(self) -> bool:
@@ -327,7 +341,7 @@ class WanGenerator:
     boundary = self._index.boundary
     part = PARTS[0]
     if boundary is not None and time < boundary * sampler.TIMES:
-      part = _SECOND
+      part = SECOND
     if self._loaded is None or self._loaded[0] != part:
       self._loaded = None
       self._loaded = (

@@ -203,6 +203,8 @@ def speed_of(folder: pathlib.Path) -> dict[str, Any]:
       "speed_buckets": int(said["speed_buckets"]),
       "speed_low": float(said["speed_low"]),
       "speed_high": float(said["speed_high"]),
+      # Those of before there was one do not say so.
+      "speed_clock": said.get("speed_clock", "False") == "True",
     }
   except (safetensors.SafetensorError, KeyError, ValueError) as error:
     raise SpeedflowError(
@@ -284,6 +286,7 @@ def save_transformer(
         "speed_buckets": str(computed.speed_buckets),
         "speed_low": str(computed.speed_low),
         "speed_high": str(computed.speed_high),
+        "speed_clock": str(computed.speed_clock),
       }
       safetensors.numpy.save_file(added, temporary, said)
 

@@ -127,6 +127,29 @@ def test_speed_is_kept_beside_the_tensors(pipeline, tmp_path):
   )
 
 
+def test_a_clock_is_added_to_what_has_learnt_speed(pipeline, tmp_path):
+  source = pipeline / "transformer"
+  model = wan.load_transformer(source, Computation(speed="fourier"))
+  model.speed.of_frame.kernel[...] += 1.0
+  wan.save_transformer(tmp_path / "speed", model, like=source)
+  assert not wan.speed_of(tmp_path / "speed")["speed_clock"]
+  told = Computation(speed="fourier", speed_clock=True)
+  more = wan.load_transformer(tmp_path / "speed", told)
+  speeds = np.array([[0.0, 1.0, -1.0]], np.float32)
+  for found, wanted in zip(
+    more.speed(speeds), model.speed(speeds), strict=True
+  ):
+    np.testing.assert_allclose(found, wanted, atol=1e-6)
+  more.speed.of_passed.kernel[...] += 1.0
+  wan.save_transformer(tmp_path / "clock", more, like=source)
+  again = wan.load_transformer(
+    tmp_path / "clock", Computation(**wan.speed_of(tmp_path / "clock"))
+  )
+  np.testing.assert_array_equal(
+    again.speed.of_passed.kernel[...], more.speed.of_passed.kernel[...]
+  )
+
+
 def test_low_rank_matrices_are_multiplied_in(pipeline, tmp_path):
   source = pipeline / "transformer"
   model = wan.load_transformer(source, Computation(lora_rank=2))

@@ -35,6 +35,8 @@ class Computation:
     speed_buckets: number of log-spaced speeds, where they are buckets.
     speed_low: log2 speed of the slowest bucket.
     speed_high: log2 speed of the fastest.
+    speed_clock: whether latent frames are told the world's time since the
+      first frame, too.
   """
 
   dtype: DTypeLike = jnp.float32
@@ -48,6 +50,7 @@ class Computation:
   speed_buckets: int = 8
   speed_low: float = -4.0
   speed_high: float = 3.0
+  speed_clock: bool = False
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

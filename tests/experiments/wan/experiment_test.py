@@ -1,6 +1,7 @@
 """Wan trains: from nothing, from weights, and by low-rank matrices."""
 
 import functools
+import itertools
 import json
 import os
 import shutil
@@ -8,11 +9,13 @@ import socket
 import subprocess
 import sys
 
+import hypothesis
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
+from hypothesis import strategies as st
 from PIL import Image
 
 from experiments.wan import dataset, stand_in, starting
@@ -24,7 +27,8 @@ from speedflow.models.wan import layers
 from speedflow.training import config as config_lib
 from speedflow.training import loop, sharding
 from speedflow.training.step import TrainProgram
-from speedflow.wan import latents
+from speedflow.wan import index, latents
+from speedflow.wan import pipeline as pipeline_lib
 from speedflow.weights import wan as weights
 
 _SHAPE = (3, 4, 4, 4)
@@ -355,6 +359,76 @@ def test_low_rank_matrices_alone_are_trained_and_exported(
     )
     == 0
   )
+
+
+def test_each_of_two_transformers_learns_its_own_times(
+  records, configured, tmp_path
+):
+  start = tmp_path / "two"
+  stand_in.write(start, boundary=0.9)
+  high, low = tmp_path / "high", tmp_path / "low"
+  for part, begins, out in (
+    ("transformer", start, high),
+    (pipeline_lib.SECOND, high, low),
+  ):
+    config = configured(
+      f"--config.start_from={begins}",
+      f"--config.part={part}",
+      "--config.optimizer.learning_rate=0.05",
+      "--config.optimizer.warmup_steps=0",
+    )
+    loop.train(config, tmp_path / f"run_{part}")
+    loop.evaluate(config, tmp_path / f"run_{part}", "val", export=out)
+  assert index.read(low).boundary == 0.9
+  for part, trained_in in (("transformer", high), (pipeline_lib.SECOND, low)):
+    kernels = [
+      _arrays(weights.load_transformer(folder / part), nnx.Param)
+      for folder in (start, high, low)
+    ]
+    changed = [
+      any(not np.array_equal(a[name], b[name]) for name in a)
+      for a, b in itertools.pairwise(kernels)
+    ]
+    assert changed == [trained_in == high, trained_in == low]
+  wish = pipeline_lib.Wish(
+    text="a ball falls", frames=9, steps=3, log2_speeds=[np.zeros(9)]
+  )
+  made = pipeline_lib.WanGenerator(low).generate(
+    np.zeros((32, 48, 3), np.uint8), wish
+  )
+  assert made.shape == (1, 9, 32, 48, 3)
+
+
+def test_a_second_transformer_that_is_not_there_is_not_trained(
+  configured, pipeline
+):
+  config = configured(
+    f"--config.start_from={pipeline}", f"--config.part={pipeline_lib.SECOND}"
+  )
+  with pytest.raises(SpeedflowError, match="has one transformer"):
+    experiment_lib.Experiment(config).load_model(lambda path, shape: None)
+
+
+@hypothesis.given(
+  shift=st.floats(1, 8), edges=st.tuples(st.floats(0, 1), st.floats(0, 1))
+)
+@hypothesis.settings(deadline=None, max_examples=30)
+def test_times_are_those_that_the_transformer_is_for(shift, edges):
+  low, high = sorted(edges)
+  times = experiment_lib.draw_times(jax.random.key(0), 64, shift, (low, high))
+  assert low - 1e-5 <= times.min() <= times.max() <= high + 1e-5
+
+
+def test_times_are_moved_towards_the_noise():
+  def half(shift):
+    within = (0.0, 1.0)
+    return np.median(
+      experiment_lib.draw_times(jax.random.key(0), 4001, shift, within)
+    )
+
+  assert half(1.0) == pytest.approx(0.5, abs=0.03)
+  # 3 x 0.5 / (1 + 2 x 0.5)
+  assert half(3.0) == pytest.approx(0.75, abs=0.03)
 
 
 def test_a_step_of_the_sampler_is_traced_for_devices(configured):

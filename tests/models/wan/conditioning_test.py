@@ -51,8 +51,13 @@ def _given(rows=2):
 
 @pytest.mark.parametrize(
   "fields",
-  [{"speed": "fourier"}, {"speed": "buckets"}, {"lora_rank": 2}],
-  ids=["fourier", "buckets", "lora"],
+  [
+    {"speed": "fourier"},
+    {"speed": "buckets"},
+    {"speed": "fourier", "speed_clock": True},
+    {"lora_rank": 2},
+  ],
+  ids=["fourier", "buckets", "clock", "lora"],
 )
 def test_before_training_it_is_wan(fields):
   plain, told = _network(**fields)
@@ -83,6 +88,21 @@ def test_once_learnt_speed_matters_where_it_is_told(kind):
   # Signs of zero and orders of sums may differ between rows, not more.
   assert np.abs(slow[0] - fast[0]).max() > 1e-3
   np.testing.assert_allclose(slow[1], fast[1], atol=1e-6)
+
+
+@pytest.mark.parametrize("clock", [False, True])
+def test_a_clock_tells_what_has_passed_before(clock):
+  _, told = _network(speed="fourier", speed_clock=clock)
+  for layer in (told.speed.of_frame, told.speed.of_passed):
+    if layer is not None:
+      shape = layer.kernel.shape
+      layer.kernel[...] = jax.random.normal(jax.random.key(1), shape)
+  # Both end at the same speed, after more and less of the world's time.
+  _, frames = told.speed(jnp.array([[0.0, 1.0, 0.0], [0.0, -1.0, 0.0]]))
+  apart = np.abs(frames[0] - frames[1]).max(1)
+  assert apart[0] == pytest.approx(0.0, abs=1e-6)
+  assert apart[1] > 1e-2
+  assert (apart[2] > 1e-2) == clock
 
 
 @pytest.mark.parametrize("remat", ["dots", "full"])
