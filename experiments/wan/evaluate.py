@@ -79,7 +79,7 @@ def obedience(
   frames = wan.trained.frames
   requested, measured = [], []
   for number in range(scenes):
-    scene = scenes_lib.sample(kind, number)
+    scene = scenes_lib.sample(kind, number, wan.trained.height)
     clips = wan.generate(
       scene.frame(0.0),
       pipeline.Wish(
@@ -119,7 +119,7 @@ def between(
   known = layout.places(frames, speed_clips.EVERY)
   scores: dict[str, list[float]] = {"Wan, tiny": [], "blending": []}
   for number in range(scenes):
-    scene = scenes_lib.sample(kind, number)
+    scene = scenes_lib.sample(kind, number, wan.trained.height)
     truth = movers.film(scene, np.zeros(frames), exposure=0.5)
     wish = pipeline.Wish(
       text=scenes_lib.TEXTS[kind],
