@@ -254,6 +254,7 @@ def evaluate(
   split: str,
   *,
   step: int | None = None,
+  best: bool = False,
   export: str | pathlib.Path | None = None,
   overwrite: bool = False,
 ) -> dict[str, float]:
@@ -264,6 +265,8 @@ def evaluate(
     workdir: the folder of the run.
     split: becomes `config.eval_split`.
     step: which checkpoint; the newest when None.
+    best: whether, where no step is named, the best by
+      `config.checkpoint.best_metric` takes the place of the newest.
     export: where the experiment writes the model's weights, if anywhere.
     overwrite: whether to replace a file there that is no such weights.
 
@@ -284,6 +287,8 @@ def evaluate(
   checkpointer = Checkpointer(
     pathlib.Path(workdir) / "checkpoints", config, read_only=True
   )
+  if step is None and best:
+    step = checkpointer.best_step
   state = checkpointer.restore(program.abstract_state, step=step)
   checkpointer.close()
   model = program.evaluation_model(state)
