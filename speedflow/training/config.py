@@ -95,7 +95,7 @@ def default_training() -> ml_collections.ConfigDict:
   config.checkpoint.best_mode = "min"
 
   # After so many minutes, the start among them, the run saves, stops and says
-  # that it can go on; 0: never. An evaluation that has begun is finished first.
+  # that it can go on; 0: never. An evaluation that is due is made first.
   config.stop_after_minutes = 0.0
 
   # A profile of `num_steps` steps from `start_step` of this process on, in

@@ -157,18 +157,17 @@ def _train(
     while True:
       fresh = step > first_step
       last = step >= config.num_steps
+      preempted = terminated() or checkpointer.reached_preemption(step)
       # A step at least is made, or a run whose start takes long would never
       # go on.
       over_time = fresh and not last and over(step)
-      preempted = (
-        terminated() or checkpointer.reached_preemption(step) or over_time
-      )
       evaluating = last or (
         fresh and not preempted and _due(step, config.eval_every)
       )
       saving = fresh and (
         last
         or preempted
+        or over_time
         or _due(step, config.checkpoint_every)
         # Whatever is evaluated may prove the best.
         or (evaluating and bool(config.checkpoint.best_metric))
@@ -209,12 +208,12 @@ def _train(
       if last:
         status = "finished"
         break
-      if preempted:
+      if preempted or over_time:
         status = "preempted"
         why = (
-          f"config.stop_after_minutes={config.stop_after_minutes:g} are over"
-          if over_time
-          else "asked to stop"
+          "asked to stop"
+          if preempted
+          else f"config.stop_after_minutes={config.stop_after_minutes:g} are over"
         )
         raise PreemptedError(
           f"{workdir}: {why}, saved at step {step}; run the same command "

@@ -158,7 +158,7 @@ def test_what_is_unpacked_is_not_unpacked_again(packed, tmp_path):
 
 
 def test_too_large_a_pack_is_refused(source, tmp_path):
-  with pytest.raises(errors.SpeedflowError, match="MiB of 0.1; lower --most"):
+  with pytest.raises(errors.SpeedflowError, match=r"MiB of 0\.1; lower --most"):
     pack.pack(source, tmp_path, pack.Choice(), limit_mib=0.1)
   assert not list(tmp_path.glob("*.xz"))
 
