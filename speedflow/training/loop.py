@@ -213,7 +213,7 @@ def _train(
         why = (
           "asked to stop"
           if preempted
-          else f"config.stop_after_minutes={config.stop_after_minutes:g} are over"
+          else f"{config.stop_after_minutes:g} minutes are over"
         )
         raise PreemptedError(
           f"{workdir}: {why}, saved at step {step}; run the same command "

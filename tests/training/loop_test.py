@@ -181,7 +181,7 @@ def test_stopped_after_its_time_and_resumed_equals_uninterrupted(
   shutil.rmtree(tmp_path / "checkpoints" / "6")
   # Over at once: a run makes one step all the same, so that it gets on.
   with pytest.raises(
-    loop.PreemptedError, match=r"stop_after_minutes.*saved at step 5; run"
+    loop.PreemptedError, match=r"minutes are over, saved at step 5; run"
   ):
     loop.train(toy("--config.stop_after_minutes=1e-9"), tmp_path)
   record = json.loads((tmp_path / "run.json").read_text())

@@ -10,6 +10,8 @@ from speedflow import errors
 from speedflow.estimate import weights
 from speedflow.training import loop
 
+pytestmark = pytest.mark.slow
+
 _RESULTS = pathlib.Path("experiments/speed_estimator/results/unseen.json")
 
 
