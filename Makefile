@@ -38,8 +38,8 @@ PACK ?= $(GPU_BASE)/pack
 PIECE ?= 0
 MINUTES ?= 10
 VARIANT ?= base-gpu
-# Processes that prepare batches; the first core feeds the accelerator.
-WORKERS ?= $(shell echo $$(($$(nproc 2>/dev/null || echo 1) - 1)))
+# Processes that prepare batches: alike in all calls that go on with a run.
+WORKERS ?= 12
 FILES ?= $(RUNS)/files
 # What is made first, unless another Python was named.
 own = $(if $(filter $(VENV)/%,$(PY)),$(1))
