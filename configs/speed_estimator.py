@@ -15,7 +15,7 @@ them to records/motion.
 | tiny-robust | the same | goes on from `tiny-finish` | 10 minutes more |
 | tiny-looks | the same | goes on from `tiny-robust` | 10 minutes more |
 | tiny-more | the same | goes on from weights in a file | 10 minutes |
-| base | 7 M | one GPU, or a TPU v5e-4 | not trained yet |
+| base | 7 M | a TPU v5e-4; elsewhere `--config.mesh.fsdp=1` | not trained yet |
 | base-gpu | the same | one GPU, by `make gpu-base` | minutes; not trained yet |
 | large | 107 M | TPU v5e-4 and up, or 8 GPUs | not trained yet |
 """

@@ -116,7 +116,7 @@ def card(
     "The clips are not part of this project: their licences do not allow it.",
     "Steps, time, hardware": f"{run['last_step']} of {config['batch_size']} "
     f"groups of two windows, {flops / 1e12:.2g} TFLOP each; "
-    f"{seconds / 60:.0f} minutes on {run['devices']['count']} x "
+    f"{seconds / 60:.1f} minutes on {run['devices']['count']} x "
     f"{run['devices']['kind']} ({run['devices']['host_cpus']} CPU cores)",
     "Chosen": _chosen(trained, config),
     "Intervals": "80 %, calibrated, like offset "

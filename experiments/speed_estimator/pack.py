@@ -52,8 +52,8 @@ _FORMAT = 1
 _LEVELS = 127
 _LENGTH = struct.Struct("<I")
 # Flow, then grey levels: x enters as log(1 + scale x) / unit.
-_SCALE = np.repeat(np.float32([4.0, 1.0]), 4)
-_UNIT = np.repeat(np.float32([2.0, 3.0]), 4)
+_SCALE = np.array([4.0] * 4 + [1.0] * 4, np.float32)
+_UNIT = np.array([2.0] * 4 + [3.0] * 4, np.float32)
 _MIB = 1 << 20
 
 
