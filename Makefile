@@ -30,7 +30,7 @@ RUN := $(VENV)/.run-$(call key,run)
 DEV := $(VENV)/.dev-$(call key,dev)
 TPU := $(VENV)-tpu/.tpu-$(call key,tpu)
 
-# A larger estimator, on a machine with an accelerator that is lent for minutes
+# A larger estimator, on a machine with an accelerator that is rented for minutes
 # and gets this project and the pack alone. Nothing is installed there: name
 # its Python, as in `make gpu-base-train PY=python3 PIECE=0`.
 GPU_BASE ?= $(RUNS)/gpu-base
