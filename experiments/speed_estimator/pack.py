@@ -1,4 +1,4 @@
-r"""Motion records, small enough to take to a machine that is rented for minutes.
+r"""Motion records, small enough to take to a machine rented for minutes.
 
   python -m experiments.speed_estimator.pack pack --records=records/motion \
     --out=runs/gpu-base/pack
