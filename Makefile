@@ -30,6 +30,30 @@ RUN := $(VENV)/.run-$(call key,run)
 DEV := $(VENV)/.dev-$(call key,dev)
 TPU := $(VENV)-tpu/.tpu-$(call key,tpu)
 
+# A larger estimator, on a machine with an accelerator that is rented for minutes
+# and gets this project and the pack alone. Nothing is installed there: name
+# its Python, as in `make gpu-base-train PY=python3 PIECE=0`.
+GPU_BASE ?= $(RUNS)/gpu-base
+PACK ?= $(GPU_BASE)/pack
+PIECE ?= 0
+MINUTES ?= 10
+VARIANT ?= base-gpu
+# Processes that prepare batches: alike in all calls that go on with a run.
+WORKERS ?= 12
+FILES ?= $(RUNS)/files
+# What is made first, unless another Python was named.
+own = $(if $(filter $(VENV)/%,$(PY)),$(1))
+ESTIMATOR := experiments/speed_estimator
+# OVERRIDES: such as --config.num_steps=1000.
+BASE = --config=configs/speed_estimator.py:$(VARIANT) \
+  --config.data.records="$(GPU_BASE)/records" \
+  --config.data.workers=$(WORKERS) --minutes=$(MINUTES) --best $(OVERRIDES)
+# Two halves of the repositories that are left out, then all that is shipped.
+PIECE_FLAGS_0 = --workdir="$(GPU_BASE)/folds" --fold=0 \
+  --parts=$(ESTIMATOR)/second_edition.txt
+PIECE_FLAGS_1 = $(subst --fold=0,--fold=1,$(PIECE_FLAGS_0))
+PIECE_FLAGS_all = --workdir="$(GPU_BASE)/all" --nothing-left-out
+
 # A video's name may hold spaces: it reaches the command by the environment.
 export VIDEO TARGET
 
@@ -38,10 +62,11 @@ export VIDEO TARGET
 .NOTPARALLEL:
 .PHONY: help install dev demo test test-all test-isa lint bench \
   bench-peers durability \
-  timing-fuzz parity clips records changes train-tiny compile-tpu clean
+  timing-fuzz parity clips records changes train-tiny compile-tpu clean \
+  gpu-base gpu-base-pack gpu-base-train gpu-base-eval
 
 help:  ## Lists the targets.
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
 
 install: $(RUN)  ## Sets up .venv with the `speedflow` command.
 
@@ -117,6 +142,39 @@ changes: clips  ## Builds records of motion between near frames, for changes of 
 train-tiny: records  ## Trains and evaluates a small estimator: minutes on a CPU.
 	$(CLI) train $(QUICK)
 	$(CLI) eval $(QUICK) --split=test
+
+gpu-base:  ## Packs, trains a larger estimator in three pieces, evaluates.
+	@$(MAKE) --no-print-directory gpu-base-pack
+	@for piece in 0 1 all; do \
+	  $(MAKE) --no-print-directory gpu-base-train PIECE=$$piece || exit; done
+	@$(MAKE) --no-print-directory gpu-base-eval
+
+gpu-base-pack: $(call own,records)  ## Packs the records into PACK=, 45 MiB at most.
+	$(PY) -m experiments.speed_estimator.pack pack \
+	  --records="$(RECORDS)/motion" --out="$(PACK)"
+
+gpu-base-train: $(call own,$(RUN))  ## Trains PIECE=0, 1 or all from PACK= for MINUTES=10; goes on.
+	$(if $(PIECE_FLAGS_$(PIECE)),,$(error PIECE=$(PIECE) is none of 0, 1, all))
+	$(PY) -m experiments.speed_estimator.pack unpack "$(PACK)" \
+	  --out="$(GPU_BASE)/records"
+	$(PY) -m experiments.speed_estimator.folds $(BASE) $(PIECE_FLAGS_$(PIECE))
+
+gpu-base-eval: $(call own,$(RUN))  ## Scores the pieces on whole files, and writes the card.
+	@test -z "$$SPEEDFLOW_DATA" || $(PY) -m \
+	  experiments.speed_estimator.whole_files --data="$$SPEEDFLOW_DATA" \
+	  --out="$(FILES)"
+	$(PY) -m experiments.speed_estimator.pack unpack "$(PACK)" \
+	  --out="$(GPU_BASE)/records"
+	$(PY) -m experiments.speed_estimator.unseen --files="$(FILES)" \
+	  --folds="$(GPU_BASE)/folds" --records="$(GPU_BASE)/records" \
+	  --out="$(GPU_BASE)/unseen.json"
+	$(PY) -m experiments.speed_estimator.calibrate "$(GPU_BASE)/all/0" \
+	  "$(GPU_BASE)/speed_base.safetensors" --files="$(FILES)" \
+	  --folds="$(GPU_BASE)/folds"
+	$(PY) -m experiments.speed_estimator.card "$(GPU_BASE)/all/0" \
+	  --weights="$(GPU_BASE)/speed_base.safetensors" \
+	  --unseen="$(GPU_BASE)/unseen.json" --pack="$(PACK)" \
+	  --beside=$(ESTIMATOR)/results/unseen.json
 
 compile-tpu: $(RUN) $(TPU)  ## Compiles every experiment for TPUs.
 	PYTHONPATH=$(VENV)-tpu $(PY) -m speedflow.training.compile_tpu \

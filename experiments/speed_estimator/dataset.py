@@ -25,6 +25,19 @@ ANCHORS = ("known", "declared", "believed", "assumed_realtime")
 
 CLIPS_PER_GROUP = 2
 
+# What is made to be trained on: what its records hold, and what writes them.
+_MADE = {
+  "procedural": (
+    "motion records of procedural scenes",
+    "`speedflow data procedural` and `speedflow data motion` write them",
+  ),
+  "interpolated": (
+    "motion records of interpolated slow motion",
+    "`python -m experiments.speed_estimator.interpolated`, `speedflow data "
+    "build` and `speedflow data motion` write them",
+  ),
+}
+
 
 class BalancedSource:
   """Record source in which repositories count alike, or nearly so.
@@ -199,39 +212,25 @@ class GroupSampler:
     return maps
 
 
-def procedural_shards(data: ml_collections.ConfigDict) -> list[pathlib.Path]:
-  """The records of procedural scenes to train on.
+def made_shards(
+  data: ml_collections.ConfigDict,
+) -> dict[str, list[pathlib.Path]]:
+  """The records to train on beside filmed ones.
 
   Args:
     data: the `data` part of the experiment's config.
 
-  Raises:
-    SpeedflowError: there are none.
-  """
-  return split_shards(
-    pathlib.Path(data.procedural),
-    "train",
-    "motion records of procedural scenes",
-    "`speedflow data procedural` and `speedflow data motion` write them",
-  )
-
-
-def interpolated_shards(data: ml_collections.ConfigDict) -> list[pathlib.Path]:
-  """The records of slow motion made by interpolation, to train on.
-
-  Args:
-    data: the `data` part of the experiment's config.
+  Returns:
+    By kind, "procedural" or "interpolated", where there is a share of it.
 
   Raises:
-    SpeedflowError: there are none.
+    SpeedflowError: there are none of a kind.
   """
-  return split_shards(
-    pathlib.Path(data.interpolated),
-    "train",
-    "motion records of interpolated slow motion",
-    "`python -m experiments.speed_estimator.interpolated`, `speedflow data "
-    "build` and `speedflow data motion` write them",
-  )
+  return {
+    kind: split_shards(pathlib.Path(data[kind]), "train", content, remedy)
+    for kind, (content, remedy) in _MADE.items()
+    if data[f"{kind}_share"]
+  }
 
 
 def training_batches(
@@ -264,15 +263,15 @@ def training_batches(
     )
 
   sources: list[pipeline.Source] = [balanced(paths)]
-  made = data.procedural_share, data.interpolated_share
-  weights = [1.0 - sum(made), *filter(None, made)]
-  if data.procedural_share:
-    sources.append(RecordSource(procedural_shards(data)))
-  if data.interpolated_share:
-    # What is made of a repository is left out with it.
-    sources.append(balanced(interpolated_shards(data)))
+  made = made_shards(data)
+  for kind, shards in made.items():
+    # What is interpolated of a repository is left out with it.
+    own = balanced if kind == "interpolated" else RecordSource
+    sources.append(own(shards))
+  shares = [data[f"{kind}_share"] for kind in made]
+  weights = [1.0 - sum(shares), *shares]
   return pipeline.batches(
-    pipeline.mix(sources, weights, seed=seed) if any(made) else sources[0],
+    pipeline.mix(sources, weights, seed=seed) if made else sources[0],
     [sampler],
     batch_size=batch_size,
     seed=seed,

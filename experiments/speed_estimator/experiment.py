@@ -156,10 +156,7 @@ class Experiment:
   def data_fingerprint(self) -> str:
     """A digest of the training and validation records."""
     parts = [self._paths(split) for split in ("train", self._config.eval_split)]
-    if self._config.data.procedural_share:
-      parts.append(dataset.procedural_shards(self._config.data))
-    if self._config.data.interpolated_share:
-      parts.append(dataset.interpolated_shards(self._config.data))
+    parts += dataset.made_shards(self._config.data).values()
     return records.fingerprint(*parts)
 
   def _paths(self, split: str) -> list[pathlib.Path]:

@@ -11,6 +11,9 @@ trained again; `--fold` trains one alone.
 
 A run that goes on from weights (`config.start_from`) may leave out only what
 those have not seen: `--parts` names it, one line a fold.
+
+Where a command may run for minutes only, `--minutes` stops the run in time, and
+the same command goes on with it.
 """
 
 import argparse
@@ -41,6 +44,9 @@ FACTS = "fold.json"
 """Written when a run is done: what it left out, and how often labels were."""
 
 _WEIGHTS = "speed.safetensors"
+
+# Of the minutes of a command, those of training; then it evaluates and exports.
+_TRAINING = 0.85
 
 
 class Fold(NamedTuple):
@@ -73,8 +79,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     action="store_true",
     help="one run that sees all: the weights that the folds tell of",
   )
+  parser.add_argument(
+    "--minutes",
+    type=float,
+    help="that this command may take; the same command goes on",
+  )
+  parser.add_argument(
+    "--best",
+    action="store_true",
+    help="keep the checkpoint that validation finds best, not the last",
+  )
   args, overrides = parser.parse_known_args(argv)
   config = config_lib.load_config(args.config, overrides)
+  if args.minutes:
+    config.stop_after_minutes = _TRAINING * args.minutes
   if args.nothing_left_out:
     parts: list[tuple[str, ...]] = [()]
   elif args.parts:
@@ -85,7 +103,7 @@ def main(argv: Sequence[str] | None = None) -> int:
   wanted = range(len(parts)) if args.fold is None else [args.fold]
   for number in wanted:
     if not (args.workdir / str(number) / FACTS).exists():
-      train(config, args.workdir / str(number), parts[number])
+      train(config, args.workdir / str(number), parts[number], best=args.best)
   return 0
 
 
@@ -120,6 +138,8 @@ def train(
   config: ml_collections.ConfigDict,
   folder: pathlib.Path,
   left_out: Iterable[str],
+  *,
+  best: bool = False,
 ) -> None:
   """Trains without some repositories.
 
@@ -127,12 +147,22 @@ def train(
     config: of the network.
     folder: of the run.
     left_out: names of repositories.
+    best: whether the checkpoint that is best by validation is kept, in which
+      those repositories take no part; else the last.
+
+  Raises:
+    PreemptedError: as of `loop.train`; call it again.
   """
   config = config.copy_and_resolve_references()
   config.data.leave_out = tuple(left_out)
   loop.train(config, folder)
   loop.evaluate(
-    config, folder, config.eval_split, export=folder / _WEIGHTS, overwrite=True
+    config,
+    folder,
+    config.eval_split,
+    best=best,
+    export=folder / _WEIGHTS,
+    overwrite=True,
   )
   frequency = experiment.Experiment(config).label_frequency
   facts = {

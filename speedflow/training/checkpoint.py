@@ -54,6 +54,12 @@ class Checkpointer:
         # The loop decides when; it must not be second-guessed.
         save_decision_policy=checkpoint_managers.FixedIntervalPolicy(1),
         preservation_policy=checkpoint_managers.AnyPreservationPolicy(keep),
+        # Without it Orbax keeps metrics in memory alone, and a run that goes
+        # on would remove the best checkpoint of its earlier parts.
+        best_fn=(lambda metrics: metrics[self._metric])
+        if self._metric
+        else None,
+        best_mode=config.checkpoint.best_mode,
         # A run that only reads must not clear away what another is saving.
         cleanup_tmp_directories=not read_only,
         read_only=read_only,
@@ -68,6 +74,14 @@ class Checkpointer:
   def latest_step(self) -> int | None:
     """The step of the newest whole checkpoint, None where there is none."""
     return self._manager.latest_step()
+
+  @property
+  def best_step(self) -> int | None:
+    """The step of the best checkpoint, None where none was evaluated.
+
+    The newest where `config.checkpoint.best_metric` is "".
+    """
+    return self._manager.best_step()
 
   def save(
     self,

@@ -94,6 +94,10 @@ def default_training() -> ml_collections.ConfigDict:
   config.checkpoint.best_metric = ""
   config.checkpoint.best_mode = "min"
 
+  # After so many minutes, the start among them, the run saves, stops and says
+  # that it can go on; 0: never. An evaluation that is due is made first.
+  config.stop_after_minutes = 0.0
+
   # A profile of `num_steps` steps from `start_step` of this process on, in
   # WORKDIR/profile, for `tensorboard --logdir`; 0 steps: none.
   config.profile = ml_collections.ConfigDict()

@@ -4,7 +4,8 @@ At every step, in this order:
   1. log      means since the last log; a value that is not finite stops here
   2. evaluate the averaged parameters
   3. save     the state and the place in the data
-  4. stop     at the last step, or when the machine is about to be taken
+  4. stop     at the last step, when the machine is about to be taken, or when
+              the time that was given is over
   5. pull     the next batch
   6. update   the parameters
 Everything is saved *before* the next batch is pulled. So a checkpoint of step
@@ -24,6 +25,7 @@ import jax
 import ml_collections
 import numpy as np
 from absl import flags
+from jax.experimental import multihost_utils
 
 from speedflow import errors
 from speedflow.output import atomic, claims, marks
@@ -39,7 +41,7 @@ _STEPS_AHEAD = 2
 
 
 class PreemptedError(errors.SpeedflowError):
-  """The machine was taken; all is saved, and the run can go on."""
+  """The machine or the time was taken; all is saved, and the run can go on."""
 
 
 def train(
@@ -63,7 +65,8 @@ def train(
   Raises:
     SpeedflowError: a configuration, checkpoint or batch that does not fit, or
       a loss that is no longer finite.
-    PreemptedError: SIGTERM or the cluster asked to stop, and all is saved.
+    PreemptedError: SIGTERM or the cluster asked to stop, or
+      `config.stop_after_minutes` are over, and all is saved.
   """
   with claims.claim(
     "train",
@@ -78,6 +81,7 @@ def _train(
   config: ml_collections.ConfigDict, workdir: pathlib.Path
 ) -> dict[str, float]:
   # -- Experiment, devices, program ------------------------------------------
+  over = _time_limit(config)
   _prepare_libraries(config)
   main_process = jax.process_index() == 0
   experiment = experiment_lib.load_experiment(config)
@@ -154,12 +158,16 @@ def _train(
       fresh = step > first_step
       last = step >= config.num_steps
       preempted = terminated() or checkpointer.reached_preemption(step)
+      # A step at least is made, or a run whose start takes long would never
+      # go on.
+      over_time = fresh and not last and over(step)
       evaluating = last or (
         fresh and not preempted and _due(step, config.eval_every)
       )
       saving = fresh and (
         last
         or preempted
+        or over_time
         or _due(step, config.checkpoint_every)
         # Whatever is evaluated may prove the best.
         or (evaluating and bool(config.checkpoint.best_metric))
@@ -200,11 +208,16 @@ def _train(
       if last:
         status = "finished"
         break
-      if preempted:
+      if preempted or over_time:
         status = "preempted"
+        why = (
+          "asked to stop"
+          if preempted
+          else f"{config.stop_after_minutes:g} minutes are over"
+        )
         raise PreemptedError(
-          f"{workdir}: asked to stop, saved at step {step}; run the same "
-          "command again to go on"
+          f"{workdir}: {why}, saved at step {step}; run the same command "
+          "again to go on"
         )
 
       # 5. Pull the next batch.
@@ -240,6 +253,7 @@ def evaluate(
   split: str,
   *,
   step: int | None = None,
+  best: bool = False,
   export: str | pathlib.Path | None = None,
   overwrite: bool = False,
 ) -> dict[str, float]:
@@ -250,6 +264,8 @@ def evaluate(
     workdir: the folder of the run.
     split: becomes `config.eval_split`.
     step: which checkpoint; the newest when None.
+    best: whether, where no step is named, the best by
+      `config.checkpoint.best_metric` takes the place of the newest.
     export: where the experiment writes the model's weights, if anywhere.
     overwrite: whether to replace a file there that is no such weights.
 
@@ -270,6 +286,8 @@ def evaluate(
   checkpointer = Checkpointer(
     pathlib.Path(workdir) / "checkpoints", config, read_only=True
   )
+  if step is None and best:
+    step = checkpointer.best_step
   state = checkpointer.restore(program.abstract_state, step=step)
   checkpointer.close()
   model = program.evaluation_model(state)
@@ -314,6 +332,29 @@ def _prepare_libraries(config: ml_collections.ConfigDict) -> None:
 
 def _due(step: int, every: int) -> bool:
   return every > 0 and step % every == 0
+
+
+def _time_limit(
+  config: ml_collections.ConfigDict,
+) -> Callable[[int], bool]:
+  """Says at a step whether the time is over, from now on.
+
+  The clocks of several processes differ: all go by that of the first, which
+  they ask at steps that are logged, since they wait for each other then.
+  """
+  if not config.stop_after_minutes:
+    return lambda step: False
+  end = time.monotonic() + 60 * config.stop_after_minutes
+
+  def over(step: int) -> bool:
+    if jax.process_count() == 1:
+      return time.monotonic() >= end
+    if not _due(step, config.log_every):
+      return False
+    mine = np.array(time.monotonic() >= end)
+    return bool(multihost_utils.broadcast_one_to_all(mine))
+
+  return over
 
 
 def _mean(pending: list[dict[str, jax.Array]]) -> dict[str, float]:

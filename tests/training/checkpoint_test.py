@@ -10,14 +10,14 @@ from speedflow.training import checkpoint, experiment, loop, sharding, step
 def save_scores(toy, tmp_path):
   """Saves one state per score; gives the steps that are kept."""
 
-  def save(scores, *overrides):
+  def save(scores, *overrides, first=1):
     config = toy(*overrides)
     made = experiment.load_experiment(config)
     data = iter(made.dataset("train", seed=0, process_index=0, process_count=1))
     mesh = sharding.make_mesh(config, jax.devices()[:1])
     state = step.TrainProgram(made, config, mesh).init()
     saved = checkpoint.Checkpointer(tmp_path, config)
-    for at, score in enumerate(scores, start=1):
+    for at, score in enumerate(scores, start=first):
       saved.save(at, state, data, {} if score is None else {"rmse": score})
     saved.close()
     return sorted(int(entry.name) for entry in tmp_path.glob("[0-9]*"))
@@ -44,6 +44,21 @@ def test_the_best_may_be_the_highest(save_scores):
     "--config.checkpoint.best_mode=max",
   )
   assert kept == [1, 3]
+
+
+def test_the_best_is_found_again(save_scores, toy, tmp_path):
+  flags = ("--config.checkpoint.best_metric=rmse", "--config.checkpoint.keep=1")
+  save_scores([0.5, 0.1, None, 0.4, 0.3, None], *flags)
+  saved = checkpoint.Checkpointer(tmp_path, toy(*flags), read_only=True)
+  assert (saved.best_step, saved.latest_step) == (2, 6)
+  saved.close()
+
+
+def test_a_run_that_goes_on_keeps_its_best(save_scores):
+  flags = ("--config.checkpoint.best_metric=rmse", "--config.checkpoint.keep=1")
+  assert save_scores([0.5, 0.1, 0.4], *flags) == [2, 3]
+  assert save_scores([0.3, 0.2], *flags, first=4) == [2, 5]
+  assert save_scores([0.05, 0.2], *flags, first=6) == [6, 7]
 
 
 def test_an_unknown_best_metric_is_named(save_scores):

@@ -172,3 +172,25 @@ def test_killed_and_resumed_equals_uninterrupted(
   assert int(resumed_state.step) == 6
   assert_same_bits(resumed_state, state)
   assert_same_bits(resumed_batch, batch)
+
+
+def test_stopped_after_its_time_and_resumed_equals_uninterrupted(
+  toy, finished, load_checkpoint, tmp_path
+):
+  shutil.copytree(finished[0], tmp_path, dirs_exist_ok=True)
+  shutil.rmtree(tmp_path / "checkpoints" / "6")
+  # Over at once: a run makes one step all the same, so that it gets on.
+  with pytest.raises(
+    loop.PreemptedError, match=r"minutes are over, saved at step 5; run"
+  ):
+    loop.train(toy("--config.stop_after_minutes=1e-9"), tmp_path)
+  record = json.loads((tmp_path / "run.json").read_text())
+  assert (record["status"], record["last_step"]) == ("preempted", 5)
+
+  # The last step is not a stop.
+  loop.train(toy("--config.stop_after_minutes=1e-9"), tmp_path)
+  state, batch = load_checkpoint(finished[0])
+  resumed_state, resumed_batch = load_checkpoint(tmp_path)
+  assert int(resumed_state.step) == 6
+  assert_same_bits(resumed_state, state)
+  assert_same_bits(resumed_batch, batch)

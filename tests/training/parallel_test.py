@@ -89,6 +89,22 @@ def test_all_processes_stop_at_one_step_when_one_is_terminated(
     assert f"asked to stop, saved at step {saved.name}; run the" in output
 
 
+@pytest.mark.slow
+def test_the_time_of_all_processes_is_over_at_one_step(
+  start_two_processes, tmp_path
+):
+  processes = start_two_processes(
+    tmp_path,
+    *("--config.num_steps=100000", "--config.checkpoint_every=0"),
+    *("--config.eval_every=0", "--config.stop_after_minutes=1e-9"),
+    devices=1,
+  )
+  outputs = [process.communicate(timeout=120)[0] for process in processes]
+  for output in outputs:
+    # The first that is logged.
+    assert "are over, saved at step 2; run the" in output
+
+
 def test_a_half_described_group_of_processes_is_refused(toy, monkeypatch):
   monkeypatch.setenv("JAX_COORDINATOR_ADDRESS", "localhost:1234")
   with pytest.raises(errors.SpeedflowError, match="JAX_PROCESS_ID not set"):

@@ -247,7 +247,7 @@ def test_held_out_procedural_scenes_do_not_teach(procedural):
 def test_the_fingerprint_follows_procedural_records(procedural):
   experiment = experiment_lib.Experiment(procedural)
   before = experiment.data_fingerprint()
-  (path,) = dataset.procedural_shards(procedural.data)
+  (path,) = dataset.made_shards(procedural.data)["procedural"]
   with records.RecordWriter(path) as writer:
     writer.write(_record(id="another"))
   assert experiment.data_fingerprint() != before
