@@ -209,7 +209,7 @@ class _Cut:
       high,
       wide,
       (width, height),
-      mirror and bool(rng.integers(2)),
+      bool(rng.integers(2)) and mirror,
     )
 
   def of(self, image: np.ndarray) -> np.ndarray:
