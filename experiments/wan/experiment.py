@@ -21,7 +21,7 @@ from speedflow.errors import SpeedflowError
 from speedflow.models.wan import config as config_lib
 from speedflow.models.wan import layout, transformer
 from speedflow.training import sharding
-from speedflow.wan import index, pipeline, spreading
+from speedflow.wan import index, objective, pipeline, spreading
 from speedflow.weights import wan as weights
 
 # Times of the flow, 0 (clean) to 1, at which the loss is measured.
@@ -64,7 +64,7 @@ class Experiment:
       trained="added" if frozen else "all",
       **config.speed,
     )
-    self._sizes = dataset_lib.Sizes.of(config)
+    self._sizes = dataset_lib.sizes_of(config)
 
   def init_model(self, rngs: nnx.Rngs) -> transformer.Transformer:
     """Builds the network."""
@@ -106,10 +106,9 @@ class Experiment:
     """The mean loss over clips; see the class."""
     keys = jax.random.split(rng)
     uniform = jax.random.uniform(keys[0], (len(batch["latents"]),))
-    shift = self._config.loss.shift
-    time = shift * uniform / (1 + (shift - 1) * uniform)
+    time = objective.times(uniform, self._config.loss.shift)
     noise = jax.random.normal(keys[1], batch["latents"].shape)
-    return velocity_error(model, batch, noise, time).mean(), {}
+    return objective.velocity_error(model, batch, noise, time).mean(), {}
 
   def trace_sample(self, devices: Sequence[jax.Device]) -> jax.stages.Traced:
     """Traces a step of the sampler, of one clip and one text, in bfloat16.
@@ -241,36 +240,6 @@ class Experiment:
     return dataset_lib.source(self._config.data, "train").fingerprint()
 
 
-def velocity_error(
-  model: transformer.Transformer,
-  batch: dict[str, jax.Array],
-  noise: jax.Array,
-  time: jax.Array,
-) -> jax.Array:
-  """The squared error of the velocity, float32 [b].
-
-  Args:
-    model: Wan.
-    batch: of clips.
-    noise: float32, like the latents.
-    time: of the flow, 0 (clean) to 1, float [b].
-  """
-  latents = batch["latents"].astype(jnp.float32)
-  part = time[:, None, None, None, None]
-  noisy = (1 - part) * latents + part * noise
-  given = jnp.concatenate([noisy, batch["beside"].astype(jnp.float32)], -1)
-  found = model(
-    given,
-    1000 * time,
-    batch["words"],
-    batch.get("image"),
-    batch["log2_speed"],
-    batch["has_speed"],
-  )
-  error = found.astype(jnp.float32) - (noise - latents)
-  return jnp.square(error).mean((1, 2, 3, 4))
-
-
 @nnx.jit
 def _errors(
   model: transformer.Transformer,
@@ -278,7 +247,7 @@ def _errors(
   noise: jax.Array,
   time: jax.Array,
 ) -> jax.Array:
-  return velocity_error(model, batch, noise, time).mean()
+  return objective.velocity_error(model, batch, noise, time).mean()
 
 
 def _measured(

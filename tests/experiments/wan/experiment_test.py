@@ -24,7 +24,7 @@ from speedflow.models.wan import layers
 from speedflow.training import config as config_lib
 from speedflow.training import loop, sharding
 from speedflow.training.step import TrainProgram
-from speedflow.wan import latents
+from speedflow.wan import latents, objective
 from speedflow.weights import wan as weights
 
 _SHAPE = (3, 4, 4, 4)
@@ -154,7 +154,7 @@ def _arrays(model, kind):
 
 def test_a_clip_becomes_an_example(records, configured):
   config = configured()
-  sizes = dataset.Sizes.of(config)
+  sizes = dataset.sizes_of(config)
   record = dataset.source(config.data, "train")[0]
   nothing = latents.load_nothing(records)
   sampler = functools.partial(dataset.ClipSampler, sizes, nothing)
@@ -183,7 +183,7 @@ def test_a_clip_becomes_an_example(records, configured):
 def test_latents_of_another_size_are_refused(records, configured):
   config = configured("--config.data.frames=17")
   record = dataset.source(config.data, "train")[0]
-  sampler = dataset.ClipSampler(dataset.Sizes.of(config), {})
+  sampler = dataset.ClipSampler(dataset.sizes_of(config), {})
   with pytest.raises(
     SpeedflowError, match=r"train0: latents of \(3, 4, 4, 4\)"
   ):
@@ -259,9 +259,7 @@ def test_the_velocity_that_is_right_costs_nothing():
     "log2_speed": None,
     "has_speed": None,
   }
-  error = experiment_lib.velocity_error(
-    knows, batch, noise, jnp.array([0.25, 0.5])
-  )
+  error = objective.velocity_error(knows, batch, noise, jnp.array([0.25, 0.5]))
   np.testing.assert_allclose(error, 0.0)
 
 
