@@ -231,7 +231,11 @@ class Experiment:
     index.write(
       path,
       index.Trained(
-        data.height, data.width, data.frames, self._config.loss.shift
+        data.height,
+        data.width,
+        data.frames,
+        self._config.loss.shift,
+        data.words,
       ),
     )
 

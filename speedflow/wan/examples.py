@@ -9,7 +9,8 @@ import numpy as np
 from speedflow import wording
 from speedflow.errors import SpeedflowError
 from speedflow.models.wan import layout
-from speedflow.wan import latents, pipeline
+from speedflow.wan import index, latents, pipeline
+from speedflow.weights import wan as weights
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,6 +26,57 @@ class Sizes:
   latents: tuple[int, int, int, int]
   words: tuple[int, int]
   image: tuple[int, int]
+
+
+def sizes_of(folder: pathlib.Path, image_tokens: int) -> Sizes:
+  """Of the clips that a pipeline was trained on.
+
+  Args:
+    folder: of the pipeline.
+    image_tokens: of a first picture, where the transformer is told it.
+
+  Raises:
+    SpeedflowError: it has not learnt speed, or is not shown known frames.
+  """
+  said = index.read(folder)
+  for part in ("transformer", "vae"):
+    pipeline.require_part(folder, part)
+  weights.require_fit(folder)
+  if not weights.speed_of(folder / "transformer"):
+    raise SpeedflowError(
+      f"{folder}: these weights have not learnt speed; train and export them "
+      "as experiments/wan does"
+    )
+  if said.boundary is not None:
+    raise SpeedflowError(
+      f"{folder}: two transformers, of which each learnt a part of the times; "
+      "only a Wan of one is read"
+    )
+  net = weights.transformer_config(folder / "transformer")
+  channels = 2 * net.out_channels + layout.MASKS
+  if net.in_channels != channels:
+    raise SpeedflowError(
+      f"{folder}: its transformer takes {net.in_channels} channels, where "
+      f"records of latents give {channels}, with the known frames beside; "
+      "train and export it as experiments/wan does"
+    )
+  if net.image_dim and not image_tokens:
+    raise SpeedflowError(
+      f"{folder}: it is told the first picture, which these records lack; "
+      f"build the latents again with --weights {folder}"
+    )
+  trained = said.trained
+  side = weights.autoencoder_config(folder / "vae").scale_factor_spatial
+  return Sizes(
+    (
+      1 + (trained.frames - 1) // layout.MASKS,
+      trained.height // side,
+      trained.width // side,
+      net.out_channels,
+    ),
+    (trained.words, net.text_dim),
+    (image_tokens, net.image_dim) if net.image_dim else (0, 0),
+  )
 
 
 def example(
