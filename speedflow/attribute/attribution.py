@@ -21,6 +21,7 @@ from speedflow.attribute.features import Record
 from speedflow.attribute.options import Options
 from speedflow.attribute.store import FeatureStore, Table
 from speedflow.data.records import RecordSource
+from speedflow.errors import SpeedflowError
 from speedflow.output import atomic, claims
 
 OUTPUTS = ("influences.csv", "influences.json", "selection.csv", "index.html")
@@ -82,6 +83,10 @@ def attribute(
     claims.vet(out / name for name in OUTPUTS)
     maker, shards = makers.load(data, options)
     asked = maker.read_queries(queries, options.query_speed)
+    try:
+      asked_features = maker.features(asked)
+    except SpeedflowError as error:
+      raise SpeedflowError(f"{queries}: {error}") from error
     made_by = maker.made_by()
     store = FeatureStore(out / "features", shards, made_by)
     made = store.build(
@@ -93,7 +98,6 @@ def attribute(
 
     records = RecordSource(shards)
     table = store.load()
-    asked_features = maker.features(asked)
     ranking = scores.rank(
       table.features.unit, asked_features.unit, top, table.ids
     )

@@ -93,7 +93,7 @@ class FeatureStore:
             _decode(maker, shard, index, source[index]) for index in some
           ]
           ids += [record.id for record in records]
-          parts.append(maker.features(records))
+          parts.append(_features(maker, shard, records))
           on_progress((number + some.stop / len(source)) / len(mine))
         self._save(shard, source.fingerprint(), ids, _join(parts))
         made += len(source)
@@ -169,6 +169,15 @@ def _decode(
     return maker.decode(record)
   except SpeedflowError as error:
     raise SpeedflowError(f"{shard}: record {index}: {error}") from error
+
+
+def _features(
+  maker: Maker[Any], shard: pathlib.Path, records: Sequence[Record]
+) -> Features:
+  try:
+    return maker.features(records)
+  except SpeedflowError as error:
+    raise SpeedflowError(f"{shard}: {error}") from error
 
 
 def _join(parts: Sequence[Features]) -> Features:

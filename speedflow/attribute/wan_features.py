@@ -16,6 +16,7 @@ gradient, memory holds little. Over several devices both are split.
 
 import dataclasses
 import functools
+import math
 import pathlib
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -100,8 +101,8 @@ class WanFeatureMaker:
       folder: a pipeline of Wan that has learnt speed, as diffusers keeps it.
       settings: see there.
       image_tokens: of a first picture, where the transformer is told it.
-      devices: over which a clip and the network are spread; by default all that
-        this process has.
+      devices: over which a clip and the network are spread, or as many of them
+        as divide its tokens; by default all that this process has.
 
     Raises:
       SpeedflowError: it is no such folder, has not learnt speed, or there is
@@ -110,7 +111,9 @@ class WanFeatureMaker:
     self.settings = settings
     self._folder = folder
     self._sizes = examples.sizes_of(folder, image_tokens)
-    self._spread = spreading.Spreading(devices or jax.local_devices())
+    self._spread = spreading.Spreading(
+      _dividing(devices or jax.local_devices(), self._tokens(folder))
+    )
     cpu = jax.default_backend() == "cpu"
     dtype = jnp.float32 if cpu else jnp.bfloat16
     computed = config.Computation(
@@ -140,6 +143,12 @@ class WanFeatureMaker:
     self._params, self._rest = nnx.split_state(state, wanted, ...)
     rng = np.random.default_rng(settings.seed)
     self._noise = rng.standard_normal((1, *self._sizes.latents), np.float32)
+
+  def _tokens(self, folder: pathlib.Path) -> int:
+    """Of a clip."""
+    patch = weights.transformer_config(folder / "transformer").patch_size
+    places = zip(self._sizes.latents[:3], patch, strict=True)
+    return math.prod(size // side for size, side in places)
 
   def made_by(self) -> dict[str, Any]:
     """Tells features that may not be compared apart, as JSON."""
@@ -231,6 +240,10 @@ class WanFeatureMaker:
         everywhere(np.full(1, self.settings.time, np.float32)),
         everywhere(clip.example),
       )
+
+
+def _dividing(devices: Sequence[jax.Device], count: int) -> list[jax.Device]:
+  return list(devices[: math.gcd(len(devices), count)])
 
 
 class Clip(NamedTuple):
