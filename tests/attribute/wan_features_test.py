@@ -48,7 +48,7 @@ def maker(wan_folder):
 
 def _paths(state):
   return {
-    sharding.path_name(path): np.asarray(leaf)
+    sharding.path_name(path).removesuffix("/value"): np.asarray(leaf)
     for path, leaf in jax.tree_util.tree_leaves_with_path(state)
   }
 
