@@ -27,7 +27,7 @@ from speedflow.models.wan import layers
 from speedflow.training import config as config_lib
 from speedflow.training import loop, sharding
 from speedflow.training.step import TrainProgram
-from speedflow.wan import index, latents
+from speedflow.wan import index, latents, objective
 from speedflow.wan import pipeline as pipeline_lib
 from speedflow.weights import wan as weights
 
@@ -158,7 +158,7 @@ def _arrays(model, kind):
 
 def test_a_clip_becomes_an_example(records, configured):
   config = configured()
-  sizes = dataset.Sizes.of(config)
+  sizes = dataset.sizes_of(config)
   record = dataset.source(config.data, "train")[0]
   nothing = latents.load_nothing(records)
   sampler = functools.partial(dataset.ClipSampler, sizes, nothing)
@@ -187,7 +187,7 @@ def test_a_clip_becomes_an_example(records, configured):
 def test_latents_of_another_size_are_refused(records, configured):
   config = configured("--config.data.frames=17")
   record = dataset.source(config.data, "train")[0]
-  sampler = dataset.ClipSampler(dataset.Sizes.of(config), {})
+  sampler = dataset.ClipSampler(dataset.sizes_of(config), {})
   with pytest.raises(
     SpeedflowError, match=r"train0: latents of \(3, 4, 4, 4\)"
   ):
@@ -263,9 +263,7 @@ def test_the_velocity_that_is_right_costs_nothing():
     "log2_speed": None,
     "has_speed": None,
   }
-  error = experiment_lib.velocity_error(
-    knows, batch, noise, jnp.array([0.25, 0.5])
-  )
+  error = objective.velocity_error(knows, batch, noise, jnp.array([0.25, 0.5]))
   np.testing.assert_allclose(error, 0.0)
 
 
@@ -415,7 +413,7 @@ def test_a_second_transformer_that_is_not_there_is_not_trained(
 @hypothesis.settings(deadline=None, max_examples=30)
 def test_times_are_those_that_the_transformer_is_for(shift, edges):
   low, high = sorted(edges)
-  times = experiment_lib.draw_times(jax.random.key(0), 64, shift, (low, high))
+  times = objective.draw_times(jax.random.key(0), 64, shift, (low, high))
   assert low - 1e-5 <= times.min() <= times.max() <= high + 1e-5
 
 
@@ -423,7 +421,7 @@ def test_times_are_moved_towards_the_noise():
   def half(shift):
     within = (0.0, 1.0)
     return np.median(
-      experiment_lib.draw_times(jax.random.key(0), 4001, shift, within)
+      objective.draw_times(jax.random.key(0), 4001, shift, within)
     )
 
   assert half(1.0) == pytest.approx(0.5, abs=0.03)
