@@ -10,7 +10,7 @@ WAN is a folder of Wan as the library diffusers keeps it. With
 | variant | parameters | clip | of | hardware |
 |---|---|---|---|---|
 | smoke | 0.02 M | 9 x 32 x 32 | a stand-in | anything, seconds |
-| tiny | 1 M | 9 x 16 x 16 | pixels in place of latents | 1 CPU core |
+| tiny | 1 M | 9 x 8 x 8 | pixels in place of latents | 1 CPU core |
 | 1.3b | 1.4 B | 81 x 480 x 832 | Wan2.1 T2V, shown frames too | TPU v5e 4x4 |
 | 5b | 5 B | 121 x 704 x 1280 | Wan2.2 TI2V, as well | TPU v5p 2x2x2 and up |
 | 14b | 16 B | 81 x 480 x 832 | Wan2.1 I2V | TPU v5p 4x4x4, v6e 16x16 |
@@ -40,7 +40,7 @@ _NETWORKS = {
 # of a text, and of a picture.
 _CLIPS = {
   "smoke": (9, 32, 32, 8, 8, 5),
-  "tiny": (9, 16, 16, 1, 8, 0),
+  "tiny": (9, 8, 8, 1, 8, 0),
   "1.3b": (81, 480, 832, 8, 512, 0),
   "5b": (121, 704, 1_280, 16, 512, 0),
   "14b": (81, 480, 832, 8, 512, 257),
@@ -49,7 +49,7 @@ _CLIPS = {
 # Clips in a batch, steps, learning rate.
 _TRAINING = {
   "smoke": (4, 2, 1e-3),
-  "tiny": (16, 5_000, 1e-3),
+  "tiny": (64, 3_000, 1e-3),
   "1.3b": (16, 10_000, 2e-5),
   "5b": (64, 10_000, 1e-5),
   "14b": (64, 10_000, 1e-5),
@@ -153,8 +153,6 @@ def get_config(variant: str = "tiny") -> ml_collections.ConfigDict:
 
   # Held-out clips of the evaluation while training, so many at a time.
   config.eval = ml_collections.ConfigDict()
-  config.eval.clips = 32 if variant != "smoke" else 2
-  config.eval.rows = 8 if not big else 1
-  if variant == "smoke":
-    config.eval.rows = 2
+  config.eval.clips = {"smoke": 2, "tiny": 128}.get(variant, 32)
+  config.eval.rows = {"smoke": 2, "tiny": 64}.get(variant, 1)
   return config

@@ -254,12 +254,15 @@ def attribute(
   See `speedflow.attribute.attribution.attribute`.
 
   Args:
-    queries: folder of videos that show the motion, or of records of tracks.
-    data: folder of records of tracks that the generator learnt from.
+    queries: folder of videos that show the motion, or of records of tracks; of
+      records of latents for Wan.
+    data: folder of records of tracks that the generator learnt from; of latents
+      for Wan.
     out: folder for the results.
     on_progress: see `Progress`.
     **options: of `speedflow.attribute.options.Options`: `top`, `drop`,
-      `weights`, `split`, `query_speed` (factor), `part`, `overwrite`.
+      `weights`, `split`, `query_speed` (factor), `adapter_rank`, `part`,
+      `overwrite`.
 
   Raises:
     SpeedflowError: bad input, or results that cannot be written.

@@ -34,9 +34,9 @@ from configs import motion_attribution as configs
 from experiments.motion_attribution import families, physics, retrain
 from experiments.speed_generator import dataset
 from experiments.speed_generator.experiment import Experiment
-from speedflow.attribute import attribution, features, scores
-from speedflow.attribute.features import FeatureMaker, Settings
+from speedflow.attribute import attribution, features, scores, track_features
 from speedflow.attribute.projection import Projection
+from speedflow.attribute.track_features import FeatureMaker, Settings
 from speedflow.data import tracks
 from speedflow.data.records import RecordSource
 from speedflow.evaluation import detection, report
@@ -210,8 +210,10 @@ def projected_against_whole(study: Study) -> dict[str, Any]:
   config = maker.config
   rows = []
   for record in records:
-    clip = features.read_clip(record, settings, maker.facts.knots, config.image)
-    rows.append(feature_maker.gradient(features.stack([clip], settings)))
+    clip = track_features.read_clip(
+      record, settings, maker.facts.knots, config.image
+    )
+    rows.append(feature_maker.gradient(track_features.stack([clip], settings)))
   whole = np.stack([_flat(row) for row in rows])
 
   def cosines(vectors: np.ndarray) -> np.ndarray:
@@ -331,10 +333,10 @@ def _loss(
 ) -> float:
   config, facts = maker.config, maker.facts
   read = [
-    features.read_clip(clip, settings, facts.knots, config.image)
+    track_features.read_clip(clip, settings, facts.knots, config.image)
     for clip in clips
   ]
-  batch = jax.tree.map(jnp.asarray, features.stack(read, settings))
+  batch = jax.tree.map(jnp.asarray, track_features.stack(read, settings))
   noise = jax.random.normal(jax.random.key(seed), batch["trajectories"].shape)
   yes = jnp.ones(len(read), bool)
   error = _velocity_error(
@@ -475,10 +477,12 @@ def cost(study: Study) -> dict[str, Any]:
   feature_maker = FeatureMaker(maker, settings)
   gradients = []
   for record in study.clips[:16]:
-    clip = features.read_clip(
+    clip = track_features.read_clip(
       record, settings, maker.facts.knots, maker.config.image
     )
-    gradients.append(feature_maker.gradient(features.stack([clip], settings)))
+    gradients.append(
+      feature_maker.gradient(track_features.stack([clip], settings))
+    )
   flat = np.stack([_flat(gradient) for gradient in gradients])
   dimensions = settings.dimensions
 

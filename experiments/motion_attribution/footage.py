@@ -19,8 +19,8 @@ import numpy as np
 
 from experiments.speed_generator import dataset
 from speedflow.attribute import scores
-from speedflow.attribute.features import FeatureMaker, Settings
 from speedflow.attribute.store import FeatureStore
+from speedflow.attribute.track_features import FeatureMaker, Settings
 from speedflow.data.records import RecordSource
 from speedflow.data.tracks import TrackRecord
 from speedflow.evaluation import detection, report

@@ -10,43 +10,26 @@ import numpy as np
 
 from speedflow.data import pipeline
 from speedflow.data.records import RecordSource, split_shards
-from speedflow.errors import SpeedflowError
 from speedflow.models.wan import layout
-from speedflow.wan import latents
-from speedflow.wan import pipeline as pipeline_lib
+from speedflow.wan import examples, latents
 
 _REMEDY = "`speedflow data latents` writes them"
 
 
-@dataclasses.dataclass(frozen=True)
-class Sizes:
-  """Of one example.
-
-  Attributes:
-    latents: t', h', w', z.
-    words: tokens and features of a text.
-    image: of a picture; (0, 0) where the transformer is not told one.
-  """
-
-  latents: tuple[int, int, int, int]
-  words: tuple[int, int]
-  image: tuple[int, int]
-
-  @classmethod
-  def of(cls, config: ml_collections.ConfigDict) -> "Sizes":
-    """What the configuration asks for."""
-    data, model = config.data, config.model
-    side = data.scale_factor_spatial
-    return cls(
-      (
-        1 + (data.frames - 1) // layout.MASKS,
-        data.height // side,
-        data.width // side,
-        model.out_channels,
-      ),
-      (data.words, model.text_dim),
-      (data.image_tokens, model.image_dim) if model.image_dim else (0, 0),
-    )
+def sizes_of(config: ml_collections.ConfigDict) -> examples.Sizes:
+  """Of one example, as the configuration asks for it."""
+  data, model = config.data, config.model
+  side = data.scale_factor_spatial
+  return examples.Sizes(
+    (
+      1 + (data.frames - 1) // layout.MASKS,
+      data.height // side,
+      data.width // side,
+      model.out_channels,
+    ),
+    (data.words, model.text_dim),
+    (data.image_tokens, model.image_dim) if model.image_dim else (0, 0),
+  )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,7 +44,7 @@ class ClipSampler:
     drop_speed: chance that the speed is left out.
   """
 
-  sizes: Sizes
+  sizes: examples.Sizes
   nothing: Mapping[str, np.ndarray]
   drop_text: float = 0.0
   drop_known: float = 0.0
@@ -73,59 +56,30 @@ class ClipSampler:
     """Draws one clip.
 
     Returns:
-      latents: float16 [t', h', w', z]; beside: float16 [t', h', w', 4 + z], see
-      `layout.condition`; words: float16 [m, features]; image: float16 [k,
-      features], if there is one; log2_speed: float32 [t']; has_speed: bool [].
+      Those of `examples.example`; has_speed: bool [].
 
     Raises:
       SpeedflowError: the record is of another size.
     """
     record = latents.LatentRecord.decode(encoded)
-    if record.latents.shape != self.sizes.latents:
-      raise SpeedflowError(
-        f"{record.id}: latents of {record.latents.shape}, where config.data and"
-        f" config.model want {self.sizes.latents}; change these, or build the "
-        "latents again"
-      )
     no_text, no_known, no_speed = rng.random(3) < (
       self.drop_text,
       self.drop_known,
       self.drop_speed,
     )
-    words = self.nothing["words"] if no_text else record.words
-    beside, image, known = record.beside, record.image, record.known
+    if no_text:
+      record = dataclasses.replace(record, words=self.nothing["words"])
     if no_known:
-      beside, image = self.nothing["beside"], self.nothing["image"]
-      known = np.zeros_like(known)
-    masks = layout.mask(known[None])[0][:, None, None]
-    masks = np.broadcast_to(masks, (*beside.shape[:-1], layout.MASKS))
-    example = {
-      "latents": record.latents,
-      "beside": np.concatenate([masks, beside], -1).astype(np.float16),
-      "words": _padded(words, self.sizes.words),
-      "log2_speed": pipeline_lib.of_latents(record.log2_step),
+      record = dataclasses.replace(
+        record,
+        beside=self.nothing["beside"],
+        image=self.nothing["image"],
+        known=np.zeros_like(record.known),
+      )
+    return {
+      **examples.example(record, self.sizes, "the configuration"),
       "has_speed": np.array(not no_speed),
     }
-    if self.sizes.image[0]:
-      if image.shape[0] != self.sizes.image[0]:
-        raise SpeedflowError(
-          f"{record.id}: {image.shape[0]} tokens of a picture, where "
-          f"config.data.image_tokens is {self.sizes.image[0]}; change this, or "
-          "build the latents with the encoders of this Wan"
-        )
-      example["image"] = _padded(image, self.sizes.image)
-    return example
-
-
-def _padded(tokens: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-  padded = np.zeros(size, np.float16)
-  if tokens.shape[1:] != size[1:]:
-    raise SpeedflowError(
-      f"tokens of {tokens.shape[-1]} features, where config.model wants "
-      f"{size[1]}; build the latents with the encoders of this Wan"
-    )
-  padded[: len(tokens)] = tokens[: size[0]]
-  return padded
 
 
 def source(data: ml_collections.ConfigDict, split: str) -> RecordSource:
@@ -152,7 +106,7 @@ def training_batches(
   sampler = pipeline.configured(
     ClipSampler,
     data,
-    sizes=Sizes.of(config),
+    sizes=sizes_of(config),
     nothing=latents.load_nothing(pathlib.Path(data.records)),
   )
   return pipeline.batches(
@@ -173,7 +127,7 @@ def held_out(
   """The same clips at every call, with all that is known, as in a batch."""
   records = source(config.data, split)
   folder = pathlib.Path(config.data.records)
-  sampler = ClipSampler(Sizes.of(config), latents.load_nothing(folder))
+  sampler = ClipSampler(sizes_of(config), latents.load_nothing(folder))
   chosen = np.linspace(0, len(records) - 1, count).round().astype(int)
   clips = [
     sampler(records[int(number)], np.random.default_rng(0)) for number in chosen

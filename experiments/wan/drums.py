@@ -53,12 +53,27 @@ def sample_drum(rng: np.random.Generator, size: int) -> ProceduralScene:
   )
 
 
-def measured_log2_speed(frames: np.ndarray, fps: float) -> float:
-  """log2 of the speed at which a clip plays, read off its frames.
+def turned(frames: np.ndarray) -> float:
+  """How far a drum turns from frame to frame, turns; below 0 to the right.
 
   By the phase of the waves around the drum, from each frame to the next
   (Kuglin and Hines, 1975), those of one to three waves together: the angle by
   which the drum turned is the one at which all agree best.
+
+  Args:
+    frames: uint8 [t, h, w, 3], of a drum.
+  """
+  waves = np.fft.fft(frames.astype(np.float64), axis=2)[:, :, 1 : _FINEST + 1]
+  cross = (waves[1:] * waves[:-1].conj()).sum((1, 3))  # [t - 1, waves]
+  turns = np.linspace(-0.5, 0.5, 2001)
+  numbers = np.arange(1, _FINEST + 1)
+  # Content that goes to the left advances the phase.
+  agree = np.exp(-2j * np.pi * numbers[:, None] * turns[None, :])
+  return float(turns[(cross @ agree).real.argmax(1)].mean())
+
+
+def measured_log2_speed(frames: np.ndarray, fps: float) -> float:
+  """log2 of the speed at which a clip plays, read off its frames by `turned`.
 
   Args:
     frames: uint8 [t, h, w, 3], of a drum.
@@ -68,12 +83,5 @@ def measured_log2_speed(frames: np.ndarray, fps: float) -> float:
     log2 of the world's seconds per second of playback; nan if the drum stands
     still or goes backwards.
   """
-  waves = np.fft.fft(frames.astype(np.float64), axis=2)[:, :, 1 : _FINEST + 1]
-  cross = (waves[1:] * waves[:-1].conj()).sum((1, 3))  # [t - 1, waves]
-  turns = np.linspace(-0.5, 0.5, 2001)
-  numbers = np.arange(1, _FINEST + 1)
-  # Content that goes to the left advances the phase.
-  agree = np.exp(-2j * np.pi * numbers[:, None] * turns[None, :])
-  turned = turns[(cross @ agree).real.argmax(1)]
-  speed = float(turned.mean()) * fps / TURNING_SPEED
+  speed = turned(frames) * fps / TURNING_SPEED
   return float(np.log2(speed)) if speed > _SLOWEST else float("nan")

@@ -4,8 +4,10 @@ r"""Does a small Wan obey the speed, and fill in frames?
     --out=experiments/wan/results/tiny.json
 
 On calculated scenes that nothing was trained on (`scenes`). Requested against
-measured speed, beside the shipped generator on the scenes that it knows; and
-frames between every eighth, against blending the two known ones.
+measured speed, beside the shipped generator on the scenes that it knows; clips
+against what the scene does at that speed, which its first frame tells, beside
+that frame repeated; and frames between every eighth, against blending the two
+known ones.
 """
 
 import argparse
@@ -43,8 +45,9 @@ def main(argv: Sequence[str] | None = None) -> int:
   args = parser.parse_args(argv)
   wan = pipeline.WanGenerator(args.folder)
   shipped = generator_weights.load_generator("tiny")
+  found, like_truth = obedience(wan, args.kind, args.scenes, args.steps)
   rows: dict[str, Any] = {
-    "Wan, tiny": _summary(obedience(wan, args.kind, args.scenes, args.steps)),
+    "Wan, tiny": _summary(found),
     "shipped generator": _summary(
       measure.movers_obey(
         shipped, scenes=args.scenes, speeds=SPEEDS, steps=args.steps
@@ -57,6 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     "scenes": args.scenes,
     "steps": args.steps,
     "obedience": rows,
+    "like_truth": like_truth,
     "between": between(wan, args.kind, args.scenes, args.steps),
   }
   if (args.folder / "run.json").exists():
@@ -67,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def obedience(
   wan: pipeline.WanGenerator, kind: str, scenes: int, steps: int
-) -> measure.Obedience:
+) -> tuple[measure.Obedience, dict[str, dict[str, float]]]:
   """Requested against measured speed of generated clips.
 
   Args:
@@ -75,11 +79,18 @@ def obedience(
     kind: one of `scenes.TEXTS`.
     scenes: how many, none of them trained on.
     steps: of the sampler.
+
+  Returns:
+    How they compare; and by speed, mean peak signal-to-noise ratios to the true
+    clip of what was made and of the first frame repeated, dB, without it.
   """
   frames = wan.trained.frames
   requested, measured = [], []
+  scores: dict[float, dict[str, list[float]]] = {
+    speed: {"Wan, tiny": [], "first frame": []} for speed in SPEEDS
+  }
   for number in range(scenes):
-    scene = scenes_lib.sample(kind, number)
+    scene = scenes_lib.sample(kind, number, wan.trained.height)
     clips = wan.generate(
       scene.frame(0.0),
       pipeline.Wish(
@@ -92,13 +103,25 @@ def obedience(
       ),
     )
     for speed, clip in zip(SPEEDS, clips, strict=True):
+      steps_taken = np.full(frames, np.log2(speed))
+      truth = movers.film(scene, steps_taken, exposure=0.5)[1:]
+      still = np.broadcast_to(scene.frame(0.0), truth.shape)
+      for name, shown in (("Wan, tiny", clip[1:]), ("first frame", still)):
+        scores[speed][name].append(_psnr(shown, truth))
       requested.append(np.log2(speed))
       measured.append(
         drums.measured_log2_speed(clip, _FPS)
         if kind == "drum"
         else movers.measured_log2_speed(scene, clip, _FPS)
       )
-  return measure.compare(np.array(requested), np.array(measured))
+  like_truth = {
+    f"{speed:g}": {name: float(np.mean(each)) for name, each in scored.items()}
+    for speed, scored in scores.items()
+  }
+  return (
+    measure.compare(np.array(requested), np.array(measured)),
+    like_truth,
+  )
 
 
 def between(
@@ -119,7 +142,7 @@ def between(
   known = layout.places(frames, speed_clips.EVERY)
   scores: dict[str, list[float]] = {"Wan, tiny": [], "blending": []}
   for number in range(scenes):
-    scene = scenes_lib.sample(kind, number)
+    scene = scenes_lib.sample(kind, number, wan.trained.height)
     truth = movers.film(scene, np.zeros(frames), exposure=0.5)
     wish = pipeline.Wish(
       text=scenes_lib.TEXTS[kind],
@@ -177,6 +200,13 @@ def table(results: dict[str, Any]) -> str:
     [
       report.markdown(
         ["", "Spearman", "typical factor", "slope", "measurable"], rows
+      ),
+      report.markdown(
+        ["like the true clip at", *next(iter(results["like_truth"].values()))],
+        [
+          [speed, *(f"{value:.2f} dB" for value in each.values())]
+          for speed, each in results["like_truth"].items()
+        ],
       ),
       report.markdown(
         ["between every eighth frame", "PSNR, dB"],

@@ -21,7 +21,7 @@ from speedflow.errors import SpeedflowError
 from speedflow.models.wan import config as config_lib
 from speedflow.models.wan import layout, transformer
 from speedflow.training import sharding
-from speedflow.wan import index, pipeline, spreading
+from speedflow.wan import index, objective, pipeline, spreading
 from speedflow.weights import wan as weights
 
 # Times of the flow at which the loss is measured; where of those that the
@@ -66,7 +66,7 @@ class Experiment:
       trained="added" if frozen else "all",
       **config.speed,
     )
-    self._sizes = dataset_lib.Sizes.of(config)
+    self._sizes = dataset_lib.sizes_of(config)
 
   def init_model(self, rngs: nnx.Rngs) -> transformer.Transformer:
     """Builds the network."""
@@ -108,14 +108,14 @@ class Experiment:
   ) -> tuple[jax.Array, dict[str, jax.Array]]:
     """The mean loss over clips; see the class."""
     keys = jax.random.split(rng)
-    time = draw_times(
+    time = objective.draw_times(
       keys[0],
       len(batch["latents"]),
       self._config.loss.shift,
       starting.times(self._config),
     )
     noise = jax.random.normal(keys[1], batch["latents"].shape)
-    return velocity_error(model, batch, noise, time).mean(), {}
+    return objective.velocity_error(model, batch, noise, time).mean(), {}
 
   def trace_sample(self, devices: Sequence[jax.Device]) -> jax.stages.Traced:
     """Traces a step of the sampler, of one clip and one text, in bfloat16.
@@ -244,7 +244,11 @@ class Experiment:
     index.write(
       path,
       index.Trained(
-        data.height, data.width, data.frames, self._config.loss.shift
+        data.height,
+        data.width,
+        data.frames,
+        self._config.loss.shift,
+        data.words,
       ),
       boundary,
     )
@@ -254,55 +258,6 @@ class Experiment:
     return dataset_lib.source(self._config.data, "train").fingerprint()
 
 
-def draw_times(
-  key: jax.Array, count: int, shift: float, within: tuple[float, float]
-) -> jax.Array:
-  """Times of the flow, drawn evenly and then moved towards the noise.
-
-  Args:
-    key: of the draw.
-    count: how many.
-    shift: Wan's: t -> shift * t / (1 + (shift - 1) * t).
-    within: the least and the largest; others are not drawn.
-
-  Returns:
-    float32 [count], 0 (clean) to 1 (noise).
-  """
-  low, high = (time / (shift - (shift - 1) * time) for time in within)
-  even = jax.random.uniform(key, (count,), minval=low, maxval=high)
-  return shift * even / (1 + (shift - 1) * even)
-
-
-def velocity_error(
-  model: transformer.Transformer,
-  batch: dict[str, jax.Array],
-  noise: jax.Array,
-  time: jax.Array,
-) -> jax.Array:
-  """The squared error of the velocity, float32 [b].
-
-  Args:
-    model: Wan.
-    batch: of clips.
-    noise: float32, like the latents.
-    time: of the flow, 0 (clean) to 1, float [b].
-  """
-  latents = batch["latents"].astype(jnp.float32)
-  part = time[:, None, None, None, None]
-  noisy = (1 - part) * latents + part * noise
-  given = jnp.concatenate([noisy, batch["beside"].astype(jnp.float32)], -1)
-  found = model(
-    given,
-    1000 * time,
-    batch["words"],
-    batch.get("image"),
-    batch["log2_speed"],
-    batch["has_speed"],
-  )
-  error = found.astype(jnp.float32) - (noise - latents)
-  return jnp.square(error).mean((1, 2, 3, 4))
-
-
 @nnx.jit
 def _errors(
   model: transformer.Transformer,
@@ -310,7 +265,7 @@ def _errors(
   noise: jax.Array,
   time: jax.Array,
 ) -> jax.Array:
-  return velocity_error(model, batch, noise, time).mean()
+  return objective.velocity_error(model, batch, noise, time).mean()
 
 
 def _measured(

@@ -25,9 +25,6 @@ from speedflow.data.records import shard_path
 from speedflow.evaluation import report
 from speedflow.output import claims
 
-SIZE = 16
-"""Pixels along a side."""
-
 TEXTS = {"mover": "a ball falls", "drum": "a drum turns"}
 """What is said of the scenes of each kind."""
 
@@ -44,6 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
   parser.add_argument("out", type=pathlib.Path)
   parser.add_argument("--kind", choices=list(TEXTS), default="drum")
   parser.add_argument("--scenes", type=int, default=1_000)
+  parser.add_argument("--size", type=int, default=8, help="pixels along a side")
   parser.add_argument("--workers", type=int, default=1)
   args = parser.parse_args(argv)
   wanted = {}
@@ -54,30 +52,35 @@ def main(argv: Sequence[str] | None = None) -> int:
       seeds = range(first + number, first + count, files)
       name = f"{args.kind}s"
       path = shard_path(args.out, name, split, number, files, "tfrecord")
-      wanted[path] = functools.partial(_filmed, args.kind, seeds, split)
+      wanted[path] = functools.partial(
+        _filmed, args.kind, args.size, seeds, split
+      )
   with claims.claim("wan scenes", folders=[args.out]):
     shards.write_missing(wanted, workers=args.workers)
   return 0
 
 
-def sample(kind: str, seed: int) -> ProceduralScene:
+def sample(kind: str, seed: int, size: int) -> ProceduralScene:
   """Draws a scene.
 
   Args:
     kind: one of `TEXTS`.
     seed: below `dataset.HELD_OUT` nothing is trained on.
+    size: pixels along a side.
   """
   rng = np.random.default_rng([seed, len(f"{kind}s")])
   if kind == "drum":
-    return drums.sample_drum(rng, SIZE)
-  scene = movers.sample_mover(rng, SIZE)
+    return drums.sample_drum(rng, size)
+  scene = movers.sample_mover(rng, size)
   return dataclasses.replace(scene, seconds=drums.SECONDS)
 
 
-def _filmed(kind: str, seeds: Sequence[int], split: str) -> Iterator[bytes]:
+def _filmed(
+  kind: str, size: int, seeds: Sequence[int], split: str
+) -> Iterator[bytes]:
   for seed in seeds:
     for record in procedural.to_records(
-      sample(kind, seed),
+      sample(kind, seed, size),
       f"{kind}{seed:05}",
       _FPS,
       split=split,

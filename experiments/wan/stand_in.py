@@ -18,7 +18,7 @@ import numpy as np
 from experiments.wan import parity
 from speedflow.evaluation import report
 from speedflow.models.wan import config, pixels
-from speedflow.wan import index, pipeline
+from speedflow.wan import index, pipeline, words
 from speedflow.weights import tensor_folder
 from speedflow.weights import wan as weights
 
@@ -110,6 +110,8 @@ def write(
     boundary: share of noise below which a second transformer goes on; None:
       there is none.
   """
+  # Before anything is written: its library may not be there.
+  cut = _tokenizer()
   for part, fields in sizes.items():
     _write_part(folder / part, part, fields)
   if boundary is not None:
@@ -120,7 +122,7 @@ def write(
     _teach(folder / "transformer")
   tokenizer = folder / "tokenizer"
   tokenizer.mkdir(exist_ok=True)
-  (tokenizer / "tokenizer.json").write_text(_tokenizer())
+  (tokenizer / "tokenizer.json").write_text(cut)
   index.write(folder, trained, boundary)
 
 
@@ -152,12 +154,12 @@ def _teach(folder: pathlib.Path) -> None:
 
 def _tokenizer() -> str:
   """Words between blanks, and an end."""
-  import tokenizers
-  from tokenizers import models, pre_tokenizers, processors
-
+  tokenizers = words.import_tokenizers()
+  models, cutters = tokenizers.models, tokenizers.pre_tokenizers
+  processors = tokenizers.processors
   numbers = {word: number for number, word in enumerate(_WORDS)}
   made = tokenizers.Tokenizer(models.WordLevel(numbers, unk_token="<unk>"))
-  made.pre_tokenizer = pre_tokenizers.Whitespace()
+  made.pre_tokenizer = cutters.Whitespace()
   made.post_processor = processors.TemplateProcessing(
     single="$A </s>", special_tokens=[("</s>", numbers["</s>"])]
   )

@@ -4,7 +4,6 @@ It is asked before training: days later, an export would fail, or make what
 nobody trained.
 """
 
-import json
 import pathlib
 from typing import get_args
 
@@ -12,11 +11,10 @@ import ml_collections
 import numpy as np
 
 from experiments.wan import dataset
-from speedflow import wording
 from speedflow.errors import SpeedflowError
 from speedflow.models.wan import config as config_lib
 from speedflow.models.wan import transformer
-from speedflow.wan import index, latents, pipeline
+from speedflow.wan import examples, index, latents, pipeline
 
 TRANSFORMERS = (pipeline.PARTS[0], pipeline.SECOND)
 """Folders of a pipeline's transformers, of the noisier steps first."""
@@ -51,7 +49,7 @@ def check(config: ml_collections.ConfigDict) -> None:
 
 def _check_context(config: ml_collections.ConfigDict) -> None:
   """Tokens are split evenly over the mesh axis `context`."""
-  frames, height, width, _ = dataset.Sizes.of(config).latents
+  frames, height, width, _ = dataset.sizes_of(config).latents
   patch = config_lib.TransformerConfig.patch_size
   tokens = frames * (height // patch[1]) * (width // patch[2])
   devices = config.mesh.context
@@ -127,10 +125,10 @@ def require(config: ml_collections.ConfigDict) -> None:
   if config.model.image_dim:
     pipeline.require_part(folder, "image_encoder")
   records = pathlib.Path(config.data.records)
-  _require_encoders(records, folder)
+  examples.require_autoencoder(records, folder)
   try:
     sampler = dataset.ClipSampler(
-      dataset.Sizes.of(config), latents.load_nothing(records)
+      dataset.sizes_of(config), latents.load_nothing(records)
     )
     source = dataset.source(config.data, "train")
     if len(source):
@@ -139,28 +137,3 @@ def require(config: ml_collections.ConfigDict) -> None:
     if str(records) in str(error):
       raise
     raise SpeedflowError(f"{records}: {error}") from error
-
-
-def _require_encoders(records: pathlib.Path, folder: pathlib.Path) -> None:
-  """Refuses latents that the pipeline's autoencoder would not decode."""
-  path, file = records / latents.SPEC, folder / "vae" / "config.json"
-  if not path.exists():
-    return
-  try:
-    made_by = json.loads(path.read_text(encoding="utf-8"))["autoencoder"]
-    has = json.loads(file.read_text(encoding="utf-8"))
-  except (OSError, ValueError, KeyError, TypeError) as error:
-    raise SpeedflowError(
-      f"{path}, {file}: cannot be compared ({wording.one_line(error)}); "
-      "build the latents again"
-    ) from error
-  differing = sorted(
-    name
-    for name in made_by.keys() | has.keys()
-    if not name.startswith("_") and made_by.get(name) != has.get(name)
-  )
-  if differing:
-    raise SpeedflowError(
-      f"{records}: these latents are of another autoencoder than {folder} has "
-      f"({differing[0]} differs); build them again with --weights {folder}"
-    )

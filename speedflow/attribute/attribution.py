@@ -16,14 +16,12 @@ from typing import Any
 import numpy as np
 
 from speedflow import wording
-from speedflow.attribute import page, scores
-from speedflow.attribute.features import FeatureMaker, Settings
+from speedflow.attribute import makers, page, scores
+from speedflow.attribute.features import Record
 from speedflow.attribute.options import Options
 from speedflow.attribute.store import FeatureStore, Table
-from speedflow.data import catalogue, tracks
-from speedflow.data.records import RecordSource, split_shards
+from speedflow.data.records import RecordSource
 from speedflow.errors import SpeedflowError
-from speedflow.generate import weights as generator_weights
 from speedflow.output import atomic, claims
 
 OUTPUTS = ("influences.csv", "influences.json", "selection.csv", "index.html")
@@ -54,38 +52,6 @@ class Answer:
   page: pathlib.Path | None = None
 
 
-def read_queries(
-  folder: pathlib.Path, speed: float = 1.0
-) -> list[tracks.TrackRecord]:
-  """Reads the motions that are asked about.
-
-  Args:
-    folder: of videos, files of records of tracks, or both.
-    speed: playback speed factor of the videos.
-
-  Raises:
-    SpeedflowError: there are none, or one cannot be read.
-  """
-  queries: list[tracks.TrackRecord] = []
-  paths = sorted(folder.iterdir()) if folder.is_dir() else []
-  for path in paths:
-    if path.name.startswith("."):
-      continue
-    if ".tfrecord" in path.name:
-      try:
-        queries += map(tracks.TrackRecord.decode, RecordSource(path))
-      except SpeedflowError as error:
-        raise SpeedflowError(f"{path}: {error}") from error
-    elif path.suffix.lower() in catalogue.VIDEO_SUFFIXES:
-      queries.append(tracks.track_video(path, speed))
-  if not queries:
-    raise SpeedflowError(
-      f"{folder}: no queries; wanted a folder of videos of the motion, or of "
-      "records of tracks"
-    )
-  return queries
-
-
 def attribute(
   queries: pathlib.Path,
   data: pathlib.Path,
@@ -96,8 +62,8 @@ def attribute(
   """Ranks the clips of a data set by what they teach of some motions.
 
   Args:
-    queries: see `read_queries`.
-    data: folder of records of tracks.
+    queries: see `features.Maker.read_queries`.
+    data: folder of records of tracks; of latents, where the weights are Wan.
     out: folder for all results; killed, a second call goes on where it was.
     options: how they are ranked, and which are selected.
     on_progress: called with the share that is done.
@@ -115,20 +81,16 @@ def attribute(
     part=options.part,
   ):
     claims.vet(out / name for name in OUTPUTS)
-    asked = read_queries(queries, options.query_speed)
-    maker = generator_weights.load_generator(options.weights)
-    shards = split_shards(
-      data,
-      options.split,
-      "tracks",
-      "write them with "
-      f"`python -m experiments.speed_generator.tracks RECORDS {data}`",
-    )
-    features = FeatureMaker(maker, Settings.of(maker))
-    made_by = features.made_by()
+    maker, shards = makers.load(data, options)
+    asked = maker.read_queries(queries, options.query_speed)
+    try:
+      asked_features = maker.features(asked)
+    except SpeedflowError as error:
+      raise SpeedflowError(f"{queries}: {error}") from error
+    made_by = maker.made_by()
     store = FeatureStore(out / "features", shards, made_by)
     made = store.build(
-      features, options.part, lambda done: on_progress(0.8 * done)
+      maker, options.part, lambda done: on_progress(0.8 * done)
     )
     missing = len(store.missing())
     if missing:
@@ -136,7 +98,6 @@ def attribute(
 
     records = RecordSource(shards)
     table = store.load()
-    asked_features = features.features(asked)
     ranking = scores.rank(
       table.features.unit, asked_features.unit, top, table.ids
     )
@@ -157,8 +118,10 @@ def attribute(
     on_progress(0.85)
     path = page.write(
       out / "index.html",
+      maker,
       asked[:_SHOWN_QUERIES],
       records,
+      table.ids,
       ranking,
       _SHOWN,
     )
@@ -224,7 +187,7 @@ def _write_json(path: pathlib.Path, content: dict[str, Any]) -> None:
 
 
 def _per_query(
-  asked: Sequence[tracks.TrackRecord], table: Table, ranking: scores.Ranking
+  asked: Sequence[Record], table: Table, ranking: scores.Ranking
 ) -> list[dict[str, Any]]:
   """The best and the worst teachers of each query."""
   told = []

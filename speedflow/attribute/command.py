@@ -19,13 +19,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     "--queries",
     required=True,
     metavar="DIR",
-    help="folder of videos that show the motion, or of records of tracks",
+    help="folder of videos that show the motion, or of records of tracks; of "
+    "records of latents for Wan",
   )
   parser.add_argument(
     "--data",
     required=True,
     metavar="RECORDS",
-    help="folder of records of tracks that the generator learnt from",
+    help="folder of records of tracks that the generator learnt from; of "
+    "records of latents for Wan",
   )
   parser.add_argument(
     "--out",
@@ -49,8 +51,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
   parser.add_argument(
     "--weights",
     default=Options.weights,
-    metavar="NAME|FILE",
-    help="a shipped generator, or an exported one (default: %(default)s)",
+    metavar="NAME|FILE|FOLDER",
+    help="a shipped generator, an exported one, or a folder of Wan that has "
+    "learnt speed (default: %(default)s)",
   )
   parser.add_argument(
     "--split",
@@ -64,6 +67,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     default=Options.query_speed,
     metavar="X",
     help="playback speed of the videos among the queries (default: "
+    "%(default)s)",
+  )
+  parser.add_argument(
+    "--adapter-rank",
+    type=int,
+    default=Options.adapter_rank,
+    metavar="N",
+    help="of Wan: gradients of low-rank matrices of this rank beside its "
+    "attentions, which take less memory; 0: of all parameters (default: "
     "%(default)s)",
   )
   arguments.add_overwrite(parser)

@@ -3,21 +3,16 @@
 import pathlib
 import tempfile
 from collections.abc import Sequence
-
-import cv2
-import numpy as np
+from typing import Any
 
 from speedflow import media
 from speedflow.attribute import scores
-from speedflow.data import tracks
+from speedflow.attribute.features import Film, Maker, Record
 from speedflow.data.records import RecordSource
-from speedflow.generate import warp
 from speedflow.pages import page as page_lib
 
 # Of the clips that are shown, pixels.
 _SIZE = 96
-_FPS = 10
-_LONGEST_S = 2.0
 
 _LEAD = (
   "What a generator learnt from a clip is told by the gradient of its loss. "
@@ -28,8 +23,10 @@ _LEAD = (
 
 def write(
   path: pathlib.Path,
-  queries: Sequence[tracks.TrackRecord],
+  maker: Maker[Any],
+  queries: Sequence[Record],
   records: RecordSource,
+  ids: Sequence[str],
   ranking: scores.Ranking,
   count: int,
 ) -> pathlib.Path:
@@ -37,8 +34,10 @@ def write(
 
   Args:
     path: where.
+    maker: of the features.
     queries: the first columns of the ranking.
     records: the clips that are ranked.
+    ids: their names.
     ranking: of the clips.
     count: best and worst teachers that are shown.
 
@@ -47,23 +46,30 @@ def write(
   """
   held: dict[int, str] = {}
 
+  def moving(record: Record) -> str:
+    return _moving(maker.film(record, _SIZE))
+
   def clip(index: int, influence: float) -> dict[str, str]:
     if index not in held:
-      held[index] = _moving(tracks.TrackRecord.decode(records[index]))
+      held[index] = moving(maker.decode(records[index]))
     votes = f"+{ranking.votes_for[index]} -{ranking.votes_against[index]}"
     return {
       "uri": held[index],
-      "name": tracks.record_id(records[index]),
+      "name": ids[index],
       "note": f"influence {influence:+.2f}, votes {votes}",
     }
 
-  shown = []
+  asked = []
   for number, query in enumerate(queries):
     influence = ranking.cosine[:, number]
     order = ranking.by_query[:, number].tolist()
-    shown.append(
+    asked.append(
       {
-        "clip": {"uri": _moving(query), "name": query.id, "note": ""},
+        "clip": {
+          "uri": moving(query),
+          "name": query.id,
+          "note": "",
+        },
         "rows": [
           (title, [clip(index, influence[index]) for index in some])
           for title, some in (
@@ -79,25 +85,18 @@ def write(
     "influences.html",
     title="Which clips taught this motion?",
     lead=_LEAD,
-    queries=shown,
+    shown=maker.shown,
+    queries=asked,
   )
   return path
 
 
-def _moving(record: tracks.TrackRecord) -> str:
-  """A record as a small video, in a link that holds it."""
-  image = cv2.resize(
-    record.image, (_SIZE, _SIZE), interpolation=cv2.INTER_CUBIC
-  )
-  warper = warp.Warper(image, tracks.GRID)
-  seconds = min(float(record.times_s[-1]), _LONGEST_S)
-  times = np.arange(max(int(seconds * _FPS), 1) + 1) / _FPS
-  trajectories = tracks.between(
-    record.times_s, record.trajectories.astype(np.float32), times
-  )
+def _moving(film: Film) -> str:
+  """A film, in a link that holds it."""
+  height, width = film.frames[0].shape[:2]
   with tempfile.TemporaryDirectory() as folder:
     path = pathlib.Path(folder) / "clip.mp4"
-    with media.VideoWriter(path, _FPS, (_SIZE, _SIZE), crf=28) as writer:
-      for moment in trajectories:
-        writer.write(warper.frame(moment[None]))
+    with media.VideoWriter(path, film.fps, (width, height), crf=28) as writer:
+      for frame in film.frames:
+        writer.write(frame)
     return page_lib.data_uri("video/mp4", path.read_bytes())

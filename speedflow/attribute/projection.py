@@ -90,10 +90,9 @@ def _fold(vector: jax.Array, key: jax.Array) -> jax.Array:
   """
   blocks = -(-vector.size // BLOCK)
   padded = jnp.pad(vector, (0, blocks * BLOCK - vector.size))
-  padded = padded.astype(jnp.float32)
 
   def add(total: jax.Array, part: tuple[jax.Array, jax.Array]):
-    block, number = part
+    block, number = part[0].astype(jnp.float32), part[1]
     words = jax.random.bits(jax.random.fold_in(key, number), (BLOCK // 32,))
     bits = words[:, None] >> jnp.arange(32, dtype=words.dtype) & 1
     return total + jnp.where(bits.reshape(-1) == 1, -block, block), None

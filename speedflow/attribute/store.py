@@ -14,8 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from speedflow import wording
-from speedflow.attribute.features import FeatureMaker, Features
-from speedflow.data import tracks
+from speedflow.attribute.features import Features, Maker, Record
 from speedflow.data.records import RecordSource
 from speedflow.errors import SpeedflowError
 from speedflow.output import atomic
@@ -49,7 +48,7 @@ class FeatureStore:
 
     Args:
       folder: of the features.
-      shards: files of records of tracks.
+      shards: files of records, of what the features are made of.
       made_by: JSON that tells features that may not be mixed apart.
     """
     self._folder = folder
@@ -62,7 +61,7 @@ class FeatureStore:
 
   def build(
     self,
-    maker: FeatureMaker,
+    maker: Maker[Any],
     part: tuple[int, int] = (0, 1),
     on_progress: Callable[[float], None] = lambda done: None,
   ) -> int:
@@ -90,9 +89,11 @@ class FeatureStore:
         parts, ids = [], []
         for start in range(0, len(source), _CHUNK):
           some = range(start, min(start + _CHUNK, len(source)))
-          records = [_decode(shard, index, source[index]) for index in some]
+          records = [
+            _decode(maker, shard, index, source[index]) for index in some
+          ]
           ids += [record.id for record in records]
-          parts.append(maker.features(records))
+          parts.append(_features(maker, shard, records))
           on_progress((number + some.stop / len(source)) / len(mine))
         self._save(shard, source.fingerprint(), ids, _join(parts))
         made += len(source)
@@ -162,12 +163,21 @@ class FeatureStore:
 
 
 def _decode(
-  shard: pathlib.Path, index: int, record: bytes
-) -> tracks.TrackRecord:
+  maker: Maker[Any], shard: pathlib.Path, index: int, record: bytes
+) -> Record:
   try:
-    return tracks.TrackRecord.decode(record)
+    return maker.decode(record)
   except SpeedflowError as error:
     raise SpeedflowError(f"{shard}: record {index}: {error}") from error
+
+
+def _features(
+  maker: Maker[Any], shard: pathlib.Path, records: Sequence[Record]
+) -> Features:
+  try:
+    return maker.features(records)
+  except SpeedflowError as error:
+    raise SpeedflowError(f"{shard}: {error}") from error
 
 
 def _join(parts: Sequence[Features]) -> Features:

@@ -41,7 +41,7 @@ def import_beam() -> tuple[Any, Any]:
   except ImportError as error:
     raise SpeedflowError(
       "apache-beam is not installed, which collections are worked through "
-      "with; run `pip install 'speedflow[data]'`"
+      "with; run `pip install '.[data]'` in the folder of speedflow"
     ) from error
   finally:
     logging.disable(disabled)

@@ -68,6 +68,8 @@ class Drawing:
     tasks: of which each clip gets one, all alike often.
     slowest: log2 step.
     fastest: log2 step.
+    mirror: whether every second clip has left and right exchanged. What is
+      said of a clip, writing in it, and what always goes one way become wrong.
   """
 
   frames: int
@@ -76,6 +78,7 @@ class Drawing:
   tasks: Sequence[Task] = TASKS
   slowest: float = -7.0
   fastest: float = 4.0
+  mirror: bool = False
 
   def draw(self, shot: ShotRecord, rng: np.random.Generator) -> Clip | None:
     """Draws a clip of a shot.
@@ -103,7 +106,7 @@ class Drawing:
     task = self.tasks[int(rng.integers(len(self.tasks)))]
     known = self._known(task, rng)
     places += start
-    cut = _Cut.draw(shot, self.height, self.width, rng)
+    cut = _Cut.draw(shot, self.height, self.width, rng, self.mirror)
 
     def picture(number: int) -> np.ndarray:
       return cut.of(shot.image(int(kept.indices[number])))
@@ -190,7 +193,12 @@ class _Cut:
 
   @classmethod
   def draw(
-    cls, shot: ShotRecord, height: int, width: int, rng: np.random.Generator
+    cls,
+    shot: ShotRecord,
+    height: int,
+    width: int,
+    rng: np.random.Generator,
+    mirror: bool,
   ) -> "_Cut":
     scale = min(shot.height / height, shot.width / width)
     high = min(round(height * scale), shot.height)
@@ -201,7 +209,7 @@ class _Cut:
       high,
       wide,
       (width, height),
-      bool(rng.integers(2)),
+      bool(rng.integers(2)) and mirror,
     )
 
   def of(self, image: np.ndarray) -> np.ndarray:

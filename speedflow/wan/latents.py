@@ -132,6 +132,7 @@ class Options:
     text: of all clips; "" takes what the records say can be seen.
     tasks: which frames are known; see `speed_clips`.
     seed: of the drawing.
+    mirror: whether every second clip is mirrored; see `speed_clips`.
   """
 
   frames: int = 81
@@ -141,12 +142,17 @@ class Options:
   text: str = ""
   tasks: Sequence[speed_clips.Task] = speed_clips.TASKS
   seed: int = 0
+  mirror: bool = False
 
   @property
   def drawing(self) -> speed_clips.Drawing:
     """What clips are drawn."""
     return speed_clips.Drawing(
-      self.frames, self.height, self.width, tuple(self.tasks)
+      self.frames,
+      self.height,
+      self.width,
+      tuple(self.tasks),
+      mirror=self.mirror,
     )
 
   def check(self, token: int) -> None:

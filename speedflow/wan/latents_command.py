@@ -58,6 +58,12 @@ def add_command(commands: Any) -> None:
     help="which frames are known: the first; first and last; every eighth; "
     "these, blurred; the first few (default: %(default)s)",
   )
+  parser.add_argument(
+    "--mirror",
+    action="store_true",
+    help="exchange left and right in every second clip, where neither texts nor"
+    " motion mind",
+  )
   beam_runner.add_arguments(parser)
   arguments.add_overwrite(parser)
   parser.set_defaults(run_data=_run)
@@ -96,6 +102,7 @@ def _run(args: argparse.Namespace) -> int:
         text=args.text,
         tasks=tuple(tasks),
         seed=args.seed,
+        mirror=args.mirror,
       ),
       runner=args.runner,
       beam_options=args.beam_options,

@@ -24,6 +24,7 @@ from speedflow.models.wan import (
   autoencoder,
   config,
   layout,
+  pixels,
   sampler,
   transformer,
 )
@@ -236,8 +237,7 @@ class WanGenerator:
     clips: list[np.ndarray] = []
     for each in (each.addressable_data(0) for each in latents):
       whole = each.at[:, :1].set(given) if by_time else each
-      pictures = np.asarray((_decode(encoder, whole)[0] + 1) * 127.5)
-      clips.append(np.clip(np.round(pictures), 0, 255).astype(np.uint8))
+      clips.append(pictures(encoder, whole))
     on_progress(1.0)
     return np.stack(clips)
 
@@ -251,7 +251,8 @@ class WanGenerator:
   def _texts(self, texts: tuple[str, ...]) -> jax.Array:
     """Encodes texts, those of the clip before not again."""
     if self._told != texts:
-      self._told, self._words = texts, self._encoders.texts(texts)
+      self._told = texts
+      self._words = self._encoders.texts(texts)[:, : self.trained.words]
     return self._words
 
   def fitted(self, image: np.ndarray) -> np.ndarray:
@@ -359,6 +360,18 @@ _condition = nnx.jit(layout.condition)
 @nnx.jit
 def _first_latents(encoder: Any, video: jax.Array) -> jax.Array:
   return encoder.encode(video[:, :1])
+
+
+def pictures(
+  encoder: autoencoder.Autoencoder | pixels.Pixels, latents: jax.Array
+) -> np.ndarray:
+  """Decodes the latents of one clip, float [1, t', h', w', z].
+
+  Returns:
+    uint8 [t, h, w, 3].
+  """
+  video = np.asarray((_decode(encoder, latents)[0] + 1) * 127.5)
+  return np.clip(np.round(video), 0, 255).astype(np.uint8)
 
 
 @nnx.jit

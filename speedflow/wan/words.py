@@ -4,6 +4,7 @@ import html
 import json
 import pathlib
 import re
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +13,22 @@ from speedflow.errors import SpeedflowError
 
 LENGTH = 512
 """Tokens of a text; longer ones are cut off."""
+
+
+def import_tokenizers() -> Any:
+  """Returns the module tokenizers.
+
+  Raises:
+    SpeedflowError: it is not installed.
+  """
+  try:
+    import tokenizers
+  except ImportError as error:
+    raise SpeedflowError(
+      "tokenizers is not installed, which Wan's texts are cut with; run "
+      "`pip install '.[wan]'` in the folder of speedflow"
+    ) from error
+  return tokenizers
 
 
 class Tokenizer:
@@ -27,13 +44,7 @@ class Tokenizer:
       SpeedflowError: the library tokenizers is not installed, or the file is
         missing or damaged.
     """
-    try:
-      import tokenizers
-    except ImportError as error:
-      raise SpeedflowError(
-        "tokenizers is not installed, which Wan's texts are cut with; run "
-        "`pip install 'speedflow[wan]'`"
-      ) from error
+    tokenizers = import_tokenizers()
     path = folder / "tokenizer.json"
     try:
       self._tokenizer = tokenizers.Tokenizer.from_str(

@@ -110,12 +110,10 @@ def load_autoencoder(
 
   See `load_transformer`.
   """
-  fields = _config(folder)
-  if fields.get("_class_name") == pixels.KIND:
-    return pixels.Pixels(
-      pixels.PixelsConfig.read(fields, str(folder / _CONFIG))
-    )
-  residual = bool(fields.get("is_residual"))
+  sizes = autoencoder_config(folder)
+  if isinstance(sizes, pixels.PixelsConfig):
+    return pixels.Pixels(sizes)
+  residual = sizes.is_residual
   model = _load(_autoencoder(residual), folder, computed, place, 0)
   assert isinstance(model, autoencoder.Autoencoder)
   return model
@@ -150,6 +148,17 @@ def transformer_config(folder: pathlib.Path) -> config_lib.TransformerConfig:
   )
 
 
+def autoencoder_config(
+  folder: pathlib.Path,
+) -> config_lib.AutoencoderConfig | pixels.PixelsConfig:
+  """Reads the sizes of a video autoencoder; see `load_autoencoder`."""
+  fields = _config(folder)
+  kind: Any = config_lib.AutoencoderConfig
+  if fields.get("_class_name") == pixels.KIND:
+    kind = pixels.PixelsConfig
+  return kind.read(fields, str(folder / _CONFIG))
+
+
 def require_fit(folder: pathlib.Path) -> None:
   """Compares what a pipeline's encoders give with what its transformer takes.
 
@@ -160,12 +169,8 @@ def require_fit(folder: pathlib.Path) -> None:
     SpeedflowError: they do not fit, or a part is missing.
   """
   taken = transformer_config(folder / "transformer")
-  fields = _config(folder / "vae")
-  kind: Any = config_lib.AutoencoderConfig
-  if fields.get("_class_name") == pixels.KIND:
-    kind = pixels.PixelsConfig
-  pairs = [
-    ("vae", kind, "z_dim", "out_channels"),
+  pairs: list[tuple[str, Any, str, str]] = [
+    ("vae", None, "z_dim", "out_channels"),
     ("text_encoder", config_lib.TextConfig, "d_model", "text_dim"),
   ]
   if taken.image_dim is not None:
@@ -173,7 +178,12 @@ def require_fit(folder: pathlib.Path) -> None:
     pairs.append((name, config_lib.ImageConfig, "hidden_size", "image_dim"))
   for part, kind, field, wanted in pairs:
     file = folder / part / _CONFIG
-    found = getattr(kind.read(_config(file.parent), str(file)), field)
+    sizes = (
+      kind.read(_config(file.parent), str(file))
+      if kind
+      else autoencoder_config(file.parent)
+    )
+    found = getattr(sizes, field)
     if found != getattr(taken, wanted):
       raise SpeedflowError(
         f"{file}: {field} is {found}, where the transformer has {wanted} "

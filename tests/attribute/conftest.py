@@ -1,4 +1,4 @@
-"""A generator of random parameters, and tracks of plain motions."""
+"""Generators of random parameters, and what they learn from: plain motions."""
 
 import jax
 import jax.numpy as jnp
@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 from flax import nnx
 
+from experiments.wan import stand_in
 from speedflow.data import records, tracks
 from speedflow.generate import generator as inference
 from speedflow.generate import weights as weights_lib
 from speedflow.models import generator
+from speedflow.wan import latents
 
 
 @pytest.fixture(scope="session")
@@ -72,5 +74,55 @@ def write_tracks(make_track):
           record = make_track(f"{name}/{shard}", velocity, 1.5 + 0.5 * shard)
           writer.write(record.encode())
     return paths
+
+  return write
+
+
+@pytest.fixture(scope="session")
+def wan_folder(tmp_path_factory):
+  """A pipeline of Wan of random parameters, as if it had learnt speed."""
+  folder = tmp_path_factory.mktemp("wan")
+  stand_in.write(folder, speed=True)
+  return folder
+
+
+@pytest.fixture
+def make_latents():
+  """Gives `make_latents(name, seed, shape, speed)`: a record of noise."""
+
+  def make(name="clip", seed=0, shape=(3, 4, 6, 4), speed=0.0):
+    rng = np.random.default_rng(seed)
+    return latents.LatentRecord(
+      id=name,
+      source="",
+      split="train",
+      task="first",
+      text="a ball falls",
+      latents=rng.normal(size=shape).astype(np.float16),
+      beside=rng.normal(size=shape).astype(np.float16),
+      known=np.eye(1, 9, dtype=np.float32)[0],
+      log2_step=np.full(9, speed, np.float32),
+      words=rng.normal(size=(3, 16)).astype(np.float16),
+      image=rng.normal(size=(5, 16)).astype(np.float16),
+    )
+
+  return make
+
+
+@pytest.fixture
+def write_latents(make_latents):
+  """Gives `write_latents(folder, split="train")`: six clips in two files.
+
+  A third file has none, as of shots that are too short.
+  """
+
+  def write(folder, split="train", **fields):
+    for shard in range(3):
+      path = records.shard_path(folder, "toy", split, shard, 3, "tfrecord")
+      with records.RecordWriter(path) as writer:
+        for number in range(3 if shard < 2 else 0):
+          name = f"clip{shard}/{number}"
+          seed = 3 * shard + number
+          writer.write(make_latents(name, seed, **fields).encode())
 
   return write

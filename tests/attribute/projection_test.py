@@ -97,6 +97,29 @@ def test_a_single_number_becomes_a_row_of_signs():
     np.testing.assert_allclose(np.abs(row @ signs), 64, rtol=1e-5)
 
 
+def test_leaf_by_leaf_is_one_matrix_times_the_whole_gradient():
+  rng = np.random.default_rng(0)
+  shapes = {"bias": (40,), "kernel": (2, 90, 100), "scale": (7, 3)}
+  tree = {n: rng.normal(size=s).astype(np.float32) for n, s in shapes.items()}
+  projection = Projection(8, seed=5)
+  # Large leaves come first, and the small ones share a place.
+  columns = []
+  for number, size in enumerate((18_000, 61)):
+    key = jax.random.fold_in(jax.random.key(5), number)
+    for block in range(-(-size // BLOCK)):
+      words = np.asarray(
+        jax.random.bits(jax.random.fold_in(key, block), (BLOCK // 32,))
+      )
+      flips = np.unpackbits(words.view(np.uint8), bitorder="little")
+      length = min(BLOCK, size - block * BLOCK)
+      for place in range(length):
+        parity = [(row & place).bit_count() for row in projection.rows.tolist()]
+        columns.append((-1.0) ** (np.array(parity) + flips[place]))
+  matrix = np.stack(columns, 1) / np.sqrt(8)
+  whole = np.concatenate([tree[n].ravel() for n in ("kernel", "bias", "scale")])
+  np.testing.assert_allclose(projection(tree), matrix @ whole, rtol=1e-3)
+
+
 @settings(max_examples=20, deadline=None)
 @given(
   a=st.floats(-8, 8, width=32),

@@ -1,16 +1,16 @@
 import numpy as np
 import pytest
 
-from speedflow.attribute import features, store
+from speedflow.attribute import store, track_features
 from speedflow.data.records import RecordWriter
 from speedflow.errors import SpeedflowError
 
-SETTINGS = features.Settings(log2_step=2.0, time=0.1)
+SETTINGS = track_features.Settings(log2_step=2.0, time=0.1)
 
 
 @pytest.fixture(scope="module")
 def feature_maker(maker):
-  return features.FeatureMaker(maker, SETTINGS)
+  return track_features.FeatureMaker(maker, SETTINGS)
 
 
 @pytest.fixture

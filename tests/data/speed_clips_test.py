@@ -1,5 +1,6 @@
 """Clips at any speed: their frames, speeds, and what is known of them."""
 
+import dataclasses
 from fractions import Fraction
 
 import numpy as np
@@ -102,6 +103,25 @@ def test_only_known_frames_are_blurred_and_in_their_middles():
 )
 def test_nothing_is_drawn_of(shot):
   assert _drawn("first", 0, shot) is None
+
+
+@pytest.mark.parametrize("mirror", [False, True])
+def test_left_and_right_are_exchanged_on_request(mirror):
+  slope = np.arange(0, 64, 2)[None, :, None] + np.zeros((24, 1, 3), int)
+  shot = _shot()
+  shot = dataclasses.replace(
+    shot,
+    frames=[
+      schema.encode_jpeg((slope + k).astype(np.uint8), 98)
+      for k in range(shot.num_frames)
+    ],
+  )
+  rising = []
+  for number in range(12):
+    first = _drawn("first", number, shot, mirror=mirror).truth[0].astype(int)
+    rising.append(first[:, -1].mean() > first[:, 0].mean())
+  assert any(rising)
+  assert all(rising) == (not mirror)
 
 
 def test_speeds_keep_within_what_is_asked_for():

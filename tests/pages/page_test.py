@@ -3,6 +3,7 @@
 import ast
 import html.parser
 import pathlib
+import types
 from fractions import Fraction
 
 import numpy as np
@@ -12,6 +13,7 @@ import speedflow
 from speedflow import media
 from speedflow.attribute import page as attribute_page
 from speedflow.attribute import scores
+from speedflow.attribute.features import Film
 from speedflow.data import procedural, records, tracks
 from speedflow.detect import answer as detect_lib
 from speedflow.detect import report as detect_report
@@ -118,10 +120,18 @@ def test_page_of_influences(tmp_path):
     writer.write(record.encode())
   ranking = scores.rank(np.ones((1, 4)) / 2, np.ones((1, 4)) / 2, 1.0)
   source = records.RecordSource([path])
-  attribute_page.write(tmp_path / "page.html", [record], source, ranking, 1)
+  maker = types.SimpleNamespace(
+    shown=_HOSTILE,
+    decode=tracks.TrackRecord.decode,
+    film=lambda record, side: Film([record.image[:side, :side]], 10),
+  )
+  attribute_page.write(
+    tmp_path / "page.html", maker, [record], source, [_HOSTILE], ranking, 1
+  )
   page = _assert_harmless(tmp_path / "page.html")
   # The query, and the clip as its best and its worst teacher.
-  assert page.text.count(_HOSTILE) == page.tags.count("video") == 3
+  assert page.tags.count("video") == 3
+  assert page.text.count(_HOSTILE) == 3 + 1
 
 
 def test_page_of_mined_clips(tmp_path):

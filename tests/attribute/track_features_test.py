@@ -5,16 +5,16 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from speedflow.attribute import features
+from speedflow.attribute import features, track_features
 from speedflow.attribute.projection import Projection
 from speedflow.models import generator
 
-SETTINGS = features.Settings(log2_step=2.0, time=0.1)
+SETTINGS = track_features.Settings(log2_step=2.0, time=0.1)
 
 
 @pytest.fixture(scope="module")
 def feature_maker(maker):
-  return features.FeatureMaker(maker, SETTINGS)
+  return track_features.FeatureMaker(maker, SETTINGS)
 
 
 def test_weights_are_speeds_scaled_to_the_range_of_the_clip():
@@ -38,7 +38,7 @@ def test_where_nothing_moves_nothing_counts_unless_all_points_do():
 
 def test_a_clip_is_read_at_the_pace_of_the_settings(make_track):
   record = make_track(velocity=(0.3, 0.0), seconds=0.3)
-  clip = features.read_clip(record, SETTINGS, knots=4, size=16)
+  clip = track_features.read_clip(record, SETTINGS, knots=4, size=16)
   step_s = 4 / 30
   assert clip.image.shape == (16, 16, 3)
   assert clip.length == 2  # 0.3 s are two steps and a bit.
@@ -60,7 +60,7 @@ def test_features_are_projected_gradients_of_the_weighted_loss(
     (1, 4, 16, 16, 2), np.float32
   )
   for number, record in enumerate(records):
-    clip = features.read_clip(record, SETTINGS, 4, 16)
+    clip = track_features.read_clip(record, SETTINGS, 4, 16)
 
     def loss(model, clip=clip):
       yes = np.ones(1, bool)
@@ -118,7 +118,7 @@ def test_dividing_by_length_scales_a_clip_and_leaves_its_direction(
   maker, feature_maker, make_track
 ):
   record = [make_track(seconds=0.3)]  # Two moments.
-  undivided = features.FeatureMaker(
+  undivided = track_features.FeatureMaker(
     maker, dataclasses.replace(SETTINGS, by_length=False)
   ).features(record)
   divided = feature_maker.features(record)
@@ -127,7 +127,7 @@ def test_dividing_by_length_scales_a_clip_and_leaves_its_direction(
 
 
 def test_settings_suit_the_generator(maker):
-  settings = features.Settings.of(maker)
+  settings = track_features.Settings.of(maker)
   assert settings.time == pytest.approx(1 / (1 + np.exp(2.0)))
   assert maker.facts.low <= settings.log2_step <= maker.facts.high
 
@@ -137,8 +137,8 @@ def test_made_by_tells_parameters_and_settings_apart(maker, feature_maker):
   kernel = model.out.kernel
   kernel[...] = kernel[...] + 1e-3
   other = type(maker)(model, maker.facts)
-  same = features.FeatureMaker(maker, SETTINGS).made_by()
+  same = track_features.FeatureMaker(maker, SETTINGS).made_by()
   assert same == feature_maker.made_by()
-  assert features.FeatureMaker(other, SETTINGS).made_by() != same
+  assert track_features.FeatureMaker(other, SETTINGS).made_by() != same
   changed = dataclasses.replace(SETTINGS, seed=1)
-  assert features.FeatureMaker(maker, changed).made_by() != same
+  assert track_features.FeatureMaker(maker, changed).made_by() != same
