@@ -20,6 +20,7 @@ _KEYS = {
   "file",
   "status",
   "error",
+  "reason",
   "duration_s",
   "fps",
   "fps_nominal",
@@ -107,6 +108,7 @@ def test_csv_has_one_row_per_segment(clip, empty, tmp_path, capsys):
     assert {k: float(row[k]) for k in segment} == segment
     assert row["file"] == str(clip)
   assert failed["status"] == "error"
+  assert "empty" in failed["reason"]
   assert failed["speed"] == ""
 
 

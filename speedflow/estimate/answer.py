@@ -156,6 +156,7 @@ class Estimate:
       "file": self.file,
       "status": self.status,
       "error": self.error,
+      "reason": self.reason,
       "duration_s": _seconds(self.duration_s),
       "fps": _seconds(self.fps),
       "fps_nominal": _seconds(self.fps_nominal),

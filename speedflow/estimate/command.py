@@ -22,7 +22,7 @@ DESCRIPTION = (
 
 _COLUMNS = (
   *("file", "start_s", "end_s", "speed", "speed_low", "speed_high"),
-  "status",
+  *("status", "reason"),
 )
 
 
@@ -149,5 +149,5 @@ def _write_csv(estimates: Sequence["estimate_lib.Estimate"], path: str) -> None:
           [wording.cell(found.file)]
           + [segment.get(k) for k in ("start_s", "end_s", "speed")]
           + [segment.get(k) for k in ("speed_low", "speed_high")]
-          + [found.status]
+          + [found.status, wording.cell(found.error or found.reason or "")]
         )

@@ -25,15 +25,16 @@ def read(path: str | os.PathLike[str]) -> tuple[np.ndarray, np.ndarray]:
   name = os.fspath(path)
   try:
     with pathlib.Path(path).open(newline="", encoding="utf-8-sig") as file:
-      rows = [
-        (float(row["time_s"]), float(row["speed"]))
-        for row in csv.DictReader(file)
-      ]
+      table = csv.DictReader(file)
+      columns = list(table.fieldnames or [])
+      if columns and not {"time_s", "speed"} <= set(columns):
+        raise ValueError(f"its columns, between commas: {columns!s:.80}")
+      rows = [(float(row["time_s"]), float(row["speed"])) for row in table]
   except OSError as error:
     raise SpeedflowError(
       f"{name}: {error.strerror}; give a CSV file"
     ) from error
-  except (KeyError, TypeError, ValueError, csv.Error) as error:
+  except (TypeError, ValueError, csv.Error) as error:
     raise SpeedflowError(
       f"{name}: not a speed curve ({error}); wanted the columns time_s and "
       "speed, and numbers in them"

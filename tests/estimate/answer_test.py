@@ -12,6 +12,7 @@ _KEYS = [
   "file",
   "status",
   "error",
+  "reason",
   "duration_s",
   "fps",
   "fps_nominal",
@@ -28,6 +29,12 @@ _KEYS = [
   "clock",
   "clocks",
 ]
+
+
+def test_scripts_are_told_why_it_is_uncertain():
+  found = _estimate(1.0, status="uncertain", reason="nothing moves")
+  assert found.to_json()["reason"] == "nothing moves"
+  assert found.in_words().endswith("nothing moves")
 
 
 def _estimate(speed, **kwargs):

@@ -17,6 +17,7 @@ def test_curves_are_straight_in_octaves(tmp_path):
   [
     ("time_s,speed\n", "no rows; give a time and a speed"),
     ("a,b\n1,2\n", "not a speed curve .* wanted the columns time_s"),
+    ("time_s;speed\n0;1\n", r"between commas: \['time_s;speed'\]"),
     ("time_s,speed\n0,fast\n", "not a speed curve"),
     ("time_s,speed\n0,1\n0,2\n", "times must increase"),
     ("time_s,speed\n0,0\n", "speeds must be positive"),
