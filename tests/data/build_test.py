@@ -207,7 +207,7 @@ def test_killed_at_any_time_and_run_again_gives_the_same(
 
 def test_without_beam_it_says_what_to_install(videos, tmp_path, monkeypatch):
   monkeypatch.setitem(sys.modules, "apache_beam", None)
-  with pytest.raises(SpeedflowError, match=r"pip install 'speedflow\[data\]'"):
+  with pytest.raises(SpeedflowError, match=r"pip install '\.\[data\]'"):
     build.build(videos, tmp_path)
 
 

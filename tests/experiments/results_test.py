@@ -15,7 +15,7 @@ _FOLDER = pathlib.Path(__file__).parents[2] / "experiments"
     ("cuts", "table"),
     ("forensics", "tables"),
     ("motion_attribution", "table"),
-    ("retime", "table"),
+    ("retime", "tables"),
     ("slowmo_mining", "tables"),
     ("sound_speed", "tables"),
     ("speed_change", "tables"),
