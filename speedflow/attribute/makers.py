@@ -8,7 +8,6 @@ from speedflow.attribute.features import Maker
 from speedflow.attribute.options import Options
 from speedflow.data.records import split_shards
 from speedflow.generate import weights as generator_weights
-from speedflow.wan import pipeline as wan
 
 
 def load(
@@ -26,7 +25,7 @@ def load(
   Raises:
     SpeedflowError: no such weights or records, or they do not belong together.
   """
-  if wan.is_folder(options.weights):
+  if options.by_wan:
     # Its networks take a while to import.
     from speedflow.attribute import wan_features
 

@@ -37,19 +37,23 @@ class Options:
   part: tuple[int, int] = (0, 1)
   overwrite: bool = False
 
+  @property
+  def by_wan(self) -> bool:
+    """Whether the weights are Wan's: a folder."""
+    return pathlib.Path(self.weights).is_dir()
+
   def check(self) -> None:
     """Raises SpeedflowError if a number is out of range."""
     if not 0 < self.top <= 0.5:
       raise SpeedflowError(
         f"top is {self.top:g}; wanted more than 0, and at most 0.5"
       )
-    by_wan = pathlib.Path(self.weights).is_dir()
-    if by_wan and self.query_speed != 1:
+    if self.by_wan and self.query_speed != 1:
       raise SpeedflowError(
         f"--query-speed is not read by Wan, which {self.weights} is; records "
         "of latents say their speed: leave it out"
       )
-    if self.adapter_rank and not by_wan:
+    if self.adapter_rank and not self.by_wan:
       raise SpeedflowError(
         f"--adapter-rank is read by Wan alone, and {self.weights} is no "
         "folder; name Wan's as --weights"
